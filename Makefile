@@ -1,0 +1,47 @@
+# Everything a contributor runs. Each target sets up .venv by itself.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3)
+BIN := .venv/bin
+READY := .venv/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check lint bench fmt protos clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(READY) ## Run Envoy, six simulated model servers and a policy for a minute
+	@$(BIN)/headrace demo
+
+test: $(READY) ## Run all tests
+	$(BIN)/pytest -n 2
+
+check: lint $(if $(filter no,$(TESTS)),,test) ## Everything CI checks: lint, then all tests
+
+lint: $(READY) ## Format, lint, types twice, import arrows
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/pyright --pythonpath $(BIN)/python
+	$(BIN)/lint-imports
+
+bench: $(READY) ## Measure, into bench/out/latest.json
+	$(BIN)/python -m bench.run
+
+fmt: $(READY) ## Format the code and sort the imports
+	$(BIN)/ruff check --fix --quiet . || true
+	$(BIN)/ruff format .
+
+protos: $(READY) ## Generate the protobuf descriptors from their .proto files again
+	$(BIN)/python -m headrace.host.extproc.proto.generate
+
+clean: ## Remove everything that can be made again
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache bench/out
+
+# Installed again only when the dependencies change; an interrupted install leaves no stamp.
+$(READY): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "headrace needs Python 3.11 or later: make PYTHON=/path/to/python3.11"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $@

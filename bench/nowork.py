@@ -1,0 +1,97 @@
+"""The yardstick: the least that a grpc.aio ext_proc host can do. ``python -m bench.nowork``.
+
+It answers every message so that the HTTP exchange goes through unchanged, and decides
+nothing. Its CPU time per request is what grpc.aio costs any host written in Python.
+"""
+
+import argparse
+import asyncio
+import signal
+from importlib import import_module
+from typing import Any
+
+import uvloop
+
+from headrace.host.extproc.proto import messages as pb
+
+SERVICE = "envoy.service.ext_proc.v3.ExternalProcessor"
+FULL_DUPLEX_STREAMED = 4
+
+_COMMON = pb.CommonResponse()
+REQUEST_HEADERS = pb.ProcessingResponse(request_headers=pb.HeadersResponse(response=_COMMON))
+RESPONSE_HEADERS = pb.ProcessingResponse(response_headers=pb.HeadersResponse(response=_COMMON))
+REQUEST_BODY = pb.ProcessingResponse(request_body=pb.BodyResponse(response=_COMMON))
+RESPONSE_BODY = pb.ProcessingResponse(response_body=pb.BodyResponse(response=_COMMON))
+REQUEST_TRAILERS = pb.ProcessingResponse(request_trailers=pb.TrailersResponse())
+RESPONSE_TRAILERS = pb.ProcessingResponse(response_trailers=pb.TrailersResponse())
+
+
+def _echo(body: pb.HttpBody) -> pb.BodyResponse:
+    streamed = pb.StreamedBodyResponse(body=body.body, end_of_stream=body.end_of_stream)
+    mutation = pb.BodyMutation(streamed_response=streamed)
+    return pb.BodyResponse(response=pb.CommonResponse(body_mutation=mutation))
+
+
+def answer(
+    request: pb.ProcessingRequest, request_mode: int, response_mode: int
+) -> pb.ProcessingResponse:
+    """Return the answer that changes nothing."""
+    match request.WhichOneof("request"):
+        case "request_headers":
+            return REQUEST_HEADERS
+        case "response_headers":
+            return RESPONSE_HEADERS
+        case "request_body":
+            if request_mode == FULL_DUPLEX_STREAMED:
+                return pb.ProcessingResponse(request_body=_echo(request.request_body))
+            return REQUEST_BODY
+        case "response_body":
+            if response_mode == FULL_DUPLEX_STREAMED:
+                return pb.ProcessingResponse(response_body=_echo(request.response_body))
+            return RESPONSE_BODY
+        case "request_trailers":
+            return REQUEST_TRAILERS
+        case _:
+            return RESPONSE_TRAILERS
+
+
+async def process(_requests: object, context: Any) -> None:  # grpc.aio's own context
+    """Answer one stream."""
+    request_mode = response_mode = FULL_DUPLEX_STREAMED
+    read, write = context.read, context.write
+    while isinstance(request := await read(), pb.ProcessingRequest):
+        if request.HasField("protocol_config"):
+            request_mode = request.protocol_config.request_body_mode
+            response_mode = request.protocol_config.response_body_mode
+        await write(answer(request, request_mode, response_mode))
+
+
+async def serve(port: int) -> None:
+    """Serve on loopback until SIGTERM or SIGINT."""
+    rpc: Any = import_module("grpc")  # untyped: its published types differ
+    aio: Any = import_module("grpc.aio")
+    method = rpc.stream_stream_rpc_method_handler(
+        process, pb.ProcessingRequest.FromString, pb.ProcessingResponse.SerializeToString
+    )
+    server: Any = aio.server(
+        handlers=(rpc.method_handlers_generic_handler(SERVICE, {"Process": method}),),
+        options=[("grpc.so_reuseport", 0), ("grpc.max_receive_message_length", 64 << 20)],
+    )
+    server.add_insecure_port(f"127.0.0.1:{port}")
+    await server.start()
+    stopped = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    await stopped.wait()
+    await server.stop(1.0)
+
+
+def main() -> None:
+    """Run the command line."""
+    parser = argparse.ArgumentParser(description="serve ext_proc without doing anything")
+    parser.add_argument("--port", type=int, required=True)
+    uvloop.run(serve(parser.parse_args().port))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,74 @@
+"""Processes of a benchmark: started, waited for, measured, and always ended."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+
+TICK_S = 1.0 / os.sysconf("SC_CLK_TCK")
+
+
+def free_ports(count: int) -> list[int]:
+    """Return ports that nothing listens on."""
+    sockets = [socket.socket() for _ in range(count)]
+    for one in sockets:
+        one.bind(("127.0.0.1", 0))
+    ports = [int(one.getsockname()[1]) for one in sockets]
+    for one in sockets:
+        one.close()
+    return ports
+
+
+@contextmanager
+def process(command: Sequence[str], port: int) -> Generator[int]:
+    """Run *command* until it listens on *port*; yield its pid; end it in any case."""
+    started = subprocess.Popen(
+        [*command], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True
+    )
+    try:
+        _await_port(started, port)
+        yield started.pid
+    finally:
+        started.send_signal(signal.SIGTERM)
+        try:
+            started.wait(5)
+        except subprocess.TimeoutExpired:
+            started.kill()
+            started.wait()
+        assert started.stderr is not None
+        started.stderr.close()
+
+
+def python(*arguments: str) -> list[str]:
+    """Return the command that runs a module with this Python."""
+    return [sys.executable, "-m", *arguments]
+
+
+def cpu_s(pid: int) -> float:
+    """Return the CPU time that the process has used, all threads, user and system."""
+    with open(f"/proc/{pid}/stat") as stat:
+        fields = stat.read().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) * TICK_S
+
+
+def rss_mib(pid: int) -> float:
+    """Return the memory that the process holds."""
+    with open(f"/proc/{pid}/statm") as statm:
+        return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / (1 << 20)
+
+
+def _await_port(started: subprocess.Popen[bytes], port: int) -> None:
+    deadline_s = time.monotonic() + 20
+    while time.monotonic() < deadline_s:
+        if started.poll() is not None:
+            assert started.stderr is not None
+            raise RuntimeError(started.stderr.read().decode(errors="replace")[-2000:])
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.05)
+    raise TimeoutError(f"nothing listens on port {port}")

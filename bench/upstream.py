@@ -1,0 +1,136 @@
+"""The cheapest model servers there can be: many ports, one process. ``python -m bench.upstream``.
+
+They answer completions at once, whole or as events, and serve a page of metrics as long
+as a real server's, so that scraping costs what it costs.
+"""
+
+import argparse
+import asyncio
+import json
+
+CHUNK_COUNT = 32
+HISTOGRAM_ROWS = 250
+
+_USAGE = {"prompt_tokens": 200, "completion_tokens": 32, "total_tokens": 232}
+_WHOLE = json.dumps(
+    {
+        "id": "cmpl-1",
+        "object": "chat.completion",
+        "model": "m",
+        "choices": [{"index": 0, "message": {"role": "assistant", "content": "word " * 32}}],
+        "usage": _USAGE,
+    }
+).encode()
+
+
+def page() -> bytes:
+    """Return a page of metrics in the shape of vLLM's."""
+    labels = '{engine="0",model_name="m"}'
+    rows = [
+        f"vllm:num_requests_running{labels} 3.0",
+        f"vllm:num_requests_waiting{labels} 0.0",
+        f"vllm:kv_cache_usage_perc{labels} 0.25",
+        'vllm:cache_config_info{block_size="16",num_gpu_blocks="19208"} 1.0',
+    ]
+    rows += [
+        f'vllm:time_to_first_token_seconds_bucket{{engine="0",le="{at}",model_name="m"}} {at}.0'
+        for at in range(HISTOGRAM_ROWS)
+    ]
+    return "\n".join(rows).encode() + b"\n"
+
+
+def event(at: int) -> bytes:
+    """Return the event of one token."""
+    delta = {"choices": [{"index": 0, "delta": {"content": f"word{at} "}}], "model": "m"}
+    return b"data: " + json.dumps(delta).encode() + b"\n\n"
+
+
+class Connection(asyncio.Protocol):
+    """One HTTP/1.1 connection. Events come *gap_s* apart."""
+
+    def __init__(self, metrics: bytes, gap_s: float) -> None:
+        self._metrics, self._gap_s = metrics, gap_s
+        self._buffer = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        self._buffer += data
+        while b"\r\n\r\n" in self._buffer:
+            head, _, rest = self._buffer.partition(b"\r\n\r\n")
+            size = _length(head)
+            if size is None:
+                end = rest.find(b"0\r\n\r\n")
+                if end < 0:
+                    return
+                size = end + 5
+            if len(rest) < size:
+                return
+            body, self._buffer = rest[:size], rest[size:]
+            self._answer(head, body)
+
+    def _answer(self, head: bytes, body: bytes) -> None:
+        if head.startswith(b"GET"):
+            self._whole(b"text/plain; version=0.0.4", self._metrics)
+        elif b'"stream": true' in body or b'"stream":true' in body:
+            self._transport.write(
+                b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n"
+                b"transfer-encoding: chunked\r\n\r\n"
+            )
+            self._next(0)
+        else:
+            self._whole(b"application/json", _WHOLE)
+
+    def _next(self, at: int) -> None:
+        if self._transport.is_closing():
+            return
+        if at == CHUNK_COUNT:
+            usage = b"data: " + json.dumps({"choices": [], "usage": _USAGE}).encode() + b"\n\n"
+            self._transport.write(_chunk(usage) + _chunk(b"data: [DONE]\n\n") + b"0\r\n\r\n")
+            return
+        self._transport.write(_chunk(event(at)))
+        asyncio.get_running_loop().call_later(self._gap_s, self._next, at + 1)
+
+    def _whole(self, kind: bytes, body: bytes) -> None:
+        self._transport.write(
+            b"HTTP/1.1 200 OK\r\ncontent-type: %b\r\ncontent-length: %d\r\n\r\n%b"
+            % (kind, len(body), body)
+        )
+
+
+def _length(head: bytes) -> int | None:
+    for line in head.lower().split(b"\r\n"):
+        if line.startswith(b"content-length:"):
+            return int(line.partition(b":")[2])
+        if line.startswith(b"transfer-encoding:"):
+            return None
+    return 0
+
+
+def _chunk(data: bytes) -> bytes:
+    return b"%x\r\n%b\r\n" % (len(data), data)
+
+
+async def serve(ports: list[int], gap_s: float) -> None:
+    """Serve on every one of *ports* until cancelled."""
+    loop = asyncio.get_running_loop()
+    metrics = page()
+    for port in ports:
+        await loop.create_server(lambda: Connection(metrics, gap_s), "127.0.0.1", port)
+    print("ready", flush=True)
+    await asyncio.Event().wait()
+
+
+def main() -> None:
+    """Read the ports and serve."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--ports", required=True, help="comma-separated")
+    parser.add_argument("--gap-s", type=float, default=0.0)
+    given = parser.parse_args()
+    asyncio.run(serve([int(port) for port in given.ports.split(",")], given.gap_s))
+
+
+if __name__ == "__main__":
+    main()

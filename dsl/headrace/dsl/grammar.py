@@ -1,0 +1,117 @@
+"""The parser: the text of one block in, a Lark tree or a Misfit out."""
+
+import functools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib import resources
+from typing import Literal, cast
+
+import lark
+from lark.exceptions import UnexpectedInput
+from lark.lark import PostLex
+from lark.parsers.lalr_interactive_parser import InteractiveParser
+
+Tree = lark.Tree[lark.Token]
+Start = Literal["header", "item", "expr"]
+STARTS: tuple[Start, ...] = ("header", "item", "expr")
+
+
+@dataclass(frozen=True, slots=True)
+class Misfit:
+    """Where a text stops fitting the grammar, and the terminals that would have fitted.
+
+    at  offset in the text; its length if the text ends too early
+    """
+
+    at: int
+    expected: frozenset[str]
+
+
+class _Glued(Exception):
+    """Two words without a space between them, such as `5m` or `priority10`."""
+
+    def __init__(self, at: int) -> None:
+        self.at = at
+
+
+class _Spacing(PostLex):
+    """Refuse words that touch: a keyword must not be the beginning of a longer word."""
+
+    always_accept = ()
+
+    def process(self, stream: Iterator[lark.Token]) -> Iterator[lark.Token]:
+        """Yield the tokens of *stream* as they are."""
+        end, wordy = -1, False
+        for token in stream:
+            if wordy and token.start_pos == end and _wordy(token[0]):
+                raise _Glued(end)
+            end, wordy = token.end_pos or 0, _wordy(token[-1])
+            yield token
+
+
+def _wordy(character: str) -> bool:
+    return character.isalnum() or character == "_"
+
+
+def grammar_text() -> str:
+    """Return the grammar of the language, as Lark reads it."""
+    return resources.files("headrace.dsl").joinpath("sched.lark").read_text(encoding="utf-8")
+
+
+@functools.cache
+def parser() -> lark.Lark:
+    """Return the parser; building it takes a quarter of a second, once."""
+    return lark.Lark(
+        grammar_text(),
+        parser="lalr",
+        lexer="contextual",
+        start=list(STARTS),
+        propagate_positions=True,
+        postlex=_Spacing(),
+    )
+
+
+def parse(text: str, start: Start) -> Tree | Misfit:
+    """Return the tree of *text*, or where it stops fitting."""
+    try:
+        return _parse(text, start)
+    except _Glued as glued:
+        return Misfit(glued.at, frozenset())
+    except UnexpectedInput as error:
+        at = _where(error, text)
+        return Misfit(at, _fitting(text[:at], start))
+
+
+def _parse(text: str, start: Start) -> Tree:
+    # The type of `parse` covers byte strings too, which Lark leaves untyped.
+    parse_text = cast(Callable[..., Tree], parser().parse)  # pyright: ignore[reportUnknownMemberType]
+    return parse_text(text, start=start)
+
+
+def _where(error: UnexpectedInput, text: str) -> int:
+    token: object = getattr(error, "token", None)
+    if isinstance(token, lark.Token) and token.type == "$END":
+        return token.end_pos or 0  # of the last real token
+    at: object = getattr(error, "pos_in_stream", None)
+    return min(at, len(text)) if isinstance(at, int) else 0
+
+
+def _fitting(before: str, start: Start) -> frozenset[str]:
+    """Return the terminals that may follow *before*.
+
+    It is parsed once more, because the parser has already reduced by the time it
+    meets the token it cannot use, and then knows less.
+    """
+    # As above.
+    begin = cast(
+        Callable[..., InteractiveParser],
+        parser().parse_interactive,  # pyright: ignore[reportUnknownMemberType]
+    )
+    interactive = begin(before, start=start)
+    try:
+        interactive.exhaust_lexer()
+    except (_Glued, UnexpectedInput):
+        return frozenset()
+    # Lark has no types here.
+    accepts = cast(Callable[[], set[str]], interactive.accepts)
+    return frozenset(accepts())

@@ -1,0 +1,13 @@
+"""Route by the model that a body names."""
+
+from headrace.dsl.program import Program
+from headrace.extensions.body_router.listing import Listing
+from headrace.extensions.body_router.stage import BodyRouter, Router
+from headrace.extensions.body_router.table import table
+from headrace.extensions.registry import Site
+
+
+def build(program: Program, site: Site) -> BodyRouter:
+    """Build the body router of *program*."""
+    models = table(program)
+    return BodyRouter(Router(models, program.classes, Listing(models)))

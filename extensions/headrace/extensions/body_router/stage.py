@@ -1,0 +1,180 @@
+"""The body router: from the model that a body names to a pool, a priority and a profile."""
+
+from dataclasses import dataclass, field
+
+from headrace.dsl.program import Class, Model, RuleFault
+from headrace.extensions.body_router.listing import Listing
+from headrace.extensions.body_router.table import Entry, Table, Target, bucket_of
+from headrace.extensions.body_router.values import Facts, facts
+from headrace.extensions.call import PATHS, Call, CallFault, api_of, parse_call, shown, with_model
+from headrace.extensions.reasons import Reason
+from headrace.extensions.records import Routing, RuleError, ShareOf
+from headrace.extensions.stage import (
+    Action,
+    Continue,
+    ExchangeInfo,
+    Filter,
+    Needs,
+    OnFailure,
+    Reject,
+    Request,
+    Route,
+)
+
+NEEDS = Needs(request_body=True)
+BODY_CURE = "set `request_body_mode` of the ext_proc filter to FULL_DUPLEX_STREAMED"
+
+
+class Router(Filter):
+    """Routes one request. Keeps nothing of an exchange, so that one serves them all."""
+
+    __slots__ = ("_classes", "_listing", "_shares", "_table")
+
+    def __init__(self, table: Table, classes: tuple[Class, ...], listing: Listing) -> None:
+        self._table = table
+        self._classes = classes
+        self._listing = listing
+        entries = (*table.exact.values(), *table.patterns)
+        self._shares = {
+            entry.model.name: tuple(ShareOf(t.pool, t.share) for t in entry.targets)
+            for entry in entries
+        }
+
+    def on_request(self, request: Request, now_s: float) -> Action:
+        """Decide where *request* goes, or answer for it."""
+        path = request.path
+        if api_of(path) is None:
+            return self._listing.answer(request.method, path) or _unknown_path(path)
+        if request.method != "POST":
+            return _wrong_method(request.method, "POST")
+        call = _call_of(request)
+        if isinstance(call, Reject):
+            return call
+        entry = self._table.find(call.model)
+        if entry is None:
+            message = f"unknown model `{call.model}`; {self._table.known()}"
+            return Reject(Reason.UNKNOWN_MODEL, message, param="model", code="model_not_found")
+        return self._route(request, call, entry, now_s)
+
+    def _route(self, request: Request, call: Call, entry: Entry, now_s: float) -> Continue:
+        model = entry.model
+        bucket = bucket_of(request.id, model.name)
+        target = entry.target(bucket)
+        matched, errors = self._classify(request, call, model, now_s)
+        route = _route_of(call, entry, target, bucket, matched)
+        routing = Routing(
+            asked=call.model,
+            model=model.name,
+            pool=target.pool,
+            target=route.target,
+            adapter=route.adapter,
+            priority=route.priority,
+            profile=route.profile,
+            classes=tuple([found.name for found in matched]),
+            share_bucket=bucket,
+            shares=self._shares[model.name],
+        )
+        headers = {"x-gateway-model-name": call.model, "x-headrace-pool": target.pool}
+        if route.adapter:
+            headers["x-gateway-base-model-name"] = target.pool
+        body = None
+        if route.target != call.model:
+            assert request.body is not None, "a call was read from a body"
+            body = with_model(request.body, route.target)
+        return Continue(
+            set_headers=headers,
+            body=body,
+            clear_route_cache=True,
+            route=route,
+            records=(routing, *errors),
+        )
+
+    def _classify(
+        self, request: Request, call: Call, model: Model, now_s: float
+    ) -> tuple[list[Class], list[RuleError]]:
+        """Return the classes that match, and the rules that failed."""
+        if not self._classes:
+            return [], []
+        values = facts(request)
+        values.model = call.model
+        values.priority = model.priority
+        values.adapter = call.model if model.adapter else ""
+        return _classify(self._classes, values, now_s)
+
+
+@dataclass(frozen=True, slots=True)
+class BodyRouter:
+    """The stage `body_router`."""
+
+    router: Router = field(repr=False)
+    name: str = "body_router"
+    needs: Needs = NEEDS
+    deadline_s: float = 1.0
+    on_failure: OnFailure = OnFailure.CLOSED
+
+    def open(self, info: ExchangeInfo) -> Filter:
+        """Return the one filter that serves all exchanges."""
+        return self.router
+
+
+def _call_of(request: Request) -> Call | Reject:
+    """Return the call in *request*, parsed by the host or, failing that, here."""
+    call = request.call
+    if isinstance(call, Call):
+        return call
+    if call is None:
+        if request.body is None:
+            message = f"the request body did not reach the gateway's router; {BODY_CURE}"
+            return Reject(Reason.BODY_UNAVAILABLE, message)
+        call = parse_call(request.path, request.headers.get("content-type"), request.body)
+    match call:
+        case Call():
+            return call
+        case CallFault(reason, message, param):
+            return Reject(reason, message, param=param)
+
+
+def _classify(
+    classes: tuple[Class, ...], values: Facts, now_s: float
+) -> tuple[list[Class], list[RuleError]]:
+    """Return the classes that match, up to the first without `also`, and the rules that failed."""
+    matched: list[Class] = []
+    errors: list[RuleError] = []
+    for kind in classes:
+        verdict = kind.when.test(values, None, now_s)
+        if isinstance(verdict, RuleFault):
+            errors.append(RuleError(f"class {kind.name}", verdict.kind))
+        elif verdict:
+            matched.append(kind)
+            if not kind.also:
+                break
+    return matched, errors
+
+
+def _route_of(
+    call: Call, entry: Entry, target: Target, bucket: float, matched: list[Class]
+) -> Route:
+    """Return the route. Of several classes the first to state a thing decides it."""
+    model = entry.model
+    priorities = (kind.priority for kind in matched if kind.priority is not None)
+    profiles = (kind.profile for kind in matched if kind.profile is not None)
+    return Route(
+        model=model.name,
+        pool=target.pool,
+        target=target.rewrite or call.model,
+        adapter=call.model if model.adapter else "",
+        priority=next(priorities, model.priority),
+        profile=next(profiles, target.profile),
+        kind=matched[0].name if matched else "",
+        share_bucket=bucket,
+    )
+
+
+def _unknown_path(path: str) -> Reject:
+    message = f"no inference API at path `{shown(path)}`; known: {', '.join(PATHS)}, /v1/models"
+    return Reject(Reason.UNKNOWN_PATH, message)
+
+
+def _wrong_method(method: str, allowed: str) -> Reject:
+    message = f"method `{shown(method, 16)}` does not fit this path; use {allowed}"
+    return Reject(Reason.METHOD_NOT_ALLOWED, message, headers={"allow": allowed})

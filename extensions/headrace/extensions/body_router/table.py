@@ -1,0 +1,116 @@
+"""The models of a policy, laid out for look-up: name -> model, bucket -> share."""
+
+from bisect import bisect_right
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import accumulate
+
+from xxhash import xxh3_64_intdigest
+
+from headrace.dsl.program import Model, Program, Share
+
+DEFAULT_PROFILE = "default"
+NAMES_SHOWN_MAX = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One share of a model with all that follows from it. *share* is 0..1."""
+
+    pool: str
+    share: float
+    rewrite: str | None
+    profile: str
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A model, ready to route by. *bounds*: where each target's part of [0, 1) ends."""
+
+    model: Model
+    targets: tuple[Target, ...]
+    bounds: tuple[float, ...]
+    pieces: tuple[str, ...]
+
+    def target(self, bucket: float) -> Target:
+        """Return the target whose part of [0, 1) holds *bucket*."""
+        return self.targets[min(bisect_right(self.bounds, bucket), len(self.targets) - 1)]
+
+    def fits(self, name: str) -> bool:
+        """Return whether *name* fits the pattern: each ``*`` is any text, also none."""
+        first, *middle, last = self.pieces
+        if len(name) < len(first) + len(last):
+            return False
+        if not (name.startswith(first) and name.endswith(last)):
+            return False
+        at, end = len(first), len(name) - len(last)
+        for piece in middle:
+            # The leftmost fit leaves the most room, so there is never a way back to try.
+            found = name.find(piece, at, end)
+            if found < 0:
+                return False
+            at = found + len(piece)
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """All models: *exact* by name, *patterns* longest first."""
+
+    exact: Mapping[str, Entry]
+    patterns: tuple[Entry, ...]
+
+    def find(self, name: str) -> Entry | None:
+        """Return the entry of *name*: its own before the longest pattern that fits."""
+        entry = self.exact.get(name)
+        if entry is not None:
+            return entry
+        return next((entry for entry in self.patterns if entry.fits(name)), None)
+
+    def known(self) -> str:
+        """Return a few of the names, for a message to someone who asked for another."""
+        names = [*self.exact, *(entry.model.name for entry in self.patterns)]
+        shown = ", ".join(f"`{name}`" for name in names[:NAMES_SHOWN_MAX])
+        if len(names) > NAMES_SHOWN_MAX:
+            return f"known: {shown} and {len(names) - NAMES_SHOWN_MAX} more"
+        return f"known: {shown}" if names else "the policy has no models"
+
+
+def table(program: Program) -> Table:
+    """Return the table of *program*.
+
+    Raises:
+        ValueError: a model has no route and there is not just one pool to mean.
+    """
+    entries = [_entry(model, program) for model in program.models.values()]
+    patterns = [entry for entry in entries if entry.model.pattern]
+    patterns.sort(key=lambda entry: (-len(entry.model.name), entry.model.name))
+    exact = {entry.model.name: entry for entry in entries if not entry.model.pattern}
+    return Table(exact, tuple(patterns))
+
+
+def bucket_of(sticky_key: str, model: str) -> float:
+    """Return where *sticky_key* falls in [0, 1) among the shares of *model*.
+
+    The same for the same arguments on every machine. The model is the salt: a key in the
+    canary of one model is not for that reason in the canary of all.
+    """
+    digest = xxh3_64_intdigest(f"{model}\0{sticky_key}".encode("utf-8", "surrogateescape"))
+    return (digest >> 11) * 2.0**-53  # 53 bits: all that a float below 1 can tell apart
+
+
+def _entry(model: Model, program: Program) -> Entry:
+    shares = [share for share in model.routes if share.share > 0]
+    if not shares and len(program.pools) == 1:
+        shares = [Share(next(iter(program.pools)), 1.0)]
+    if not shares:
+        raise ValueError(f"model `{model.name}` has no route; name a pool")
+    targets = tuple(_target(model, share, program) for share in shares)
+    bounds = tuple(accumulate(target.share for target in targets))
+    return Entry(model, targets, bounds, tuple(model.name.split("*")))
+
+
+def _target(model: Model, share: Share, program: Program) -> Target:
+    pool = program.pools.get(share.pool)
+    profile = model.profile or (pool.profile if pool else None) or DEFAULT_PROFILE
+    return Target(share.pool, share.share, share.rewrite, profile)

@@ -1,0 +1,166 @@
+"""The four OpenAI request bodies as far as they are read, and what a decoder does not tell.
+
+A field that is not listed here is skipped at the decoder's speed and never becomes an object.
+"""
+
+from array import array
+from itertools import accumulate
+from typing import Annotated, Any
+
+import msgspec
+
+# A list may fill the whole body, so its length is bounded apart: what is made of an item
+# takes far longer than its bytes. The longest contexts in use have a million tokens.
+ITEMS_MAX = 16_384
+TOKEN_IDS_MAX = 1 << 20
+
+Count = Annotated[int, msgspec.Meta(ge=0)]
+NO_RAW = msgspec.Raw()
+
+
+class Part(msgspec.Struct, gc=False):
+    """One part of a message's content. Only text is read; images and sound have none."""
+
+    text: str | None = None
+
+
+class Item(msgspec.Struct, gc=False):
+    """A message, or what the responses API takes in place of one.
+
+    The fields that are Raw have several shapes; `canonical` makes readable text of them.
+    """
+
+    role: str = "user"
+    content: str | Annotated[list[str | Part], msgspec.Meta(max_length=ITEMS_MAX)] | None = None
+    text: str | None = None
+    tool_calls: msgspec.Raw = NO_RAW
+    function_call: msgspec.Raw = NO_RAW
+    arguments: msgspec.Raw = NO_RAW
+    output: msgspec.Raw = NO_RAW
+
+
+Items = list[Item] | list[str | Item]
+Messages = Annotated[list[Item], msgspec.Meta(max_length=ITEMS_MAX)]
+Inputs = Annotated[list[str | Item], msgspec.Meta(max_length=ITEMS_MAX)]
+Prompt = str | Annotated[list[str | int | list[int]], msgspec.Meta(max_length=TOKEN_IDS_MAX)]
+
+
+class Chat(msgspec.Struct, gc=False):
+    """`/v1/chat/completions`."""
+
+    model: str | msgspec.UnsetType = msgspec.UNSET
+    messages: Messages | None = None
+    stream: bool | None = None
+    max_tokens: Count | None = None
+    max_completion_tokens: Count | None = None
+    tools: msgspec.Raw = NO_RAW
+    functions: msgspec.Raw = NO_RAW
+
+
+class Completion(msgspec.Struct, gc=False):
+    """`/v1/completions`."""
+
+    model: str | msgspec.UnsetType = msgspec.UNSET
+    prompt: Prompt | None = None
+    suffix: str | None = None
+    stream: bool | None = None
+    max_tokens: Count | None = None
+
+
+class Embedding(msgspec.Struct, gc=False):
+    """`/v1/embeddings`."""
+
+    model: str | msgspec.UnsetType = msgspec.UNSET
+    input: Prompt | None = None
+    messages: Messages | None = None
+    stream: bool | None = None
+
+
+class Response(msgspec.Struct, gc=False):
+    """`/v1/responses`."""
+
+    model: str | msgspec.UnsetType = msgspec.UNSET
+    input: str | Inputs | None = None
+    instructions: str | None = None
+    prompt: msgspec.Raw = NO_RAW
+    stream: bool | None = None
+    max_output_tokens: Count | None = None
+    tools: msgspec.Raw = NO_RAW
+
+
+Shape = Chat | Completion | Embedding | Response
+
+
+def _watch(shape: type[Shape]) -> type[msgspec.Struct]:
+    """Return *shape* with a type of its own for each field: so a hook can tell them apart."""
+    marks = [(name, type(name, (), {}), None) for name in shape.__struct_fields__]
+    return msgspec.defstruct(f"{shape.__name__}Watch", marks)
+
+
+_SHAPES: tuple[type[Shape], ...] = (Chat, Completion, Embedding, Response)
+_WATCHES = {shape: _watch(shape) for shape in _SHAPES}
+_NEEDLES = {s: tuple(f'"{name}"'.encode() for name in s.__struct_fields__) for s in _SHAPES}
+
+
+def doubled_field(body: bytes, shape: type[Shape]) -> str:
+    """Return a field of *shape* that *body*, which is valid, gives twice; ``""`` if none.
+
+    The decoder keeps the last of two without a word. So the cheap question comes first:
+    can there be two at all, spelt plainly or with a ``\\u00`` escape in the key?
+    """
+    if b"\\u00" not in body and all(body.count(needle) < 2 for needle in _NEEDLES[shape]):
+        return ""
+    seen: set[str] = set()
+    twice: list[str] = []
+
+    def note(mark: type, _: object) -> object:
+        name = mark.__name__
+        if name in seen:
+            twice.append(name)
+        seen.add(name)
+        return mark()
+
+    msgspec.json.decode(body, type=_WATCHES[shape], dec_hook=note)
+    return "model" if "model" in twice else "".join(twice[:1])
+
+
+def canonical(raw: msgspec.Raw) -> str:
+    """Return *raw* JSON as text without needless escapes: a string as itself, else compact JSON.
+
+    Empty for nothing and for null. Two spellings of one value give one text, so that neither
+    a screen nor the prefix index can be led astray by escapes.
+    """
+    if not raw:
+        return ""
+    # Any: whatever JSON the caller put there.
+    value: Any = msgspec.json.decode(raw)
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+
+
+_KEPT = b'"[]{}'
+_DROPPED = bytes(sorted(set(range(256)) - set(_KEPT)))
+# Read as signed bytes: +1 opens, -1 closes.
+_STEPS = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")
+_BLOCK_BYTES = 1 << 16
+
+
+def is_deeper(body: bytes, depth_max: int) -> bool:
+    """Return whether *body* nests arrays and objects deeper than *depth_max*.
+
+    Takes no recursion, bounded memory beside a copy, and time linear in the body: escapes
+    are dropped, then all but quotes and brackets, then what lies between two quotes.
+    """
+    if body.count(b"[") + body.count(b"{") <= depth_max:
+        return False
+    marks = body.replace(b"\\\\", b"").replace(b'\\"', b"").translate(None, _DROPPED)
+    depth, in_string = 0, False
+    for start in range(0, len(marks), _BLOCK_BYTES):
+        pieces = marks[start : start + _BLOCK_BYTES].split(b'"')
+        steps = array("b", b"".join(pieces[in_string::2]).translate(_STEPS))
+        in_string ^= len(pieces) % 2 == 0
+        if max(accumulate(steps, initial=depth)) > depth_max:
+            return True
+        depth += sum(steps)
+    return False

@@ -1,0 +1,173 @@
+"""The values that a stage is handed: what is known of one exchange, and in the end how it went.
+
+Most are msgspec structs: as frozen as a dataclass, and ten times as fast to make, which
+counts where every exchange makes many. Those that carry prompts or bodies do not show them.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+from msgspec import Struct
+
+from headrace.extensions.call import Call, CallFault
+from headrace.extensions.headers import EMPTY, Headers
+from headrace.extensions.reasons import Reason
+
+Json = Any  # a JSON value: str, int, float, bool, None, list or dict of the same
+NO_HEADERS: Mapping[str, str] = MappingProxyType({})
+NO_VALUES: Mapping[str, Json] = MappingProxyType({})
+NO_METADATA: Mapping[str, Mapping[str, Json]] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Where the body router sends a request, for the stages behind it.
+
+    model         the policy's name for what the caller asked
+    pool          the pool chosen among the model's shares
+    target        the model name the upstream is asked for
+    adapter       the LoRA adapter's name; empty for a base model
+    profile       the profile to pick by
+    kind          the class that matched; empty if none
+    share_bucket  where the sticky key fell in [0, 1)
+    """
+
+    model: str
+    pool: str
+    target: str
+    adapter: str = ""
+    priority: int = 0
+    profile: str = "default"
+    kind: str = ""
+    share_bucket: float = 0.0
+
+
+class Request(Struct, frozen=True):
+    """One inference request, as the stage at its turn sees it.
+
+    headers  with the changes of the stages before it
+    body     whole and content-decoded; None if no stage needs it or Envoy does not send it
+    call     the body as an API call, parsed once per exchange; None if there is no body to parse
+    """
+
+    id: str
+    headers: Headers
+    body: bytes | None = None
+    call: Call | CallFault | None = None
+    route: Route | None = None
+    attributes: Mapping[str, Json] = NO_VALUES
+    metadata: Mapping[str, Mapping[str, Json]] = NO_METADATA
+
+    @property
+    def method(self) -> str:
+        return self.headers.get(":method")
+
+    @property
+    def path(self) -> str:
+        """The path with its query, as the client sent it."""
+        return self.headers.get(":path")
+
+    def __repr__(self) -> str:
+        return f"Request({self.id}, {self.method} {self.path.partition('?')[0]})"
+
+
+class ResponseHead(Struct, frozen=True):
+    """The head of the response, changes so far included. *local*: an answer of ours."""
+
+    status: int
+    headers: Headers
+    local: bool = False
+    metadata: Mapping[str, Mapping[str, Json]] = NO_METADATA
+
+
+class ResponseEvent(Struct, frozen=True):
+    """A piece of a response body, content-decoded.
+
+    Of an event stream (``text/event-stream``): one event, *raw* with its blank line,
+    *data* its joined data lines. Of any other body: *raw* and *data* are a run of its bytes.
+    """
+
+    raw: bytes
+    data: bytes
+    event_stream: bool
+
+    def __repr__(self) -> str:
+        return f"ResponseEvent({len(self.raw)} bytes)"
+
+
+class ResponseEnd(Struct, frozen=True):
+    """The response body is complete. *body* is the whole of it unless it was an event stream.
+
+    *body* is empty too if it was larger than the host keeps for observers (`truncated`).
+    """
+
+    body: bytes
+    event_stream: bool
+    truncated: bool = False
+    trailers: Headers = EMPTY
+
+    def __repr__(self) -> str:
+        return f"ResponseEnd({len(self.body)} bytes, truncated={self.truncated})"
+
+
+class StageRun(Struct, frozen=True):
+    """One call of one hook, for observers.
+
+    result  ``continue``, ``reject``, ``answer``, ``failed`` or ``timeout``
+    road    what `OnFailure` did about a failure; empty without one
+    error   one line about the failure; never a prompt or a body
+    """
+
+    stage: str
+    hook: str
+    started_s: float
+    ended_s: float
+    result: str
+    road: str = ""
+    error: str = ""
+    records: tuple[object, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How an exchange ended, and everything that was decided in it.
+
+    Times are monotonic seconds of the host's clock, None if it did not come that far.
+    status       the status the client got, as far as we know it; 0 if none
+    reason       set if the answer was ours
+    termination  ``complete``, ``client-gone``, ``processor-abort`` or ``bug``
+    """
+
+    request: Request
+    started_s: float
+    ended_s: float
+    status: int
+    termination: str
+    reason: Reason | None = None
+    decided_s: float | None = None
+    response_head_s: float | None = None
+    first_event_s: float | None = None
+    last_event_s: float | None = None
+    event_count: int = 0
+    event_stream: bool = False
+    runs: tuple[StageRun, ...] = ()
+    traceparent: str = ""
+    request_bytes: int = 0
+    response_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ExchangeInfo:
+    """What is known of an exchange when its first part arrives.
+
+    headers      the request's; empty if Envoy begins with something else
+    traceparent  of the gRPC call's initial metadata, else of the request
+    """
+
+    id: str
+    chain: str
+    headers: Headers
+    now_s: float
+    traceparent: str = ""

@@ -1,0 +1,99 @@
+"""The flags of `headrace serve`, each with its help."""
+
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+from headrace.host.cli.flags import flag
+
+_LISTENING, _OBSERVING, _BOUNDS = "Listening", "Observing", "Bounds"
+
+
+class LogLevel(Enum):
+    """How much is logged."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class Mode(Enum):
+    """How Envoy sends a body, in Envoy's own words."""
+
+    NONE = "none"
+    STREAMED = "streamed"
+    BUFFERED = "buffered"
+    BUFFERED_PARTIAL = "buffered_partial"
+    FULL_DUPLEX_STREAMED = "full_duplex_streamed"
+
+
+Listen = Annotated[
+    str,
+    flag("--listen", "Where Envoy reaches us (ext_proc).", metavar="IP:PORT", panel=_LISTENING),
+]
+MetricsListen = Annotated[
+    str,
+    flag(
+        "--metrics-listen",
+        "Where /metrics, /healthz, /readyz and /decisions/last are.",
+        metavar="IP:PORT",
+        panel=_LISTENING,
+    ),
+]
+TlsCert = Annotated[
+    Path | None, flag("--tls-cert", "PEM certificate to show Envoy.", panel=_LISTENING)
+]
+TlsKey = Annotated[Path | None, flag("--tls-key", "PEM key of that certificate.", panel=_LISTENING)]
+TlsClientCa = Annotated[
+    Path | None,
+    flag("--tls-client-ca", "Take only clients certified by this CA.", panel=_LISTENING),
+]
+TlsSelfSigned = Annotated[
+    bool, flag("--tls-self-signed", "Make a certificate now: for development.", panel=_LISTENING)
+]
+Otlp = Annotated[
+    str, flag("--otlp", "Send spans there, by OTLP/HTTP.", metavar="URL", panel=_OBSERVING)
+]
+TraceSample = Annotated[
+    float,
+    flag(
+        "--trace-sample",
+        "Share of exchanges to trace, 0 to 1; a traced caller decides for its own.",
+        metavar="RATIO",
+        panel=_OBSERVING,
+    ),
+]
+Logged = Annotated[LogLevel, flag("--log-level", "How much is logged to stderr.", panel=_OBSERVING)]
+BodyLimit = Annotated[
+    str, flag("--body-limit", "Largest request body; more is 413.", metavar="SIZE", panel=_BOUNDS)
+]
+DrainGrace = Annotated[
+    float,
+    flag("--drain-grace", "What open exchanges get at the end.", metavar="S", panel=_BOUNDS),
+]
+RequestBodyMode = Annotated[
+    Mode, flag("--request-body-mode", "Of an Envoy that does not tell its own.", panel=_BOUNDS)
+]
+ResponseBodyMode = Annotated[
+    Mode, flag("--response-body-mode", "Of an Envoy that does not tell its own.", panel=_BOUNDS)
+]
+MessageTimeout = Annotated[
+    float,
+    flag(
+        "--message-timeout",
+        "Envoy's `message_timeout`: we answer before it, where it counts.",
+        metavar="S",
+        panel=_BOUNDS,
+    ),
+]
+MaxMessageTimeout = Annotated[
+    float,
+    flag(
+        "--max-message-timeout",
+        "Envoy's `max_message_timeout`; 0: it grants no extension.",
+        metavar="S",
+        panel=_BOUNDS,
+    ),
+]
+Seed = Annotated[int, flag("--seed", "Of every pseudo-random choice.", panel=_BOUNDS)]

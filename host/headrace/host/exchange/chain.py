@@ -1,0 +1,270 @@
+"""Run one exchange's filters: first to last on the request, last to first on the response.
+
+Hooks that await are driven by hand, without an event loop: a `Steps` generator yields
+each effect and is sent its reply, so every kind of host runs this code. What a hook
+changes is applied only when it has succeeded; a hook that raises, asks for what may
+not be, or is thrown `EffectRefused` or `DeadlineMissed`, takes its stage's road.
+"""
+
+from collections.abc import Callable, Coroutine, Generator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar, cast
+
+from headrace.extensions.headers import Pairs
+from headrace.extensions.reasons import Reason
+from headrace.extensions.stage import (
+    Action,
+    Answer,
+    Asking,
+    Continue,
+    Effect,
+    EndReply,
+    Filter,
+    OnFailure,
+    Outcome,
+    Reject,
+    Request,
+    ResponseNeed,
+    SendChunk,
+    Stage,
+    StageRun,
+    StartReply,
+)
+from headrace.host.exchange.fold import ChangeRefused
+
+T = TypeVar("T")
+Hook = Callable[[Any, float], Any]  # a hook's value differs by hook; its result is checked
+Apply = Callable[["Slot", Action], None]
+ACTIONS = frozenset((Continue, Reject, Answer, EndReply))
+
+
+class EffectRefused(Exception):
+    """The host does not know the effect, or performing it failed."""
+
+
+class DeadlineMissed(Exception):
+    """The hook took longer than its stage's `deadline_s`."""
+
+
+class BadAction(Exception):
+    """A hook did what its contract does not allow: a bug of the stage."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """An effect that a hook awaits, and when the hook must be done."""
+
+    stage: str
+    effect: Effect[Any]
+    due_s: float
+
+
+Steps = Generator[Ask, Any, T]
+
+
+@dataclass(slots=True)
+class Slot:
+    """One stage's filter in one exchange. Written by its chain only.
+
+    out   the stage has failed open and is not asked again (but for `on_end`)
+    """
+
+    stage: Stage
+    filter: Filter
+    on_request: bool
+    on_head: bool
+    on_event: bool
+    on_end: bool
+    out: bool = False
+
+
+def slot(stage: Stage, opened: Filter) -> Slot:
+    """Return a slot that knows which hooks of *opened* are to be called: those it has and needs."""
+    kind = type(opened)
+    told = stage.needs.response is not ResponseNeed.NONE
+    return Slot(
+        stage,
+        opened,
+        on_request=kind.on_request is not Filter.on_request,
+        on_head=kind.on_response_headers is not Filter.on_response_headers,
+        on_event=told and kind.on_response_event is not Filter.on_response_event,
+        on_end=told and kind.on_response_end is not Filter.on_response_end,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A hook that was called and awaits; *hook* is its coroutine, if the stage keeps the rules."""
+
+    at: Slot
+    name: str
+    value: object
+    apply: Apply
+    started_s: float
+    hook: Any
+
+
+@dataclass(slots=True)
+class Chain:
+    """The filters of one exchange and the log of their runs. Written by one Exchange.
+
+    now_s      set by the exchange before each step
+    clock      for the durations in the log only; decisions use `now_s`
+    asked      how many slots have been asked `on_request`: they see local replies
+    streaming  a stage has begun a streamed answer of its own
+    """
+
+    slots: tuple[Slot, ...]
+    clock: Callable[[], float]
+    now_s: float = 0.0
+    asked: int = 0
+    streaming: bool = False
+    runs: list[StageRun] = field(default_factory=list[StageRun])
+
+    def call(
+        self, at: Slot, name: str, hook: Hook, value: object, apply: Apply
+    ) -> "Action | Asked":
+        """Call one hook and apply what it decides; on a failure take the stage's road.
+
+        A hook that awaits has decided nothing yet: `drive` what comes back.
+        """
+        started_s = self.clock()
+        try:
+            decided = hook(value, self.now_s)
+            if type(decided) not in ACTIONS:
+                return Asked(at, name, value, apply, started_s, decided)
+            self._settle(at, name, started_s, decided, apply)
+        except Exception as fault:  # whatever a stage raises is the stage's failure
+            return self._road(at, name, started_s, fault, value, apply)
+        return cast(Action, decided)
+
+    def drive(self, asked: "Asked") -> Steps[Action]:
+        """Drive a hook that awaits to its decision, then do as `call` does."""
+        at, name, started_s = asked.at, asked.name, asked.started_s
+        try:
+            action = yield from self._driven(at, name, asked.hook)
+            self._settle(at, name, started_s, action, asked.apply)
+        except Exception as fault:  # as in `call`
+            return self._road(at, name, started_s, fault, asked.value, asked.apply)
+        return action
+
+    def finish(self, outcome: Outcome) -> None:
+        """Tell every filter, first to last, how the exchange ended."""
+        for at in self.slots:
+            started_s = self.clock()
+            try:
+                at.filter.on_end(outcome, self.now_s)
+            except Exception as fault:  # the other filters must still be told
+                self._note(at, "on_end", started_s, "failed", (), "open", _where(fault))
+                outcome = replace(outcome, runs=tuple(self.runs))
+
+    def _settle(self, at: Slot, name: str, started_s: float, action: Action, apply: Apply) -> None:
+        if type(action) is EndReply and not self.streaming:
+            raise BadAction("`EndReply` without `StartReply`")
+        apply(at, action)
+        if action.records or type(action) is not Continue or name != "on_response_event":
+            self._note(at, name, started_s, _result(action), action.records)
+
+    def _driven(self, at: Slot, name: str, hook: Any) -> Steps[Action]:
+        if not isinstance(hook, Coroutine):
+            raise BadAction(f"`{name}` gave {type(hook).__name__}, not an action")
+        waiting = cast(Asking, hook)
+        due_s = self.now_s + at.stage.deadline_s
+        reply: object = None
+        with closing(waiting):
+            while True:
+                try:
+                    effect: Any = waiting.send(reply)
+                except StopIteration as end:
+                    if type(end.value) not in ACTIONS:
+                        raise BadAction(f"`{name}` gave {type(end.value).__name__}") from None
+                    decided: Action = end.value
+                    return decided
+                if not isinstance(effect, Effect):
+                    raise BadAction(f"`{name}` may await effects only")
+                if isinstance(effect, StartReply | SendChunk):
+                    self._may_stream(effect, name)
+                    due_s = self.now_s + at.stage.deadline_s
+                reply = yield Ask(at.stage.name, effect, due_s)  # pyright: ignore[reportUnknownArgumentType]
+
+    def _may_stream(self, effect: StartReply | SendChunk, name: str) -> None:
+        starts = isinstance(effect, StartReply)
+        if starts == self.streaming or name not in ("on_request", "on_response_headers"):
+            raise BadAction(f"`{type(effect).__name__}` may not come now")
+        self.streaming = True
+
+    def _road(
+        self, at: Slot, name: str, started_s: float, fault: Exception, value: object, apply: Apply
+    ) -> Action:
+        result = "timeout" if isinstance(fault, DeadlineMissed) else "failed"
+        policy = at.stage.on_failure
+        self._note(at, name, started_s, result, (), policy.value, _where(fault))
+        if policy is OnFailure.FALLBACK and name == "on_request" and isinstance(value, Request):
+            try:
+                action = at.filter.fallback(value, self.now_s)
+                apply(at, action)
+            except Exception as again:  # a failing fallback leaves the closed road
+                self._note(at, "fallback", self.clock(), "failed", (), "closed", _where(again))
+            else:
+                self._note(at, "fallback", self.clock(), _result(action), action.records)
+                return action
+        elif policy is not OnFailure.CLOSED:
+            at.out = True
+            return Continue()
+        return _closed(at.stage.name, fault)
+
+    def _note(
+        self,
+        at: Slot,
+        hook: str,
+        started_s: float,
+        result: str,
+        records: tuple[object, ...] = (),
+        road: str = "",
+        error: str = "",
+    ) -> None:
+        self.runs.append(
+            StageRun(at.stage.name, hook, started_s, self.clock(), result, road, error, records)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """The chain ended with an answer of ours. *headers* are its final ones, `:status` left out."""
+
+    answer: Reject | Answer | EndReply
+    headers: Pairs = ()
+
+
+def closed_slots(slots: Sequence[Slot]) -> list[Slot]:
+    """Return the slots still in the chain, last to first, that want response heads."""
+    return [s for s in reversed(slots) if s.on_head and not s.out]
+
+
+def _closed(stage: str, fault: Exception) -> Reject:
+    if isinstance(fault, DeadlineMissed):
+        return Reject(Reason.STAGE_TIMEOUT, f"stage `{stage}` missed its deadline, try again")
+    if isinstance(fault, ChangeRefused):
+        return Reject(Reason.CHANGE_REFUSED, f"a change by stage `{stage}` was refused")
+    return Reject(Reason.STAGE_FAILED, f"stage `{stage}` failed, try again")
+
+
+_RESULTS = {Continue: "continue", Reject: "reject", Answer: "answer", EndReply: "answer"}
+
+
+def _result(action: Action) -> str:
+    return _RESULTS[type(action)]
+
+
+def _where(fault: Exception) -> str:
+    """Return what failed and where, without the message: that may quote a prompt."""
+    if isinstance(fault, ChangeRefused | BadAction | EffectRefused):
+        return f"{type(fault).__name__}: {fault}"
+    place = fault.__traceback__
+    while place is not None and place.tb_next is not None:
+        place = place.tb_next
+    if place is None:
+        return type(fault).__name__
+    name = place.tb_frame.f_code.co_filename.rpartition("/")[2]
+    return f"{type(fault).__name__} at {name}:{place.tb_lineno}"

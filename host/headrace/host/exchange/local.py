@@ -1,0 +1,85 @@
+"""Answers of our own: a Reject or an Answer as the client's API expects to read it."""
+
+import math
+from collections.abc import Mapping
+
+import msgspec
+
+from headrace.extensions.headers import Pairs
+from headrace.extensions.stage import Answer, Reject
+from headrace.host.exchange.reply import ImmediateReply, Metadata
+
+REASON_HEADER = "x-headrace-reason"
+
+# HTTP status -> gRPC status for clients that speak gRPC, after google.rpc.Code.
+GRPC_STATUS = {
+    400: 3,  # INVALID_ARGUMENT
+    401: 16,  # UNAUTHENTICATED
+    403: 7,  # PERMISSION_DENIED
+    404: 5,  # NOT_FOUND
+    405: 12,  # UNIMPLEMENTED
+    408: 4,  # DEADLINE_EXCEEDED
+    413: 8,  # RESOURCE_EXHAUSTED
+    415: 3,
+    429: 8,
+    500: 13,  # INTERNAL
+    501: 12,
+    503: 14,  # UNAVAILABLE
+    504: 4,
+}
+_GRPC_UNKNOWN = 2
+
+
+def status_of(answer: Reject | Answer) -> int:
+    """Return the HTTP status that *answer* is given with."""
+    if isinstance(answer, Answer):
+        return answer.status
+    return answer.status if answer.status is not None else answer.reason.status
+
+
+def error_body(reject: Reject) -> bytes:
+    """Return *reject* as an OpenAI error object."""
+    return msgspec.json.encode(
+        {
+            "error": {
+                "message": reject.message,
+                "type": reject.reason.error_type,
+                "param": reject.param,
+                "code": reject.code or reject.reason.word,
+            }
+        }
+    )
+
+
+def head_of(answer: Reject | Answer) -> Mapping[str, str]:
+    """Return the header fields that *answer* has of itself."""
+    if isinstance(answer, Answer):
+        return {"content-type": "application/json", **answer.headers}
+    fields = {"content-type": "application/json", REASON_HEADER: answer.reason.word}
+    if answer.retry_after_s is not None:
+        fields["retry-after"] = str(max(1, math.ceil(answer.retry_after_s)))
+    return {**fields, **answer.headers}
+
+
+def immediate(
+    answer: Reject | Answer, headers: Pairs, grpc: bool, metadata: Metadata | None
+) -> ImmediateReply:
+    """Return the whole local reply. *headers* are the final ones, `head_of` included."""
+    status = status_of(answer)
+    reject = answer if isinstance(answer, Reject) else None
+    body = error_body(reject) if reject else answer.body if isinstance(answer, Answer) else b""
+    if grpc and reject:
+        body = reject.message.encode()
+    return ImmediateReply(
+        status=status,
+        headers=headers,
+        body=body,
+        grpc_status=GRPC_STATUS.get(status, _GRPC_UNKNOWN) if grpc else None,
+        details=f"headrace_{reject.reason.word.replace('-', '_')}" if reject else "headrace_answer",
+        metadata=metadata,
+    )
+
+
+def event_error(reject: Reject) -> bytes:
+    """Return *reject* as the last events of a stream whose head the client already has."""
+    return b"data: " + error_body(reject) + b"\n\ndata: [DONE]\n\n"

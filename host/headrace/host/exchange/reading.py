@@ -1,0 +1,189 @@
+"""What the stages are told of a response body: events in order, one at a time, then its end.
+
+Owns the queue between the bytes and the hooks, which may await. Sends nothing: what a
+decision means for the wire is its Sink's business.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from headrace.extensions.headers import EMPTY, Headers
+from headrace.extensions.reasons import Reason
+from headrace.extensions.stage import Reject, ResponseEnd, ResponseEvent
+from headrace.host.exchange.chain import Steps
+from headrace.host.exchange.core import Core
+from headrace.host.exchange.part import BodyMode, Direction
+from headrace.host.exchange.passes import end_pass, event_pass, observe
+from headrace.host.exchange.reader import Reader, ReadFault
+
+
+class Sink(Protocol):
+    """Told what the stages decided, in the order of the body."""
+
+    def release(self, data: bytes) -> None:
+        """Take gated bytes that may go on."""
+        ...
+
+    def reply(self, data: bytes) -> None:
+        """Note that all events of the counted body message *data* are decided."""
+        ...
+
+    def close(self, data: bytes | None) -> None:
+        """Note that the body is decided; *data* is its last message, None if trailers ended it."""
+        ...
+
+    def refuse(self, reject: Reject) -> None:
+        """Note that the rest of the body must not pass."""
+        ...
+
+    def flush(self) -> None:
+        """Note that nothing more is decided until a hook or the upstream goes on."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkEnd:
+    """Work: all events that one counted body message completed are decided."""
+
+    data: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class BodyEnd:
+    """Work: the response is complete; by *data*, its last body message, or by trailers (None)."""
+
+    data: bytes | None = field(repr=False)
+
+
+Work = ResponseEvent | ChunkEnd | BodyEnd
+
+
+@dataclass(slots=True)
+class Reading:
+    """The reading of one response body. Written by its ResponseSide only.
+
+    gated       a stage may hold, change or refuse events; else they are told after the fact
+    work        what waits to be decided, in order
+    work_bytes  of the events in it; bounded as the bytes a stage may hold or observe
+    busy        a hook is at work, perhaps waiting
+    """
+
+    core: Core
+    mode: BodyMode
+    gated: bool
+    reader: Reader
+    sink: Sink
+    work: deque[Work] = field(default_factory=deque[Work])
+    work_bytes: int = 0
+    working: bool = False
+    busy: bool = False
+    first_event_s: float | None = None
+    last_event_s: float | None = None
+    event_count: int = 0
+    trailers: Headers = EMPTY
+
+    def push(self, data: bytes, counted: bool) -> None:
+        """Read *data*; *counted*: the sink owes a reply for it, once its events are decided."""
+        try:
+            events = self.reader.push(data)
+        except ReadFault as fault:
+            self.sink.refuse(fault.reject)
+            return
+        self._queue(events)
+        if counted:
+            self.work.append(ChunkEnd(data))
+        self._go_on()
+
+    def finish(self, data: bytes | None, trailers: Headers = EMPTY) -> None:
+        """Read the end of the body: its last message is *data*, or trailers came (None)."""
+        try:
+            rest = self.reader.finish()
+        except ReadFault as fault:
+            self.sink.refuse(fault.reject)
+            return
+        self.trailers = trailers
+        self._queue(rest)
+        self.work.append(BodyEnd(data))
+        self._go_on()
+
+    def _queue(self, events: list[ResponseEvent]) -> None:
+        if not events:
+            return
+        self.last_event_s = self.core.now_s
+        if self.first_event_s is None:
+            self.first_event_s = self.core.now_s
+        self.event_count += len(events)
+        limits = self.core.plan.limits
+        bound = limits.gate_bytes_max if self.gated else limits.observe_bytes_max
+        size = sum([len(event.raw) for event in events])
+        if self.work_bytes + size <= bound or not self.busy:
+            self.work_bytes += size
+            self.work += events
+        elif self.gated:
+            message = "screening is slower than the response"
+            self.sink.refuse(Reject(Reason.RESPONSE_TOO_LARGE, message))
+        else:
+            self.reader.truncated = True
+
+    def _go_on(self) -> None:
+        """Decide on what has come, in order, until a hook waits or nothing is left."""
+        if self.working:
+            return
+        self.working = True
+        try:
+            while self.work and not self.busy and not self.core.silent:
+                self._decide(self.work.popleft())
+        finally:
+            self.working = False
+        self.sink.flush()
+
+    def _decide(self, work: Work) -> None:
+        if isinstance(work, ChunkEnd):
+            self.sink.reply(work.data)
+            return
+        if isinstance(work, ResponseEvent):
+            self.work_bytes -= len(work.raw)
+            self._tell(work)
+            return
+        self.busy = True
+        reader, data = self.reader, work.data
+        end = ResponseEnd(reader.whole, reader.event_stream, reader.truncated, self.trailers)
+
+        def done(result: bytes | Reject) -> None:
+            self._end_done(result, data)
+
+        self._run(end_pass(self.core.chain, end, self.gated), done)
+
+    def _tell(self, event: ResponseEvent) -> None:
+        core = self.core
+        if self.gated:
+            self.busy = True
+            self._run(event_pass(core.chain, event), self._event_done)
+            return
+        core.chain.now_s = core.now_s
+        left = observe(core.chain, event)
+        if left is not None:
+            self.busy = True
+            self._run(left, self._event_done)
+
+    # Any: a pass gives what its callback takes; the two are named side by side above.
+    def _run(self, steps: Steps[Any], done: Callable[[Any], None]) -> None:
+        self.core.run(steps, done, self.mode, (Direction.RESPONSE, False))
+
+    def _event_done(self, result: ResponseEvent | Reject | None) -> None:
+        self.busy = False
+        if isinstance(result, Reject):
+            self.sink.refuse(result)
+        elif self.gated and result is not None:
+            self.sink.release(result.raw)
+        self._go_on()
+
+    def _end_done(self, result: bytes | Reject, data: bytes | None) -> None:
+        self.busy = False
+        if isinstance(result, Reject):
+            self.sink.refuse(result)
+        elif self.gated:
+            self.sink.release(result)
+            self.sink.close(data)

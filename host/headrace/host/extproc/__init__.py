@@ -1,0 +1,1 @@
+"""The wire: protobuf to parts and back, and one module per transport."""

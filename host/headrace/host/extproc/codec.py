@@ -1,0 +1,320 @@
+"""Protobuf messages to parts, and replies to protobuf messages."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from google.protobuf.message import DecodeError
+
+from headrace.extensions.headers import Headers, Pairs, value_bytes, value_text
+from headrace.extensions.stage import Json
+from headrace.host.exchange.part import (
+    BodyMode,
+    Chunk,
+    Context,
+    Direction,
+    Head,
+    Modes,
+    Part,
+    Trailers,
+)
+from headrace.host.exchange.reply import (
+    NO_CHANGE,
+    BodyReply,
+    ExtendTimeout,
+    HeaderMutation,
+    HeadersReply,
+    ImmediateReply,
+    Keep,
+    LocalChunk,
+    LocalHead,
+    LocalTrailers,
+    Replace,
+    Streamed,
+    TrailersReply,
+)
+from headrace.host.extproc.proto import messages as pb
+from headrace.host.extproc.structs import fill_metadata, plain
+
+Message = (
+    HeadersReply
+    | BodyReply
+    | TrailersReply
+    | ImmediateReply
+    | LocalHead
+    | LocalChunk
+    | LocalTrailers
+    | ExtendTimeout
+)
+REQUEST, RESPONSE = Direction.REQUEST, Direction.RESPONSE
+MODES = {mode.value: mode for mode in BodyMode}
+APPEND = pb.BoolValue(value=True)
+OVERWRITE = pb.BoolValue(value=False)
+OPTION_CHARS_MAX = 256
+
+
+class WireFault(Exception):
+    """The peer sent what no ext_proc client may send. The stream is aborted INVALID_ARGUMENT."""
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """One message of the peer.
+
+    part           None if the message only speaks of gRPC flow control, which we need not obey
+    modes          the body modes in force, only in the first message
+    observability  nothing may be answered
+    """
+
+    part: Part | None
+    modes: Modes | None = None
+    observability: bool = False
+
+
+def decode(message: bytes, want_context: bool = True) -> Incoming:
+    """Return what *message*, a serialized ProcessingRequest, says.
+
+    Without *want_context*, attributes and metadata are not looked at. Envoy repeats them with
+    every message; of a response body nobody asks for them, so there they never are.
+
+    Raises:
+        WireFault: it is no ProcessingRequest, has no part, or names a body mode we do not speak.
+    """
+    try:
+        request = pb.ProcessingRequest.FromString(message)
+    except DecodeError as error:
+        raise WireFault("not a `ProcessingRequest`") from error
+    kind: str | None = request.WhichOneof("request")
+    context = _context(request) if want_context and kind != "response_body" else None
+    modes = _modes(request.protocol_config) if request.HasField("protocol_config") else None
+    return Incoming(_part(request, kind, context), modes, request.observability_mode)
+
+
+def _part(request: pb.ProcessingRequest, kind: str | None, context: Context | None) -> Part | None:
+    match kind:
+        case "response_body":
+            body = request.response_body
+            return Chunk(RESPONSE, body.body, body.end_of_stream, context)
+        case "request_body":
+            body = request.request_body
+            return Chunk(REQUEST, body.body, body.end_of_stream, context)
+        case "request_headers":
+            head = request.request_headers
+            return Head(REQUEST, _headers(head.headers), head.end_of_stream, context)
+        case "response_headers":
+            head = request.response_headers
+            return Head(RESPONSE, _headers(head.headers), head.end_of_stream, context)
+        case "request_trailers":
+            return Trailers(REQUEST, _headers(request.request_trailers.trailers), context)
+        case "response_trailers":
+            return Trailers(RESPONSE, _headers(request.response_trailers.trailers), context)
+        case _:
+            if request.HasField("flow_control_init") or request.HasField("client_window_update"):
+                return None
+            raise WireFault("a `ProcessingRequest` without a part that we know")
+
+
+def _headers(fields: pb.HeaderMap) -> Headers:
+    # Envoy fills raw_value, others (agentgateway) value. Names come in lower case from Envoy.
+    try:  # the strict decoder is the faster one
+        return Headers([(h.key.lower(), h.raw_value.decode() or h.value) for h in fields.headers])
+    except UnicodeDecodeError:
+        return Headers(
+            [(h.key.lower(), value_text(h.raw_value) or h.value) for h in fields.headers]
+        )
+
+
+def _modes(config: pb.ProtocolConfiguration) -> Modes:
+    try:
+        return Modes(MODES[config.request_body_mode], MODES[config.response_body_mode])
+    except KeyError as error:
+        raise WireFault(f"body mode {error} in `protocol_config`: use 0 to 4") from error
+
+
+def _context(request: pb.ProcessingRequest) -> Context | None:
+    has_metadata = request.HasField("metadata_context")
+    if not has_metadata and not request.attributes:
+        return None
+    attributes: dict[str, Json] = {}
+    for struct in request.attributes.values():
+        attributes.update(plain(struct))
+    metadata: dict[str, dict[str, Json]] = {}
+    if has_metadata:
+        spaces = request.metadata_context.filter_metadata
+        metadata = {namespace: plain(struct) for namespace, struct in spaces.items()}
+    return Context(attributes, metadata)
+
+
+def encode(reply: Message) -> bytes:
+    """Return *reply* as a serialized ProcessingResponse."""
+    match reply:
+        case BodyReply():
+            return _body_reply(reply)
+        case HeadersReply():
+            return _headers_reply(reply)
+        case TrailersReply():
+            return _trailers_reply(reply)
+        case ImmediateReply():
+            return _immediate_reply(reply)
+        case ExtendTimeout():
+            return _extension(reply)
+        case _:
+            return _local_reply(reply)
+
+
+def _body_reply(reply: BodyReply) -> bytes:
+    body, direction = reply.body, reply.direction
+    plain_reply = (
+        reply.mutation is NO_CHANGE or not reply.mutation
+    ) and not reply.clear_route_cache
+    if plain_reply and reply.metadata is None and isinstance(body, Keep):
+        return KEEP[direction]
+    message = pb.ProcessingResponse()
+    out = message.request_body if direction is REQUEST else message.response_body
+    common = out.response
+    match body:
+        case Streamed():
+            streamed = common.body_mutation.streamed_response
+            streamed.body = body.data
+            streamed.end_of_stream = body.end_of_stream
+        case Replace():
+            if body.data:
+                common.body_mutation.body = body.data
+            else:
+                common.body_mutation.clear_body = True
+        case Keep():
+            common.SetInParent()
+    if not plain_reply:
+        _mutate(common.header_mutation, reply.mutation)
+        common.clear_route_cache = reply.clear_route_cache
+    if reply.metadata is not None:
+        fill_metadata(message.dynamic_metadata, reply.metadata)
+    return message.SerializeToString()
+
+
+def _headers_reply(reply: HeadersReply) -> bytes:
+    changed = bool(reply.mutation) or reply.clear_route_cache
+    if not changed and reply.metadata is None and reply.mode_override is None:
+        return GO_ON[reply.direction]
+    message = pb.ProcessingResponse()
+    request = reply.direction is REQUEST
+    common = (message.request_headers if request else message.response_headers).response
+    common.SetInParent()
+    if changed:
+        _mutate(common.header_mutation, reply.mutation)
+        common.clear_route_cache = reply.clear_route_cache
+    if reply.metadata is not None:
+        fill_metadata(message.dynamic_metadata, reply.metadata)
+    if reply.mode_override is not None:
+        _override(message.mode_override, reply.mode_override)
+    return message.SerializeToString()
+
+
+def _override(slot: pb.ProcessingMode, modes: Modes) -> None:
+    slot.request_body_mode = modes.request
+    slot.response_body_mode = modes.response
+    # Envoy refuses full duplex without trailers; 0 keeps what is configured.
+    if modes.request is BodyMode.FULL_DUPLEX_STREAMED:
+        slot.request_trailer_mode = 1
+    if modes.response is BodyMode.FULL_DUPLEX_STREAMED:
+        slot.response_trailer_mode = 1
+
+
+def _trailers_reply(reply: TrailersReply) -> bytes:
+    if not reply.mutation:
+        return END[reply.direction]
+    message = pb.ProcessingResponse()
+    request = reply.direction is REQUEST
+    out = message.request_trailers if request else message.response_trailers
+    _mutate(out.header_mutation, reply.mutation)
+    return message.SerializeToString()
+
+
+def _immediate_reply(reply: ImmediateReply) -> bytes:
+    message = pb.ProcessingResponse()
+    out = message.immediate_response
+    out.status.code = reply.status
+    seen: set[str] = set()
+    for name, value in reply.headers:  # a repeated name is one more field, not a correction
+        _set(out.headers, name, value, append=name in seen)
+        seen.add(name)
+    out.body = reply.body
+    out.details = reply.details
+    if reply.grpc_status is not None:
+        out.grpc_status.status = reply.grpc_status
+    if reply.metadata is not None:
+        fill_metadata(message.dynamic_metadata, reply.metadata)
+    return message.SerializeToString()
+
+
+def _extension(reply: ExtendTimeout) -> bytes:
+    message = pb.ProcessingResponse()
+    seconds, rest = divmod(round(reply.timeout_s * 1e9), 10**9)
+    message.override_message_timeout.seconds = seconds
+    message.override_message_timeout.nanos = rest
+    return message.SerializeToString()
+
+
+def _local_reply(reply: LocalHead | LocalChunk | LocalTrailers) -> bytes:
+    message = pb.ProcessingResponse()
+    out = message.streamed_immediate_response
+    match reply:
+        case LocalHead():
+            out.headers_response.end_of_stream = reply.end_of_stream
+            _list(out.headers_response.headers, reply.headers)
+        case LocalChunk():
+            out.body_response.body = reply.data
+            out.body_response.end_of_stream = reply.end_of_stream
+        case LocalTrailers():
+            out.trailers_response.SetInParent()
+            _list(out.trailers_response, reply.headers)
+    return message.SerializeToString()
+
+
+def _mutate(out: pb.HeaderMutation, mutation: HeaderMutation) -> None:
+    for name, value, append in mutation.set_headers:
+        _set(out, name, value, append)
+    out.remove_headers.extend(mutation.remove_headers)
+
+
+def _set(out: pb.HeaderMutation, name: str, value: str, append: bool) -> None:
+    short = len(value) <= OPTION_CHARS_MAX
+    out.set_headers.append(_known(name, value, append) if short else _option(name, value, append))
+
+
+def _option(name: str, value: str, append: bool) -> pb.HeaderValueOption:
+    # Envoy's ext_proc obeys `append`, other data planes `append_action`: say both.
+    return pb.HeaderValueOption(
+        header=pb.HeaderValue(key=name, raw_value=value_bytes(value)),
+        append=APPEND if append else OVERWRITE,
+        append_action=0 if append else 2,
+        keep_empty_value=not value,
+    )
+
+
+# A policy sets the same few headers again and again; making one takes longer than a look-up.
+_known = lru_cache(maxsize=2048)(_option)
+
+
+def _list(out: pb.HeaderMap, pairs: Pairs) -> None:
+    for name, value in pairs:
+        out.headers.add(key=name, raw_value=value_bytes(value))
+
+
+def _constant(**fields: Any) -> bytes:  # one field of the oneof, named by the caller
+    return pb.ProcessingResponse(**fields).SerializeToString()
+
+
+_COMMON = pb.CommonResponse()
+GO_ON = {
+    REQUEST: _constant(request_headers=pb.HeadersResponse(response=_COMMON)),
+    RESPONSE: _constant(response_headers=pb.HeadersResponse(response=_COMMON)),
+}
+KEEP = {
+    REQUEST: _constant(request_body=pb.BodyResponse(response=_COMMON)),
+    RESPONSE: _constant(response_body=pb.BodyResponse(response=_COMMON)),
+}
+END = {
+    REQUEST: _constant(request_trailers=pb.TrailersResponse()),
+    RESPONSE: _constant(response_trailers=pb.TrailersResponse()),
+}

@@ -1,0 +1,113 @@
+"""Certificates for the listener: from files, or made on the spot for development."""
+
+import datetime
+import ipaddress
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+)
+
+from headrace.host.extproc.rpc import tls
+
+SELF_SIGNED_DAYS = 30
+
+
+class TlsError(Exception):
+    """A certificate, key or CA that cannot be used: the operator's mistake."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """What a listener shows, and which clients it takes.
+
+    client_ca  clients must show a certificate of this CA; None takes every client
+    """
+
+    certificate: bytes = field(repr=False)
+    key: bytes = field(repr=False)
+    client_ca: bytes | None = field(default=None, repr=False)
+
+    def credentials(self) -> object:
+        """Return this for gRPC, which negotiates ``h2`` by ALPN itself."""
+        return tls(self.key, self.certificate, self.client_ca)
+
+
+def from_files(certificate: Path, key: Path, client_ca: Path | None = None) -> Tls:
+    """Return the PEM files as Tls.
+
+    Raises:
+        TlsError: a file cannot be read, is no PEM, or the key is not the certificate's.
+    """
+    chain = _read(certificate, "certificate")
+    secret = _read(key, "key")
+    authority = None if client_ca is None else _read(client_ca, "client CA")
+    shown = _certificate(chain, certificate, "certificate")
+    try:
+        public = load_pem_private_key(secret, None).public_key()
+    except (ValueError, TypeError) as error:  # TypeError: the key is encrypted
+        raise TlsError(f"the key `{key}` is no unencrypted PEM private key") from error
+    if _spki(public) != _spki(shown.public_key()):
+        raise TlsError(f"the key `{key}` does not belong to `{certificate}`")
+    if authority is not None and client_ca is not None:
+        _certificate(authority, client_ca, "client CA")
+    return Tls(chain, secret, authority)
+
+
+def self_signed(names: Sequence[str], now: datetime.datetime) -> Tls:
+    """Return a new key and a certificate for *names* (host names, addresses), for development."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "headrace self-signed")])
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(minutes=5))
+        .not_valid_after(now + datetime.timedelta(days=SELF_SIGNED_DAYS))
+        .add_extension(x509.SubjectAlternativeName([_san(n) for n in names]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    return Tls(
+        certificate.public_bytes(Encoding.PEM),
+        key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()),
+    )
+
+
+def _read(path: Path, what: str) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise TlsError(f"cannot read the {what} `{path}`: {error.strerror}") from error
+
+
+def _certificate(pem: bytes, path: Path, what: str) -> x509.Certificate:
+    try:
+        return x509.load_pem_x509_certificates(pem)[0]
+    except ValueError as error:
+        raise TlsError(f"the {what} `{path}` is no PEM certificate") from error
+
+
+def _spki(key: object) -> bytes:
+    public_bytes = getattr(key, "public_bytes", None)  # every kind of public key has it
+    assert public_bytes is not None
+    encoded: bytes = public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    return encoded
+
+
+def _san(name: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(name))
+    except ValueError:
+        return x509.DNSName(name)

@@ -1,0 +1,40 @@
+"""What an operator chooses about a host."""
+
+from dataclasses import dataclass, field
+
+from headrace.host.envoy.address import Address
+from headrace.host.exchange.limits import Limits
+from headrace.host.exchange.part import Modes
+from headrace.host.extproc.tls import Tls
+
+
+@dataclass(frozen=True, slots=True)
+class ServeOptions:
+    """How a host listens, reports and ends; what it decides is the policy's.
+
+    tls                 None for plain HTTP/2
+    otlp                where spans go, an OTLP/HTTP URL; empty sends none
+    trace_sample_ratio  share of exchanges without a traced caller that get a span, 0..1
+    log_level           of Python's logging, lower case
+    drain_grace_s       how long open exchanges may go on after a request to end
+    modes               the body modes of peers that do not tell theirs
+    """
+
+    listen: Address
+    metrics_listen: Address
+    tls: Tls | None = None
+    otlp: str = ""
+    trace_sample_ratio: float = 1.0
+    log_level: str = "info"
+    drain_grace_s: float = 30.0
+    limits: Limits = field(default_factory=Limits)
+    modes: Modes = field(default_factory=Modes)
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """Where a host listens in fact."""
+
+    listen: Address
+    metrics: Address

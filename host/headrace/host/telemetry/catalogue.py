@@ -1,0 +1,189 @@
+"""Every metric there is: name, kind, help, labels. The docs are made from this table."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Kind(Enum):
+    """How a metric behaves."""
+
+    COUNTER = "counter"
+    GAUGE = "gauge"
+    HISTOGRAM = "histogram"
+
+
+# Of our own work: from the 5 microseconds of a short hook to the second of a missed deadline.
+WORK_S = (5e-6, 2e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 5e-3, 2e-2, 0.1, 0.5, 1.0)
+# Of a model's: from a cached first token to minutes of generated text.
+SERVED_S = (0.005, 0.02, 0.05, 0.1, 0.2, 0.4, 0.8, 1.5, 3.0, 6.0, 15.0, 30.0, 60.0, 120.0, 300.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One metric. *buckets*: upper bounds of a histogram, in the unit of its name."""
+
+    name: str
+    kind: Kind
+    help: str
+    labels: tuple[str, ...] = ()
+    buckets: tuple[float, ...] = ()
+
+
+REQUESTS = Metric(
+    "headrace_requests_total",
+    Kind.COUNTER,
+    "Exchanges that ended. `reason` is empty unless the answer was ours.",
+    ("model", "pool", "status", "reason"),
+)
+EXCHANGE_S = Metric(
+    "headrace_exchange_duration_seconds",
+    Kind.HISTOGRAM,
+    "From the first part of an exchange to its end.",
+    ("model", "pool"),
+    SERVED_S,
+)
+DECISION_S = Metric(
+    "headrace_decision_seconds",
+    Kind.HISTOGRAM,
+    "From the first part of a request to the decision where it goes, its body included.",
+    (),
+    WORK_S,
+)
+TTFT_S = Metric(
+    "headrace_ttft_seconds",
+    Kind.HISTOGRAM,
+    "From the first part of a request to the first piece of an event stream's body.",
+    ("model", "pool"),
+    SERVED_S,
+)
+STAGE_S = Metric(
+    "headrace_stage_seconds",
+    Kind.HISTOGRAM,
+    "Duration of one hook of a stage, what it awaits included.",
+    ("stage", "hook", "result"),
+    WORK_S,
+)
+STAGE_FAILURES = Metric(
+    "headrace_stage_failures_total",
+    Kind.COUNTER,
+    "Hooks that raised, missed their deadline or were refused, by the road taken then.",
+    ("stage", "road"),
+)
+PICKS = Metric(
+    "headrace_picks_total",
+    Kind.COUNTER,
+    "Requests sent to an endpoint.",
+    ("pool", "endpoint"),
+)
+SHEDS = Metric(
+    "headrace_sheds_total",
+    Kind.COUNTER,
+    "Requests turned away because the pool was overloaded, by the class that matched.",
+    ("pool", "class"),
+)
+TOKENS = Metric(
+    "headrace_tokens_total",
+    Kind.COUNTER,
+    "Tokens that model servers counted: input, cached (a part of input), output, reasoning "
+    "(a part of output).",
+    ("type",),
+)
+ROUTED = Metric(
+    "headrace_body_router_total",
+    Kind.COUNTER,
+    "What the body router made of requests: `success`, `answer` or the reason of its reject.",
+    ("result",),
+)
+RULE_ERRORS = Metric(
+    "headrace_rule_errors_total",
+    Kind.COUNTER,
+    "Rules of the policy that failed on the values of a request or an endpoint.",
+    ("rule", "kind"),
+)
+BUGS = Metric(
+    "headrace_bugs_total",
+    Kind.COUNTER,
+    "Broken invariants of Headrace itself. Each ended one exchange at most; please report them.",
+    ("where",),
+)
+ACTIVE = Metric("headrace_exchanges_active", Kind.GAUGE, "Exchanges that are open.")
+STREAMS = Metric(
+    "headrace_streams_total",
+    Kind.COUNTER,
+    "ext_proc streams that ended, by how.",
+    ("termination",),
+)
+MESSAGES = Metric(
+    "headrace_messages_total",
+    Kind.COUNTER,
+    "ext_proc messages: `in`, `out`, and `ignored` ones that carry nothing for us.",
+    ("direction",),
+)
+MESSAGE_BYTES = Metric(
+    "headrace_message_bytes_total",
+    Kind.COUNTER,
+    "Bytes of ext_proc messages: `in` and `out`.",
+    ("direction",),
+)
+ABORTS = Metric(
+    "headrace_aborts_total",
+    Kind.COUNTER,
+    "ext_proc streams that we ended with a gRPC error status.",
+    ("code",),
+)
+SPANS = Metric(
+    "headrace_spans_total",
+    Kind.COUNTER,
+    "Spans: `exported`, `failed` at the receiver, `dropped` because too many waited.",
+    ("result",),
+)
+LOG_LINES_DROPPED = Metric(
+    "headrace_log_lines_dropped_total",
+    Kind.COUNTER,
+    "Log lines dropped because too many waited to be written.",
+)
+SCRAPES = Metric(
+    "headrace_scrapes_total",
+    Kind.COUNTER,
+    "Scrapes of an endpoint's metrics, `ok` or `failed`.",
+    ("pool", "endpoint", "result"),
+)
+SCRAPE_S = Metric(
+    "headrace_scrape_seconds",
+    Kind.HISTOGRAM,
+    "How long a scrape of an endpoint's metrics took.",
+    ("pool",),
+    WORK_S,
+)
+LOOP_LAG_S = Metric(
+    "headrace_loop_lag_seconds",
+    Kind.HISTOGRAM,
+    "How late the event loop came back to a timer: what a stage that blocks does to all others.",
+    (),
+    WORK_S,
+)
+
+CATALOGUE = (
+    REQUESTS,
+    EXCHANGE_S,
+    DECISION_S,
+    TTFT_S,
+    STAGE_S,
+    STAGE_FAILURES,
+    PICKS,
+    SHEDS,
+    TOKENS,
+    ROUTED,
+    RULE_ERRORS,
+    BUGS,
+    ACTIVE,
+    STREAMS,
+    MESSAGES,
+    MESSAGE_BYTES,
+    ABORTS,
+    SPANS,
+    LOG_LINES_DROPPED,
+    SCRAPES,
+    SCRAPE_S,
+    LOOP_LAG_S,
+)

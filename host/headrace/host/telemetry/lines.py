@@ -1,0 +1,67 @@
+"""Write log lines without ever waiting for whoever reads them."""
+
+import os
+import threading
+from collections import deque
+from collections.abc import Callable
+
+LINES_MAX = 8192
+BATCH_LINES_MAX = 512
+PAUSE_S = 0.05
+
+
+class LineWriter:
+    """Hands lines to a file descriptor from a thread of its own.
+
+    A reader of standard error may stop reading; an event loop that writes to it then
+    stops serving. So `put` only appends, and the thread alone waits. It looks for
+    lines at intervals, since waking it for each would cost more than the line.
+    """
+
+    def __init__(self, fd: int, dropped: Callable[[int], None], lines_max: int = LINES_MAX) -> None:
+        self._fd = fd
+        self._dropped = dropped
+        self._lines_max = lines_max
+        self._lines: deque[bytes] = deque()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._drain, name="log-lines", daemon=True)
+
+    def start(self) -> None:
+        """Begin to write."""
+        self._thread.start()
+
+    def put(self, line: bytes) -> None:
+        """Queue *line*, which has no newline; drop and count it if too many wait."""
+        if len(self._lines) >= self._lines_max:
+            self._dropped(1)
+        else:
+            self._lines.append(line)
+
+    def close(self, timeout_s: float) -> bool:
+        """Write what waits, for at most *timeout_s*; return whether all of it went out."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout_s)
+        return not self._thread.is_alive() and not self._lines
+
+    def _drain(self) -> None:
+        while True:
+            stopping = self._stop.wait(PAUSE_S)
+            while self._lines:
+                if not self._write():
+                    return
+            if stopping:
+                return
+
+    def _write(self) -> bool:
+        """Write one batch; return False if nobody can read any more."""
+        count = min(len(self._lines), BATCH_LINES_MAX)
+        data = b"".join(self._lines.popleft() + b"\n" for _ in range(count))
+        try:
+            while data:
+                data = data[os.write(self._fd, data) :]
+        except OSError:
+            self._dropped(count + len(self._lines))
+            self._lines.clear()
+            return False
+        return True

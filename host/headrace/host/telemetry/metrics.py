@@ -1,0 +1,167 @@
+"""Count exchanges and messages for Prometheus."""
+
+from collections.abc import Sequence
+from typing import cast
+
+from prometheus_client import CollectorRegistry
+
+from headrace.dsl.program import RuleFault
+from headrace.extensions.picker.decision import Decision
+from headrace.extensions.records import Usage
+from headrace.extensions.stage import Outcome, StageRun
+from headrace.host.telemetry import catalogue as c
+from headrace.host.telemetry.series import Counts, Spread, gauge
+from headrace.host.telemetry.summary import Summary
+
+BODY_ROUTER = "body_router"
+
+
+class Metrics:
+    """All metrics, in a registry of their own. Written from the event loop's thread.
+
+    Also takes the counts of a transport, `opened` to `bug` (its protocol `Counts`), and of the
+    scraper, `scraped`.
+    """
+
+    def __init__(self) -> None:
+        self.registry = registry = CollectorRegistry()
+        self._requests = Counts(c.REQUESTS, registry)
+        self._exchange_s = Spread(c.EXCHANGE_S, registry)
+        self._decision_s = Spread(c.DECISION_S, registry)
+        self._ttft_s = Spread(c.TTFT_S, registry)
+        self._stage_s = Spread(c.STAGE_S, registry)
+        self._stage_failures = Counts(c.STAGE_FAILURES, registry)
+        self._picks = Counts(c.PICKS, registry)
+        self._sheds = Counts(c.SHEDS, registry)
+        self._tokens = Counts(c.TOKENS, registry)
+        self._routed = Counts(c.ROUTED, registry)
+        self._rule_errors = Counts(c.RULE_ERRORS, registry)
+        self._bugs = Counts(c.BUGS, registry)
+        self._active = gauge(c.ACTIVE, registry)
+        self._streams = Counts(c.STREAMS, registry)
+        self._messages = Counts(c.MESSAGES, registry)
+        self._message_bytes = Counts(c.MESSAGE_BYTES, registry)
+        self._aborts = Counts(c.ABORTS, registry)
+        self._spans = Counts(c.SPANS, registry)
+        self._log_lines_dropped = Counts(c.LOG_LINES_DROPPED, registry)
+        self._scrapes = Counts(c.SCRAPES, registry)
+        self._scrape_s = Spread(c.SCRAPE_S, registry)
+        self._loop_lag_s = Spread(c.LOOP_LAG_S, registry)
+
+    def observe(self, outcome: Outcome, summary: Summary) -> None:
+        """Count one exchange that ended."""
+        model, pool = summary.model_label, summary.pool
+        self._requests.add(model, pool, _status(outcome.status), summary.reason)
+        self._exchange_s.see(summary.duration_s, model, pool)
+        if summary.decision_s is not None:
+            self._decision_s.see(summary.decision_s)
+        if summary.ttft_s is not None and outcome.event_stream:
+            self._ttft_s.see(summary.ttft_s, model, pool)
+        for run in outcome.runs:
+            self._run(run, summary)
+        if summary.shed:
+            self._sheds.add(pool, summary.kind)
+        if summary.endpoint:
+            self._picks.add(pool, summary.endpoint)
+        if summary.usage is not None:
+            self._count_tokens(summary.usage)
+        for error in summary.rule_errors:
+            self._rule_errors.add(error.rule, error.kind)
+        if summary.decision is not None and may_have_faults(summary.decision):
+            for fault in summary.decision.faults:
+                self._rule_errors.add(fault.rule, fault.kind)
+
+    def _run(self, run: StageRun, summary: Summary) -> None:
+        self._stage_s.see(run.ended_s - run.started_s, run.stage, run.hook, run.result)
+        if run.road:
+            self._stage_failures.add(run.stage, run.road)
+        if run.stage == BODY_ROUTER and run.hook == "on_request":
+            self._routed.add(_routed(run.result, summary.reason))
+
+    def _count_tokens(self, usage: Usage) -> None:
+        self._tokens.add("input", by=max(0, usage.input_tokens))
+        self._tokens.add("output", by=max(0, usage.output_tokens))
+        if usage.cached_tokens:
+            self._tokens.add("cached", by=max(0, usage.cached_tokens))
+        if usage.reasoning_tokens:
+            self._tokens.add("reasoning", by=max(0, usage.reasoning_tokens))
+
+    def opened(self) -> None:
+        """Count a stream that began."""
+        self._active.inc()
+
+    def closed(self, termination: str) -> None:
+        """Count a stream that ended, by the words of `Exchange.end`."""
+        self._active.dec()
+        self._streams.add(termination)
+
+    def received(self, messages: int, size_bytes: int) -> None:
+        """Count the messages of the peer in one stream."""
+        self._messages.add("in", by=messages)
+        self._message_bytes.add("in", by=size_bytes)
+
+    def sent(self, messages: int, size_bytes: int) -> None:
+        """Count the messages to the peer in one stream."""
+        self._messages.add("out", by=messages)
+        self._message_bytes.add("out", by=size_bytes)
+
+    def ignored(self) -> None:
+        """Count a message without a part."""
+        self._messages.add("ignored")
+
+    def aborted(self, code: str) -> None:
+        """Count a stream that we ended with the gRPC status *code*."""
+        self._aborts.add(code)
+
+    def bug(self, where: str) -> None:
+        """Count a broken invariant of ours; *where* is a fixed word."""
+        self._bugs.add(where)
+
+    def scraped(self, pool: str, endpoint: str, wall_s: float, ok: bool) -> None:
+        """Count one scrape."""
+        self._scrapes.add(pool, endpoint, "ok" if ok else "failed")
+        self._scrape_s.see(wall_s, pool)
+
+    def loop_lag(self, lag_s: float) -> None:
+        """Count how late the event loop was once."""
+        self._loop_lag_s.see(lag_s)
+
+    def spans(self, result: str, count: int) -> None:
+        """Count spans by what became of them. May be called from the exporter's thread."""
+        self._spans.add(result, by=count)
+
+    def log_lines_dropped(self, count: int) -> None:
+        """Count log lines that nobody will read."""
+        self._log_lines_dropped.add(by=count)
+
+
+def may_have_faults(decision: Decision) -> bool:
+    """Return whether `decision.faults` has any, without making them: the usual answer is no."""
+    if decision.faults_before:
+        return True
+    steps = (step.column for attempt in decision.attempts for step in attempt.steps)
+    columns = (column.raw for column in decision.columns)
+    return not (all(map(_is_sound, steps)) and all(map(_is_sound, columns)))
+
+
+def _is_sound(column: Sequence[float | RuleFault]) -> bool:
+    """Return whether *column* has numbers only. A sum finds out, at the speed of C."""
+    try:
+        total = sum(cast("Sequence[float]", column))
+    except TypeError:  # a fault among them
+        return False
+    return total == total  # NaN is the one number that differs from itself
+
+
+def _routed(result: str, reason: str) -> str:
+    match result:
+        case "continue":
+            return "success"
+        case "reject":
+            return reason
+        case _:
+            return result
+
+
+def _status(status: int) -> str:
+    return str(status) if 100 <= status <= 599 else "none"

@@ -1,0 +1,111 @@
+"""An outcome in the words that metrics, log lines and spans share."""
+
+from dataclasses import dataclass
+
+from headrace.extensions.call import Call
+from headrace.extensions.picker.decision import Decision
+from headrace.extensions.picker.stage import Served
+from headrace.extensions.reasons import Reason
+from headrace.extensions.records import Routing, RuleError, Usage
+from headrace.extensions.stage import Outcome, Route
+
+NO_MODEL = "none"
+OTHER_MODEL = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What one exchange came to.
+
+    model_label  the policy's name for the model, ``other`` if it has none, ``none`` if the
+                 body named none: bounded, unlike *model*, which is the caller's word
+    endpoint     where the proxy went, as far as it told; else where it was sent
+    kind         the class that matched
+    ttft_s       from the first part to the first piece of the response body
+    """
+
+    model: str
+    model_label: str
+    operation: str
+    stream: bool
+    pool: str
+    endpoint: str
+    adapter: str
+    priority: int
+    kind: str
+    profile: str
+    reason: str
+    shed: bool
+    duration_s: float
+    decision_s: float | None
+    ttft_s: float | None
+    usage: Usage | None
+    decision: Decision | None
+    rule_errors: tuple[RuleError, ...]
+    failures: tuple[str, ...]
+    route: Route | None
+
+
+def summarise(outcome: Outcome) -> Summary:
+    """Return the summary of *outcome*."""
+    request = outcome.request
+    call = request.call
+    # A request that was turned away keeps no route, yet had one: the router's record tells.
+    route = request.route
+    usage: Usage | None = None
+    decision: Decision | None = None
+    endpoint = ""
+    errors: list[RuleError] = []
+    failures: list[str] = []
+    for run in outcome.runs:
+        if run.error:
+            failures.append(f"{run.stage}: {run.error}")
+        for record in run.records:
+            if isinstance(record, Usage):
+                usage = record
+            elif isinstance(record, Decision):
+                decision, endpoint = record, record.chosen or ""
+            elif isinstance(record, Routing):
+                route = route or _route(record)
+            elif isinstance(record, Served):
+                endpoint = record.served
+            elif isinstance(record, RuleError):
+                errors.append(record)
+    model = call.model if call is not None else ""
+    first_s, started_s = outcome.first_event_s, outcome.started_s
+    reason = outcome.reason
+    return Summary(
+        model=model,
+        model_label=route.model if route else (OTHER_MODEL if model else NO_MODEL),
+        operation=call.api.value if isinstance(call, Call) else "",
+        stream=call.stream if isinstance(call, Call) else False,
+        pool=route.pool if route else "",
+        endpoint=endpoint,
+        adapter=route.adapter if route else "",
+        priority=route.priority if route else 0,
+        kind=route.kind if route else "",
+        profile=route.profile if route else "",
+        reason=reason.word if reason else "",
+        shed=reason is Reason.SHED,
+        duration_s=outcome.ended_s - started_s,
+        decision_s=None if outcome.decided_s is None else outcome.decided_s - started_s,
+        ttft_s=None if first_s is None else first_s - started_s,
+        usage=usage,
+        decision=decision,
+        rule_errors=tuple(errors),
+        failures=tuple(failures),
+        route=route,
+    )
+
+
+def _route(record: Routing) -> Route:
+    return Route(
+        model=record.model,
+        pool=record.pool,
+        target=record.target,
+        adapter=record.adapter,
+        priority=record.priority,
+        profile=record.profile,
+        kind=record.classes[0] if record.classes else "",
+        share_bucket=record.share_bucket,
+    )

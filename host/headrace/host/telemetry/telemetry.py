@@ -1,0 +1,87 @@
+"""Take the outcome of every exchange and tell it: as metrics, as a log line, as spans."""
+
+import logging
+from collections import deque
+from dataclasses import dataclass, field
+from random import Random
+
+from headrace.extensions.picker.decision import Decision
+from headrace.extensions.stage import Outcome
+from headrace.host.telemetry.export import Exporter
+from headrace.host.telemetry.lines import LineWriter
+from headrace.host.telemetry.log import Level, level_of, line
+from headrace.host.telemetry.metrics import Metrics
+from headrace.host.telemetry.spans import Spans
+from headrace.host.telemetry.summary import Summary, summarise
+from headrace.host.telemetry.trace_context import Ids, Parent, Sampler, parse
+
+DECISIONS_KEPT = 64
+_LOGGER = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Telemetry:
+    """Tells outcomes. Written from the event loop's thread.
+
+    epoch_s    what the wall clock shows when the monotonic clock of outcomes shows 0
+    lines      where log lines go; None writes none
+    level      lines less grave than this are not written
+    exporter   where spans go; None makes none
+    decisions  the last picks, newest last, for people who ask
+    """
+
+    epoch_s: float
+    metrics: Metrics = field(default_factory=Metrics)
+    lines: LineWriter | None = None
+    level: Level = Level.INFO
+    exporter: Exporter | None = None
+    sampler: Sampler = field(default_factory=Sampler)
+    ids: Ids = field(default_factory=lambda: Ids(Random()))  # noqa: S311  no secrets, just ids
+    decisions: deque[Decision] = field(
+        default_factory=lambda: deque[Decision](maxlen=DECISIONS_KEPT)
+    )
+
+    def report(self, outcome: Outcome) -> None:
+        """Tell *outcome*. Never raises: telling must not fail what it tells of."""
+        try:
+            self._report(outcome)
+        except Exception as bug:
+            self.metrics.bug("telemetry")
+            # Without the message: it may quote a request.
+            _LOGGER.error("telemetry failed on an outcome: %s", type(bug).__name__)
+
+    def _report(self, outcome: Outcome) -> None:
+        summary = summarise(outcome)
+        self.metrics.observe(outcome, summary)
+        if summary.decision is not None:
+            self.decisions.append(summary.decision)
+        level = level_of(outcome, summary)
+        writes = self.lines is not None and level >= self.level
+        if not writes and self.exporter is None:
+            return
+        parent = parse(outcome.traceparent) if outcome.traceparent else None
+        trace_id = parent.trace_id if parent else 0
+        if self.exporter is not None:
+            trace_id = trace_id or self.ids.trace()
+            self._trace(self.exporter, outcome, summary, trace_id, parent)
+        if writes and self.lines is not None:
+            shown = f"{trace_id:032x}" if trace_id else ""
+            time_s = self.epoch_s + outcome.ended_s
+            self.lines.put(line(outcome, summary, level, time_s, shown))
+
+    def _trace(
+        self,
+        exporter: Exporter,
+        outcome: Outcome,
+        summary: Summary,
+        trace_id: int,
+        parent: Parent | None,
+    ) -> None:
+        if self.sampler.keeps(parent, trace_id):
+            exporter.send(Spans(self.epoch_s, self.ids).of(outcome, summary, trace_id, parent))
+
+    def close(self, timeout_s: float) -> bool:
+        """Write and send what waits, for at most *timeout_s* each; return whether all went."""
+        sent = self.exporter is None or self.exporter.close(timeout_s)
+        written = self.lines is None or self.lines.close(timeout_s)
+        return sent and written

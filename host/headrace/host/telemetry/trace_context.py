@@ -1,0 +1,66 @@
+"""Which trace an exchange is part of: W3C Trace Context, level 1, the `traceparent` header."""
+
+import re
+from dataclasses import dataclass
+from random import Random
+
+_TRACEPARENT = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
+SAMPLED = 0x01
+
+
+@dataclass(frozen=True, slots=True)
+class Parent:
+    """The client's span. *sampled*: the client keeps this trace."""
+
+    trace_id: int
+    span_id: int
+    sampled: bool
+
+
+def parse(traceparent: str) -> Parent | None:
+    """Return the parent that *traceparent* names, None if it is absent or not valid.
+
+    Of a later version than 00 the fields known today count; what follows is ignored.
+    """
+    match = _TRACEPARENT.fullmatch(traceparent.strip())
+    if match is None:
+        return None
+    version, trace, span, flags, rest = match.groups()
+    if version == "ff" or (version == "00" and rest is not None):
+        return None
+    trace_id, span_id = int(trace, 16), int(span, 16)
+    if not trace_id or not span_id:
+        return None
+    return Parent(trace_id, span_id, bool(int(flags, 16) & SAMPLED))
+
+
+@dataclass(frozen=True, slots=True)
+class Sampler:
+    """Keeps what the client keeps; of traces that begin here, *ratio* (0..1).
+
+    As OpenTelemetry's ParentBased(TraceIdRatioBased): by the low 64 bits of the trace's id,
+    so all who sample by the same ratio keep the same traces.
+    """
+
+    ratio: float = 1.0
+
+    def keeps(self, parent: Parent | None, trace_id: int) -> bool:
+        """Return whether the spans of an exchange in the trace *trace_id* are kept."""
+        if parent is not None:
+            return parent.sampled
+        return (trace_id & 0xFFFF_FFFF_FFFF_FFFF) < round(self.ratio * (1 << 64))
+
+
+@dataclass(slots=True)
+class Ids:
+    """Makes ids of traces and spans. Written from the event loop's thread."""
+
+    chance: Random
+
+    def trace(self) -> int:
+        """Return a new trace id, never 0."""
+        return self.chance.getrandbits(128) or 1
+
+    def span(self) -> int:
+        """Return a new span id, never 0."""
+        return self.chance.getrandbits(64) or 1

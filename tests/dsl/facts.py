@@ -1,0 +1,86 @@
+"""Values to evaluate expressions on, and the shortest way from a text to its value."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from headrace.dsl import vocabulary
+from headrace.dsl.build_expr import ExprBuilder
+from headrace.dsl.cel import generate
+from headrace.dsl.cel.check import check
+from headrace.dsl.cel.scope import Scope
+from headrace.dsl.cel.typed import Typed
+from headrace.dsl.diagnostic import Diagnostic, Problems
+from headrace.dsl.grammar import Misfit, parse
+from headrace.dsl.source import Source, Span
+from headrace.dsl.tree import Written
+
+ROOTS = frozenset({"request", "endpoint", "pool"})
+NOW_S = 100.0
+
+
+@dataclass(frozen=True, slots=True)
+class RequestFacts:
+    id: str = "r-1"
+    model: str = "chatbot"
+    adapter: str = "english-bot"
+    path: str = "/v1/chat/completions"
+    method: str = "POST"
+    priority: int = -10
+    prompt_tokens: int = 120
+    max_tokens: int = 64
+    stream: bool = True
+    size: int = 2048
+    headers: Mapping[str, str] = field(default_factory=lambda: {"x-job": "batch"})
+    prefix: Mapping[str, float] = field(default_factory=lambda: {"10.0.0.1:8000": 0.75})
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointFacts:
+    name: str = "gemma-a"
+    address: str = "10.0.0.1:8000"
+    zone: str = "eu-1"
+    labels: Mapping[str, str] = field(default_factory=lambda: {"app": "gemma"})
+    ready: bool = True
+    scraped_at_s: float = 99.0
+    queue: int = 3
+    running: int = 0
+    in_flight: int = 2
+    kv_cache: float = 0.25
+    gpu: float | None = None
+    adapters: Sequence[str] = ("english-bot", "french-bot")
+    adapter_slots: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class PoolFacts:
+    name: str = "gemma"
+    size: int = 4
+    ready: int = 3
+    queue: float = 2.5
+    running: float = 1.0
+    kv_cache: float = 0.5
+
+
+def checked(text: str) -> tuple[Typed, tuple[Diagnostic, ...]]:
+    """Return *text* checked where every name is known, and what was found."""
+    source = Source("t.sched", text)
+    span, problems = Span(source, 0, len(text)), Problems()
+    node = parse(text, "expr")
+    assert not isinstance(node, Misfit), node
+    written = ExprBuilder(span, problems).written(node)
+    scope = Scope(problems, "a test", ROOTS, vocabulary.variables())
+    return check(Written(written.expr, span), scope), problems.sorted(["t.sched"])
+
+
+def value(
+    text: str,
+    endpoint: EndpointFacts | None = None,
+    request: RequestFacts | None = None,
+    pool: PoolFacts | None = None,
+) -> object:
+    """Return what *text* gives for one endpoint, as the generated column gives it."""
+    typed, found = checked(text)
+    assert typed.type.known, found
+    column = generate.bool_column(typed, typed.span, "test")
+    endpoints = [endpoint or EndpointFacts()]
+    return column(endpoints, request or RequestFacts(), pool or PoolFacts(), NOW_S)[0]

@@ -1,0 +1,72 @@
+"""The grammar itself: no conflicts, one page, and the blocks are cut where they should be."""
+
+import lark
+import pytest
+
+from headrace.dsl.blocks import split
+from headrace.dsl.grammar import STARTS, Misfit, grammar_text, parse
+from headrace.dsl.source import Source
+
+
+def test_the_grammar_has_no_conflict_and_no_two_terminals_collide() -> None:
+    lark.Lark(grammar_text(), parser="lalr", lexer="contextual", start=list(STARTS), strict=True)
+
+
+def test_the_grammar_fits_on_a_page() -> None:
+    assert grammar_text().count("\n") <= 130
+
+
+@pytest.mark.parametrize(
+    ("text", "keywords"),
+    [
+        ("", []),
+        ("# only a comment\n", []),
+        ("sched 1 pool a { } model b { }", ["sched", "pool", "model"]),
+        ("sched 1\nfilter a = x filter b = y", ["sched", "filter", "filter"]),
+        ("overload when\n  pool.queue > 5 { }\nfilter a = pool.queue\n", ["overload", "filter"]),
+        ("overload when\npool.queue > 5 { }", ["overload"]),
+        ('pool a { profile "}{" # }\n}\nclass c when x { }', ["pool", "class"]),
+        ("pool a {\nprofile fast\n}\nmodel b { }", ["pool", "model"]),
+        ("filter pool = x\nscorer class = y", ["filter", "scorer"]),
+        ("filter a = x ?\n  y : z\nlet b = [\n pool, model ]", ["filter", "let"]),
+        ("pool a { }\nwidget b { }\nfilter c = x", ["pool", "widget", "filter"]),
+        ("filter a = x\nfiltr b = y\nscorer c = z", ["filter", "filtr", "scorer"]),
+        ("trace { }\ntest 'x' { }\nimport 'y'", ["trace", "test", "import"]),
+        ("}\npool a { }", ["", "pool"]),
+    ],
+)
+def test_a_file_is_cut_into_its_blocks(text: str, keywords: list[str]) -> None:
+    blocks = split(Source("t.sched", text))
+
+    assert [b.keyword for b in blocks] == keywords
+    if blocks:
+        assert "".join(b.span.text for b in blocks) == text[blocks[0].span.start :]
+
+
+def test_a_block_that_is_never_closed_does_not_swallow_the_next() -> None:
+    blocks = split(Source("t.sched", "pool a {\n  endpoints\npool b { }\nmodel c { }\n"))
+
+    assert [(b.keyword, b.closed) for b in blocks] == [
+        ("pool", False),
+        ("pool", True),
+        ("model", True),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "at", "some_expected"),
+    [
+        ("pool a { stale 2s }", 15, {"AFTER"}),
+        ("filter a = b c", 13, {"RELOP", "$END"}),
+        ("class a when b { priority10 }", 25, set[str]()),
+        ("pool a {", 8, {"ENDPOINTS", "RBRACE"}),
+    ],
+)
+def test_a_misfit_says_where_and_what_would_fit(
+    text: str, at: int, some_expected: set[str]
+) -> None:
+    misfit = parse(text, "item")
+
+    assert isinstance(misfit, Misfit)
+    assert misfit.at == at
+    assert misfit.expected >= some_expected

@@ -1,0 +1,140 @@
+"""`headrace serve`: every mistake before it listens, then a `ready` line, then a clean end."""
+
+import signal
+import socket
+import ssl
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from tests.host.cli.command import QUICKSTART, headrace, running
+
+ANY = ("--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0")
+
+
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes((0, 0, 0, 4, 0, 0, 0, 0, 0))
+SETTINGS = 4  # the type of the frame that an HTTP/2 server sends first (RFC 9113, section 6.5)
+
+
+def connected(address: str) -> socket.socket:
+    """Return a connection to *address*, ``ip:port``."""
+    host, _, port = address.rpartition(":")
+    return socket.create_connection((host, int(port)), timeout=5)
+
+
+def first_frame(connection: socket.socket) -> int | None:
+    """Begin HTTP/2 and return the type of the frame that comes back; None if none does."""
+    try:
+        connection.sendall(PREFACE)
+        head = connection.recv(9)
+    except ConnectionError:
+        return None
+    return head[3] if len(head) == 9 else None
+
+
+def get(url: str) -> tuple[int, str]:
+    """Return the status and the text of *url*."""
+    try:
+        with urllib.request.urlopen(url, timeout=5) as response:
+            return response.status, response.read().decode()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read().decode()
+
+
+def test_all_mistakes_of_flags_and_policy_are_told_before_listening(tmp_path: Path) -> None:
+    policy = tmp_path / "wrong.sched"
+    policy.write_text("sched 1\nmodel a { route nowhere }\n")
+
+    done = headrace(
+        *("serve", str(policy), "--listen", "9002", "--metrics-listen", "x:1"),
+        *("--tls-cert", "cert.pem", "--otlp", "localhost:4318", "--trace-sample", "2"),
+        *("--body-limit", "big", "--drain-grace", "-1", "--seed", "-1"),
+    )
+
+    assert (done.code, done.out) == (2, "")
+    for says in (
+        "--listen: `9002` has no port",
+        "--metrics-listen: `x:1` does not begin with an IP address",
+        "--tls-cert, --tls-key: give both or neither",
+        "--otlp: `localhost:4318` is not a URL: write e.g. `http://127.0.0.1:4318`",
+        "--trace-sample: `2` is out of range: use 0 to 1",
+        "--body-limit: `big` is not a size: write e.g. `32MiB`",
+        "--drain-grace: `-1` is out of range",
+        "--seed: `-1` is out of range",
+        "nowhere",
+    ):
+        assert says in done.err
+
+
+@pytest.mark.parametrize(
+    ("flags", "says"),
+    [
+        (("--tls-cert", "/no/cert", "--tls-key", "/no/key"), "cannot read the certificate"),
+        (("--tls-client-ca", "/no/ca"), "--tls-client-ca: give --tls-cert and --tls-key as well"),
+        (("--tls-self-signed", "--tls-key", "k"), "--tls-self-signed: not together with"),
+        (("--body-limit", "1"), "--body-limit: `1` is out of range"),
+        (("--otlp", "http://127.0.0.1:0"), "--otlp: `http://127.0.0.1:0` is not a URL"),
+        (("--log-level", "loud"), "loud"),
+    ],
+)
+def test_a_flag_that_cannot_be_obeyed_is_a_usage_error(flags: tuple[str, ...], says: str) -> None:
+    done = headrace("serve", QUICKSTART, *ANY, *flags)
+
+    assert (done.code, done.out) == (2, "")
+    assert says in done.err
+
+
+def test_it_says_where_it_listens_serves_its_pages_and_ends_cleanly() -> None:
+    with running("serve", QUICKSTART, *ANY, "--log-level", "warning") as (host, ready):
+        pages = {
+            page: get(f"http://{ready['metrics']}/{page}")
+            for page in ("healthz", "readyz", "metrics", "decisions", "decisions/last")
+        }
+        with connected(ready["listen"]) as plain:
+            frame = first_frame(plain)
+        host.send_signal(signal.SIGTERM)
+        out, err = host.communicate(timeout=10)
+
+    assert host.returncode == 0, err
+    assert out.splitlines() == ["draining for up to 30 s", "stopped"]
+    assert frame == SETTINGS
+    assert pages["healthz"] == (200, "ok\n")
+    assert pages["readyz"] == (200, "ready\n")
+    assert "headrace_requests_total" in pages["metrics"][1]
+    assert pages["decisions"] == (200, "[]")
+    assert pages["decisions/last"][0] == 404
+    assert err == ""
+
+
+def test_self_signed_tls_speaks_tls_only() -> None:
+    with running("serve", QUICKSTART, *ANY, "--tls-self-signed") as (host, ready):
+        with connected(ready["listen"]) as plain:
+            refused = first_frame(plain)
+        trusting = ssl.create_default_context()
+        trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE
+        trusting.set_alpn_protocols(["h2"])
+        with (
+            connected(ready["listen"]) as plain,
+            trusting.wrap_socket(plain, server_hostname="localhost") as secret,
+        ):
+            protocol = secret.selected_alpn_protocol()
+            taken = first_frame(secret)
+        host.send_signal(signal.SIGINT)
+        _, err = host.communicate(timeout=10)
+
+    assert host.returncode == 0, err
+    assert (protocol, taken) == ("h2", SETTINGS)
+    assert refused != SETTINGS
+
+
+@pytest.mark.parametrize("flag", ["--listen", "--metrics-listen"])
+def test_a_taken_port_is_named_and_exits_1(flag: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        done = headrace("serve", QUICKSTART, *ANY, flag, address)
+
+    assert (done.code, done.out) == (1, "")
+    assert f"error: {flag}: cannot listen on `{address}`" in done.err

@@ -1,0 +1,101 @@
+"""The bootstrap: golden files, the real Envoy's opinion, and what must never be in it."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from headrace.dsl.program import Program
+from headrace.extensions.stage import Needs, ResponseNeed
+from headrace.host.envoy.binary import envoy_path
+from headrace.host.envoy.bootstrap import as_yaml, bootstrap
+from headrace.host.envoy.clusters import BootstrapError
+from headrace.host.envoy.processor import processing_mode
+from tests.golden import check
+from tests.host.envoy.policies import CASES, FULL, ONE_POOL, PICK_ONLY, TWO_POOLS, options, pool
+
+GOLDEN = Path(__file__).parent / "bootstraps"
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_bootstrap_is_the_golden_one(case: str) -> None:
+    check(GOLDEN / f"{case}.txt", as_yaml(bootstrap(*CASES[case])))
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_real_envoy_accepts_it(case: str, tmp_path: Path) -> None:
+    config = tmp_path / "envoy.yaml"
+    config.write_text(as_yaml(bootstrap(*CASES[case])))
+
+    done = subprocess.run(
+        [envoy_path(), "--mode", "validate", "-c", config, "-l", "error"],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("needs", "request_mode", "response_mode"),
+    [
+        (Needs(), "NONE", "NONE"),
+        (Needs(request_body=True), "FULL_DUPLEX_STREAMED", "NONE"),
+        (Needs(response=ResponseNeed.OBSERVE), "NONE", "STREAMED"),
+        (Needs(response=ResponseNeed.GATE), "NONE", "FULL_DUPLEX_STREAMED"),
+        (FULL, "FULL_DUPLEX_STREAMED", "STREAMED"),
+    ],
+)
+def test_a_body_is_shown_only_to_a_chain_that_needs_it(
+    needs: Needs, request_mode: str, response_mode: str
+) -> None:
+    mode = processing_mode(needs)
+
+    assert mode["request_body_mode"] == request_mode
+    assert mode["response_body_mode"] == response_mode
+    for direction in ("request", "response"):
+        skipped = mode[f"{direction}_body_mode"] == "NONE"
+        assert mode[f"{direction}_trailer_mode"] == ("SKIP" if skipped else "SEND")
+
+
+def test_the_yaml_says_what_the_tree_says_without_anchors() -> None:
+    tree = bootstrap(TWO_POOLS, FULL, options())
+
+    text = as_yaml(tree)
+
+    assert yaml.safe_load(text) == tree
+    assert "&id" not in text
+
+
+def test_what_a_trust_may_let_through_is_left_to_the_exchange() -> None:
+    trusting = as_yaml(bootstrap(ONE_POOL, PICK_ONLY, options(chain="pick")))
+    wary = as_yaml(bootstrap(TWO_POOLS, FULL, options()))
+
+    assert "remove: x-gateway-destination-endpoint\n" in wary
+    assert "remove: x-gateway-destination-endpoint\n" not in trusting
+    assert "remove: x-gateway-model-name\n" in trusting
+
+
+def test_every_problem_is_named_at_once() -> None:
+    program = Program("d", pools={"a": pool("a", "vllm.local:8000", "1.2.3.4"), "b": pool("b")})
+
+    with pytest.raises(BootstrapError) as caught:
+        bootstrap(program, Needs(), options(chain="nope"))
+
+    assert caught.value.problems == (
+        "no chain `nope` in the policy; it has `default`",
+        "pool `a`: endpoint `vllm.local:8000` does not begin with an IP address:"
+        " write e.g. `127.0.0.1:9002`",
+        "pool `a`: endpoint `1.2.3.4` has no port: write `ip:port`, e.g. `127.0.0.1:9002`",
+        "pool `b` has no static endpoints: list them as `endpoints`",
+    )
+
+
+def test_a_chain_that_does_not_route_may_not_stand_before_two_pools() -> None:
+    program = Program("d", pools=TWO_POOLS.pools, chains=ONE_POOL.chains)
+
+    with pytest.raises(BootstrapError, match="add `body_router` to the chain"):
+        bootstrap(program, PICK_ONLY, options(chain="pick"))
