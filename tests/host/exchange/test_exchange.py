@@ -12,6 +12,7 @@ from headrace.extensions.stage import (
     Request,
     ResponseHead,
 )
+from headrace.host.exchange.chain import RUNS_MAX
 from headrace.host.exchange.limits import Limits
 from headrace.host.exchange.order import NEXT, Order, ProtocolFault, Stand
 from headrace.host.exchange.part import (
@@ -252,6 +253,33 @@ def test_an_observer_that_waits_does_not_hold_the_bytes() -> None:
         Perform(1, "script", Ping("one")),
     ]
     assert drive.answer_chunk(b"data: b\n\n") == [BodyReply(RESPONSE, Streamed(b"data: b\n\n"))]
+
+
+def test_an_observer_that_fails_is_asked_once_and_the_stream_goes_on() -> None:
+    def fail(event: object) -> Action:
+        raise ValueError("broken")
+
+    stage = Script(needs=OBSERVE, event=fail)
+    drive = Drive((stage,))
+    drive.head(end=True)
+    drive.answer(("content-type", "text/event-stream"))
+    sent = [drive.answer_chunk(b"data: a\n\n") for _ in range(3)]
+    drive.exchange.end("complete", drive.now_s)
+
+    assert sent == [[BodyReply(RESPONSE, Streamed(b"data: a\n\n"))]] * 3
+    assert [call[0] for call in stage.log].count("event") == 1
+
+
+def test_the_log_of_an_exchange_is_bounded() -> None:
+    stage = Script(needs=OBSERVE, event=lambda _: Continue(records=("seen",)))
+    drive = Drive((stage,))
+    drive.head(end=True)
+    drive.answer(("content-type", "text/event-stream"))
+    drive.answer_chunk(b"data: a\n\n" * (RUNS_MAX + 50))
+    drive.exchange.end("complete", drive.now_s)
+
+    assert drive.exchange.outcome is not None
+    assert len(drive.exchange.outcome.runs) == RUNS_MAX
 
 
 def test_an_end_while_a_hook_waits_leaves_the_hook_and_tells_the_filter() -> None:

@@ -36,6 +36,7 @@ from headrace.host.exchange.fold import ChangeRefused
 T = TypeVar("T")
 Hook = Callable[[Any, float], Any]  # a hook's value differs by hook; its result is checked
 Apply = Callable[["Slot", Action], None]
+RUNS_MAX = 1_000  # a stage that records something of every event of a long stream
 ACTIONS = frozenset((Continue, Reject, Answer, EndReply))
 
 
@@ -67,7 +68,7 @@ Steps = Generator[Ask, Any, T]
 class Slot:
     """One stage's filter in one exchange. Written by its chain only.
 
-    out   the stage has failed open and is not asked again (but for `on_end`)
+    out   the stage has failed and is not asked again (but for `on_end`)
     """
 
     stage: Stage
@@ -112,6 +113,7 @@ class Chain:
     now_s      set by the exchange before each step
     clock      for the durations in the log only; decisions use `now_s`
     asked      how many slots have been asked `on_request`: they see local replies
+    runs       the log, its first `RUNS_MAX` entries
     streaming  a stage has begun a streamed answer of its own
     """
 
@@ -212,6 +214,7 @@ class Chain:
         elif policy is not OnFailure.CLOSED:
             at.out = True
             return Continue()
+        at.out = True  # an observer cannot end the exchange, and would fail at every event
         return _closed(at.stage.name, fault)
 
     def _note(
@@ -224,6 +227,8 @@ class Chain:
         road: str = "",
         error: str = "",
     ) -> None:
+        if len(self.runs) >= RUNS_MAX:
+            return
         self.runs.append(
             StageRun(at.stage.name, hook, started_s, self.clock(), result, road, error, records)
         )
