@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from headrace.host.extproc.session import always
 from headrace.host.extproc.tls import Tls
 
-MIB = 1024 * 1024
+KIB = 1024
+MIB = 1024 * KIB
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +17,8 @@ class GrpcOptions:
     message_bytes_max       the largest message taken or sent: more than the body limit, for
                             a BUFFERED body is one message
     metadata_bytes_max      initial metadata of a stream
+    window_bytes            what a peer may send unread on one stream. Fixed: left alone, gRPC
+                            widens it by what it measures, to tens of megabytes on a fast link
     streams_per_connection  Envoy opens one connection per worker
     exchanges_max           of all connections together; more are answered RESOURCE_EXHAUSTED
     ping_interval_min_s     keep-alive pings of a peer that come faster are a strike
@@ -27,7 +30,8 @@ class GrpcOptions:
 
     listener: str = ""
     message_bytes_max: int = 40 * MIB
-    metadata_bytes_max: int = 64 * 1024
+    metadata_bytes_max: int = 64 * KIB
+    window_bytes: int = 256 * KIB
     streams_per_connection: int = 10_000
     exchanges_max: int = 20_000
     ping_interval_min_s: float = 5.0
@@ -43,6 +47,8 @@ class GrpcOptions:
             ("grpc.max_receive_message_length", self.message_bytes_max),
             ("grpc.max_send_message_length", self.message_bytes_max),
             ("grpc.max_metadata_size", self.metadata_bytes_max),
+            ("grpc.http2.bdp_probe", 0),
+            ("grpc.http2.lookahead_bytes", self.window_bytes),
             ("grpc.max_concurrent_streams", self.streams_per_connection),
             ("grpc.keepalive_permit_without_calls", 1),
             (
