@@ -14,7 +14,7 @@ demo: $(READY) ## Run Envoy, six simulated model servers and a policy for a minu
 	@$(BIN)/headrace demo
 
 test: $(READY) ## Run all tests
-	$(BIN)/pytest -n 2
+	$(BIN)/pytest -n 3
 
 check: lint $(if $(filter no,$(TESTS)),,test) ## Everything CI checks: lint, then all tests
 

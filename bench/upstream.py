@@ -7,8 +7,11 @@ as a real server's, so that scraping costs what it costs.
 import argparse
 import asyncio
 import json
+from typing import cast
 
-CHUNK_COUNT = 32
+import uvloop
+
+EVENTS = 32
 HISTOGRAM_ROWS = 250
 
 _USAGE = {"prompt_tokens": 200, "completion_tokens": 32, "total_tokens": 232}
@@ -46,15 +49,14 @@ def event(at: int) -> bytes:
 
 
 class Connection(asyncio.Protocol):
-    """One HTTP/1.1 connection. Events come *gap_s* apart."""
+    """One HTTP/1.1 connection. Of *events* each comes *gap_s* after the one before."""
 
-    def __init__(self, metrics: bytes, gap_s: float) -> None:
-        self._metrics, self._gap_s = metrics, gap_s
+    def __init__(self, metrics: bytes, gap_s: float, events: int) -> None:
+        self._metrics, self._gap_s, self._events = metrics, gap_s, events
         self._buffer = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's own is no subclass
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data
@@ -86,7 +88,7 @@ class Connection(asyncio.Protocol):
     def _next(self, at: int) -> None:
         if self._transport.is_closing():
             return
-        if at == CHUNK_COUNT:
+        if at == self._events:
             usage = b"data: " + json.dumps({"choices": [], "usage": _USAGE}).encode() + b"\n\n"
             self._transport.write(_chunk(usage) + _chunk(b"data: [DONE]\n\n") + b"0\r\n\r\n")
             return
@@ -113,12 +115,12 @@ def _chunk(data: bytes) -> bytes:
     return b"%x\r\n%b\r\n" % (len(data), data)
 
 
-async def serve(ports: list[int], gap_s: float) -> None:
+async def serve(ports: list[int], gap_s: float, events: int) -> None:
     """Serve on every one of *ports* until cancelled."""
     loop = asyncio.get_running_loop()
     metrics = page()
     for port in ports:
-        await loop.create_server(lambda: Connection(metrics, gap_s), "127.0.0.1", port)
+        await loop.create_server(lambda: Connection(metrics, gap_s, events), "127.0.0.1", port)
     print("ready", flush=True)
     await asyncio.Event().wait()
 
@@ -128,8 +130,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--ports", required=True, help="comma-separated")
     parser.add_argument("--gap-s", type=float, default=0.0)
+    parser.add_argument("--events", type=int, default=EVENTS)
     given = parser.parse_args()
-    asyncio.run(serve([int(port) for port in given.ports.split(",")], given.gap_s))
+    ports = [int(port) for port in given.ports.split(",")]
+    uvloop.run(serve(ports, given.gap_s, given.events))
 
 
 if __name__ == "__main__":

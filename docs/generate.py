@@ -9,7 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from docs.cli_page import cli
-from docs.pages import errors, log, metrics, order, reasons, spans, vocabulary
+from docs.error_pages import error_pages, errors
+from docs.pages import log, metrics, order, reasons, spans, vocabulary
+from docs.unperformed_list import unperformed
 
 ROOT = Path(__file__).parents[1]
 WHOLE = {
@@ -20,8 +22,12 @@ WHOLE = {
     "docs/reference/reasons.md": reasons,
     "docs/reference/spans.md": spans,
     "docs/reference/vocabulary.md": vocabulary,
+    **error_pages(),
 }
-REGIONS = {"docs/internals/architecture.md": {"order": order}}
+REGIONS = {
+    "docs/internals/architecture.md": {"order": order},
+    "docs/language/README.md": {"unperformed": unperformed},
+}
 MARKED = "> Generated from the code by `python -m docs.generate`; edit the code, not this page.\n"
 
 

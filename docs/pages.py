@@ -1,16 +1,15 @@
 """The generated pages but the command line's, each from its registry."""
 
-import re
 from pathlib import Path
 
 from docs.reason_notes import NOTES
 from docs.tables import code, prose, table
 
-from headrace.dsl import later
+from headrace.dsl import unperformed
 from headrace.dsl import vocabulary as words
 from headrace.dsl.cel.calls import FUNCTIONS, METHODS
 from headrace.dsl.cel.typed import Variable
-from headrace.dsl.codes import CODES, Code
+from headrace.dsl.syntax import later
 from headrace.extensions.control import CONTROL
 from headrace.extensions.reasons import Reason
 from headrace.host.exchange.order import NEXT, Stand
@@ -19,48 +18,7 @@ from headrace.host.telemetry.catalogue import CATALOGUE, Metric
 from headrace.host.telemetry.log import FIELDS
 
 TESTS = Path(__file__).parents[1] / "tests"
-ERRORS = TESTS / "dsl" / "errors"
 SPANS = TESTS / "host" / "telemetry" / "told" / "spans.txt"
-
-
-def errors() -> str:
-    """Return the page on what the compiler complains of, with an example of each code."""
-    found = _examples()
-    parts = [
-        "# What `headrace check` can say\n\n",
-        prose(
-            "A code is stable for ever. An error keeps a policy from loading; a warning does not, "
-            "yet makes `headrace check` exit 1. The examples are what the tests expect, "
-            "`case.sched` being the policy; the cure is in the `help` line.",
-            "S1xx is about the text, S2xx about names, types and values, S3xx about what the "
-            "policy would do.",
-        ).rstrip("\n"),
-        "\n",
-    ]
-    for each in CODES:
-        parts.append(f"\n## {each.id}\n\n{each.level.value.capitalize()}: {each.title}.\n")
-        parts.append(f"\n```text\n{found[each.id]}```\n" if each.id in found else _bound(each))
-    return "".join(parts)
-
-
-def _bound(each: Code) -> str:
-    return f"\nA bound of the compiler; `tests/dsl/test_limits.py` shows {each.id}.\n"
-
-
-def _examples() -> dict[str, str]:
-    """Return a rendered diagnostic of each code: the shortest, with help if any has help."""
-    found: dict[str, str] = {}
-    for path in sorted(ERRORS.glob("*.txt")):
-        _, _, rendered = path.read_text().partition("----\n")
-        for one in re.split(r"^(?=(?:error|warning)\[)", rendered, flags=re.MULTILINE):
-            head = re.match(r"(?:error|warning)\[(S\d+)\]", one)
-            if head and _rank(one) > _rank(found.get(head[1], "")):
-                found[head[1]] = one
-    return found
-
-
-def _rank(one: str) -> tuple[bool, bool, int]:
-    return bool(one), "= help" in one, -len(one)
 
 
 def reasons() -> str:
@@ -133,6 +91,9 @@ def spans() -> str:
             "Names are OpenTelemetry's for HTTP and generative AI (`http.*`, `url.*`, `gen_ai.*`), "
             "else `headrace.*`. `error.type` is the [reason](reasons.md), or the upstream's "
             "status. Texts are cut at 1,024 characters, rows at 256. Never a prompt or a body.",
+            "A policy's `attribute NAME` is `headrace.attribute.NAME` on the span of the exchange. "
+            "`headrace.trace.always` is the condition that kept what was not sampled, "
+            "`headrace.trace.errors` names the rules of `trace` that failed.",
             "A trace as the tests expect it:",
         )
         + f"```text\n{told}```\n"
@@ -166,15 +127,19 @@ def _type(variable: Variable) -> str:
 
 def _where() -> str:
     rows = [
-        ("`filter`, `scorer`, `let`, `ties by`", "`request` `endpoint` `pool`"),
-        ("`class`, `guard`, `trust`", "`request`"),
-        ("`overload`, `shed`", "`request` `pool`"),
+        (
+            "`filter`, `scorer`, `cost`, `let`, `ties by`",
+            "`request` `model` `now` `pool` `endpoint`",
+        ),
+        ("`overload`, `shed`, `queue by`", "`request` `model` `now` `pool`"),
+        ("`class`, `guard`, `trust`", "`request` `model` `now`"),
+        ("`trace`, `expect`", "`request` `model` `decision` `response`"),
     ]
     return "\n## What is known where\n\n" + table(("in", "known"), rows)
 
 
 def _functions() -> str:
-    functions = ", ".join(code(n) for n in (*FUNCTIONS, "math.least", "math.greatest"))
+    functions = ", ".join(code(n) for n in FUNCTIONS)
     methods = ", ".join(code(n) for n in METHODS)
     stages = ", ".join(code(n) for n in sorted(words.STAGES))
     dialects = ", ".join(code(n) for n in words.METRIC_DIALECTS)
@@ -202,15 +167,28 @@ def _control() -> str:
 def _later() -> str:
     blocks = [(code(name), cure) for name, cure in later.LATER_BLOCKS.items()]
     settings = [(f"`{s}` in `{b}`", cure) for (b, s), cure in later.LATER_SETTINGS.items()]
-    names = [(code(n), cure) for n, cure in words.names_of_later().items()]
-    functions = [(code(f"{n}()"), cure) for n, cure in later.LATER_FUNCTIONS.items()]
     return (
         "\n## Not yet\n\n"
         + prose(
             "Words that a later edition may have. Using one is the error "
-            "[S108](errors.md#s108), never a silent nothing; write this instead."
+            "[S108](errors/S108.md), never a silent nothing; write this instead."
         )
-        + table(("word", "until then"), [*blocks, *settings, *names, *functions])
+        + table(("word", "until then"), [*blocks, *settings])
+        + _unperformed()
+    )
+
+
+def _unperformed() -> str:
+    statements = unperformed.STATEMENTS.items()
+    rows = [(f"{what} in `{key.partition('.')[0]}`", cure) for key, (what, cure) in statements]
+    rows += [(code(name), cure) for name, cure in unperformed.NAMES.items()]
+    return (
+        "\n## Understood, and not performed yet\n\n"
+        + prose(
+            "A policy that says one of these compiles. `headrace check` warns of it, and what "
+            "would have to perform it refuses to start."
+        )
+        + table(("what", "until then"), rows)
     )
 
 

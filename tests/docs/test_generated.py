@@ -6,11 +6,11 @@ import pytest
 from docs.generate import fresh, with_region
 from docs.reason_notes import NOTES
 
-from headrace.dsl.codes import CODES
+from headrace.dsl.problems.codes import CODES
 from headrace.extensions.reasons import Reason
 from headrace.host.telemetry.catalogue import CATALOGUE
 from headrace.host.telemetry.log import FIELDS
-from tests.docs.pages import ROOT, anchors, name
+from tests.docs.pages import ROOT, links, name
 
 PAGES = fresh()
 REFERENCE = ROOT / "docs" / "reference"
@@ -22,7 +22,7 @@ def test_a_committed_page_is_what_the_generator_writes(page: Path) -> None:
 
 
 def test_every_error_code_has_an_entry() -> None:
-    assert {code.id.lower() for code in CODES} <= anchors(REFERENCE / "errors.md")
+    assert {f"errors/{code.id}.md" for code in CODES} <= set(links(REFERENCE / "errors.md"))
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from docs.cli_page import flags_of
 
-from headrace.dsl.codes import Level
 from headrace.dsl.policy import check_policy
+from headrace.dsl.problems.codes import Level
+from headrace.dsl.problems.diagnostic import render
 from headrace.dsl.source import Source
 from headrace.dsl.vocabulary import STAGES
 from headrace.host.cli.main import build_app
@@ -52,10 +53,17 @@ def test_every_link_leads_somewhere(page: Path) -> None:
 def test_every_policy_compiles(block: Block) -> None:
     whole = block.text.startswith("sched 1")
     context = "" if whole else CONTEXT
-    found = check_policy([Source("page.sched", context + block.text)], INSTALLED)
+    found = check_policy([Source("page.sched", context + block.text)], INSTALLED, loader=_empty)
 
-    # What a part of a policy defines may be used by another part.
-    assert not [d for d in found if whole or d.level is Level.ERROR or d.code != "S307"]
+    # What a part of a policy defines may be used by another part. What no host performs yet
+    # (S108) is documented before.
+    warned = {d.code for d in found if d.level is Level.WARNING}
+    assert [render(d) for d in found if d.level is Level.ERROR] == []
+    assert warned <= ({"S108"} if whole else {"S307", "S108"})
+
+
+def _empty(path: str, source: Source) -> Source:
+    return Source(path, "sched 1\n")
 
 
 @pytest.mark.parametrize("block", blocks("python"), ids=str)
@@ -101,5 +109,10 @@ def test_a_page_that_people_wrote_is_short(page: Path) -> None:
 def test_every_page_of_the_docs_is_on_the_map() -> None:
     home = ROOT / "docs"
     mapped = {(home / target.partition("#")[0]).resolve() for target in links(home / "README.md")}
+    errors = home / "reference" / "errors.md"  # an index of pages itself
+    language = home / "reference" / "language.md"  # so is this
+    guide = home / "language" / "README.md"  # and this
+    for index in (errors, language, guide):
+        mapped |= {(index.parent / t.partition("#")[0]).resolve() for t in links(index)}
 
     assert {page for page in PAGES if page.is_relative_to(home)} - {home / "README.md"} <= mapped

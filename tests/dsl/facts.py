@@ -4,18 +4,26 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from headrace.dsl import vocabulary
-from headrace.dsl.build_expr import ExprBuilder
 from headrace.dsl.cel import generate
 from headrace.dsl.cel.check import check
 from headrace.dsl.cel.scope import Scope
 from headrace.dsl.cel.typed import Typed
-from headrace.dsl.diagnostic import Diagnostic, Problems
-from headrace.dsl.grammar import Misfit, parse
+from headrace.dsl.cel.values import Timestamp
+from headrace.dsl.problems.diagnostic import Diagnostic, Problems
 from headrace.dsl.source import Source, Span
-from headrace.dsl.tree import Written
+from headrace.dsl.syntax.build_expr import ExprBuilder
+from headrace.dsl.syntax.grammar import Misfit, parse
+from headrace.dsl.syntax.tree import Written
 
-ROOTS = frozenset({"request", "endpoint", "pool"})
+ROOTS = frozenset({"request", "endpoint", "pool", "model", "now"})
 NOW_S = 100.0
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFacts:
+    name: str = "chatbot"
+    priority: int = 10
+    objective_s: float | None = 0.4
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +40,8 @@ class RequestFacts:
     size: int = 2048
     headers: Mapping[str, str] = field(default_factory=lambda: {"x-job": "batch"})
     prefix: Mapping[str, float] = field(default_factory=lambda: {"10.0.0.1:8000": 0.75})
+    now: Timestamp = field(default_factory=lambda: Timestamp(1_234_567_890_000_000_000))
+    asked: "ModelFacts" = field(default_factory=lambda: ModelFacts())
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +59,17 @@ class EndpointFacts:
     gpu: float | None = None
     adapters: Sequence[str] = ("english-bot", "french-bot")
     adapter_slots: int = 1
+    metrics: Mapping[str, float] = field(default_factory=lambda: {"vllm:x": 1.5})
+    predicted_ttft_s: float = 0.25
+    decode_delay_s: float = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class SpreadFacts:
+    queue: float = 9
+    running: float = 4
+    kv_cache: float = 0.9
+    in_flight: float = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +80,9 @@ class PoolFacts:
     queue: float = 2.5
     running: float = 1.0
     kv_cache: float = 0.5
+    max: SpreadFacts = field(default_factory=SpreadFacts)
+    min: SpreadFacts = field(default_factory=lambda: SpreadFacts(1, 0, 0.1, 2))
+    p90: SpreadFacts = field(default_factory=lambda: SpreadFacts(5.5, 3.0, 0.8))
 
 
 def checked(text: str) -> tuple[Typed, tuple[Diagnostic, ...]]:

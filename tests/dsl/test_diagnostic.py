@@ -4,11 +4,11 @@ import json
 
 import pytest
 
-from headrace.dsl.codes import CODES, Level, level_of
-from headrace.dsl.diagnostic import Diagnostic, PolicyError, Related, as_json, render
 from headrace.dsl.policy import compile_policy
+from headrace.dsl.problems.codes import CODES, Level, level_of
+from headrace.dsl.problems.diagnostic import Diagnostic, PolicyError, Related, as_json, render
+from headrace.dsl.problems.suggest import closest, distance
 from headrace.dsl.source import Source, Span
-from headrace.dsl.suggest import closest, distance
 
 SOURCE = Source("a.sched", "one two\nthree\n")
 
@@ -45,6 +45,7 @@ def test_a_diagnostic_is_plain_data_too() -> None:
                 "end_column": 6,
             }
         ],
+        "fix": None,
     }
 
 

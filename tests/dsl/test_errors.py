@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from headrace.dsl.codes import CODES
-from headrace.dsl.diagnostic import render
 from headrace.dsl.policy import check_policy
+from headrace.dsl.problems.codes import CODES
+from headrace.dsl.problems.diagnostic import render
 from headrace.dsl.source import Source
 from tests.golden import check, split
 
@@ -27,7 +27,7 @@ def sources(text: str) -> list[Source]:
 
 @pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
 def test_a_mistake_reads_as_in_the_file(path: Path) -> None:
-    found = check_policy(sources(split(path)[0]))
+    found = check_policy(sources(split(path)[0]), today="2026-11-22")
 
     check(path, "".join(f"{render(d)}\n" for d in found))
 

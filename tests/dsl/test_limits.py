@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headrace.dsl.codes import Level
-from headrace.dsl.diagnostic import SHOWN_MAX, as_json, render
 from headrace.dsl.policy import CHARS_MAX, check_policy, compile_policy
+from headrace.dsl.problems.codes import Level
+from headrace.dsl.problems.diagnostic import SHOWN_MAX, as_json, render
 from headrace.dsl.source import Source
 from tests.dsl.facts import value
 
@@ -66,9 +66,8 @@ def test_a_damaged_policy_is_checked_without_a_crash(at: int, length: int, piece
         "true ? 1 : " * 500 + "1",
         "request.header(" * 500 + "'x'" + ")" * 500,
         "request" + ".x" * 500,
-        "[1].map(a, [2].map(b, [3].map(c, 1))) == []",
     ],
-    ids=["size", "!", "-", "+", "[]", "?:", "call", "dots", "macros"],
+    ids=["size", "!", "-", "+", "[]", "?:", "call", "dots"],
 )
 def test_a_nesting_bomb_is_refused(expression: str) -> None:
     assert codes(f"{BASE}filter a = {expression}\nprofile default {{ require a }}") == ["S110"]

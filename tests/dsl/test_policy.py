@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from headrace.dsl.diagnostic import PolicyError
+from headrace.dsl.checks.profiles import BUILT_IN
 from headrace.dsl.policy import built_in_profile, check_policy, compile_policy
-from headrace.dsl.profiles import BUILT_IN
+from headrace.dsl.problems.codes import Level
+from headrace.dsl.problems.diagnostic import PolicyError
 from headrace.dsl.program import (
     DEFAULT_CHAIN,
     OnMatch,
@@ -21,8 +22,10 @@ from headrace.dsl.program import (
 )
 from headrace.dsl.source import Source
 from tests.dsl.facts import NOW_S, EndpointFacts, PoolFacts, RequestFacts
+from tests.dsl.opening import loader
 
-POLICIES = sorted((Path(__file__).parents[2] / "policies").glob("*.sched"))
+SHIPPED = sorted((Path(__file__).parents[2] / "policies").glob("*.sched"))
+POLICIES = [path for path in SHIPPED if not path.stem.endswith("_test")]
 BASE = 'sched 1\npool gemma { endpoints "10.0.0.1:8000" }\nmodel chat { route gemma }\n'
 
 
@@ -136,6 +139,15 @@ def test_the_readme_tells_the_truth() -> None:
     assert BUILT_IN.text == f"sched 1\n{built_in}"
     for path in POLICIES:
         assert f"({path.name})" in readme
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda p: p.stem)
+def test_a_shipped_policy_and_its_cases_have_no_error(path: Path) -> None:
+    files = {other.name: other.read_text() for other in SHIPPED}
+    found = check_policy([Source(path.name, files[path.name])], loader=loader(files))
+
+    assert {d.code for d in found} <= {"S108"}
+    assert all(d.level is Level.WARNING for d in found)
 
 
 def test_a_term_without_a_weight_weighs_one() -> None:

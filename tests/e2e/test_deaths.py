@@ -5,6 +5,7 @@ import os
 import re
 import signal
 from collections import Counter
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,11 @@ def _table(title: str, table: Table) -> str:
     return "\n".join(lines) + "\n"
 
 
+def twin(rig: Rig, *arguments: str) -> AbstractContextManager[Host]:
+    """Run a host for the mortal doors, by the transport of the other."""
+    return process.running(rig.folder, rig.mortal_port, arguments, rig.host.transport)
+
+
 def _check(title: str, actual: str) -> None:
     text = MATRIX.read_text()
     found = re.search(rf"^\| {re.escape(title)} \|.*\n(\|.*\n)*", text, re.MULTILINE)
@@ -75,7 +81,7 @@ def _check(title: str, actual: str) -> None:
 def test_a_dying_host_loses_no_byte_silently(rig: Rig, how: signal.Signals, title: str) -> None:
     """Case 57, 58: in every phase the outcome is the documented one, and never a silent loss."""
     arguments = ["--grace-s", str(GRACE_S)]
-    with process.running(rig.folder, rig.mortal_port, arguments) as host:
+    with twin(rig, *arguments) as host:
         table = rig.run(_die(rig, host, how))
 
     assert SILENT_LOSS not in {cell for cells in table.values() for cell in cells.values()}, table
@@ -115,7 +121,7 @@ def test_a_host_that_dies_under_load_loses_no_byte_silently(
     rig: Rig, how: signal.Signals, doors: list[str]
 ) -> None:
     """Case 57, 58: 300 kB both ways; a twin that Envoy turns to replays nothing by halves."""
-    with process.running(rig.folder, rig.mortal_port, ["--grace-s", "0.05"]) as host:
+    with twin(rig, "--grace-s", "0.05") as host:
         outcomes = rig.run(_load(rig, host, how, doors))
 
     assert not outcomes[SILENT_LOSS], outcomes
@@ -139,7 +145,7 @@ def test_without_a_host_every_door_fails_as_documented(rig: Rig) -> None:
 
 def test_a_host_that_is_told_to_stop_takes_no_new_streams_and_exits(rig: Rig) -> None:
     """Case 57: idle, it is gone at once and leaves with status 0."""
-    with process.running(rig.folder, rig.mortal_port, ["--grace-s", "30"]) as host:
+    with twin(rig, "--grace-s", "30") as host:
         door = COLUMNS[0].door
         before = rig.fetch(door).status
         host.process.terminate()

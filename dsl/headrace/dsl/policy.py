@@ -2,41 +2,95 @@
 
 import functools
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import TypeVar
 
-from headrace.dsl import blocks, build, lints, places, profiles, statements, syntax, tree
-from headrace.dsl.codes import Level
-from headrace.dsl.diagnostic import Diagnostic, PolicyError, Problems
-from headrace.dsl.grammar import Misfit, parse
-from headrace.dsl.names import gather
-from headrace.dsl.program import Profile, Program
-from headrace.dsl.rules import Rules, rules
+from headrace.dsl import lints
+from headrace.dsl.checks import (
+    given,
+    guards,
+    models,
+    overrides,
+    places,
+    profiles,
+    stages,
+    statements,
+    traces,
+)
+from headrace.dsl.checks.metrics import metrics
+from headrace.dsl.checks.names import gather
+from headrace.dsl.checks.rules import Rules, rules
+from headrace.dsl.checks.stages import Declares
+from headrace.dsl.problems.codes import Level
+from headrace.dsl.problems.diagnostic import Diagnostic, PolicyError, Problems
+from headrace.dsl.problems.suppress import suppress
+from headrace.dsl.program import Profile, Program, Use
 from headrace.dsl.source import Source, Span
+from headrace.dsl.syntax import declarations as said
+from headrace.dsl.syntax.reading import (
+    CHARS_MAX,
+    EDITION,
+    Loader,
+    Reader,
+    read_source,
+    read_sources,
+)
+from headrace.dsl.unperformed import unperformed
 from headrace.dsl.vocabulary import STAGES
 
-EDITION = 1
-CHARS_MAX = 512 * 1024  # of all files of one policy; thirty times the largest we have seen
-D = TypeVar("D", bound=tree.Declaration)
+__all__ = ["CHARS_MAX", "EDITION", "built_in_profile", "check_policy", "compile_policy", "digest"]
+
+B = TypeVar("B", bound=said.Block)
+Settled = Sequence[said.Block | said.Unreadable]
 
 
-def compile_policy(sources: Sequence[Source], stages: frozenset[str] = STAGES) -> Program:
-    """Return the program that *sources* make together; *stages* are those installed.
+@dataclass(frozen=True, slots=True)
+class World:
+    """What a policy is compiled against: what its author does not write.
+
+    stages    the names of the stages that are installed
+    loader    brings the files that are imported
+    declares  package and attribute -> what that stage can be told, or why there is none
+    """
+
+    stages: frozenset[str] = STAGES
+    loader: Loader | None = None
+    declares: Declares | None = None
+
+
+def compile_policy(
+    sources: Sequence[Source],
+    stages: frozenset[str] = STAGES,
+    *,
+    loader: Loader | None = None,
+    declares: Declares | None = None,
+) -> Program:
+    """Return the program that *sources* make together, in the world of those arguments.
 
     Raises:
         PolicyError: with every error found in all of them, and the warnings beside.
     """
-    program, found = _compile(sources, stages)
+    program, found = _compile(sources, World(stages, loader, declares), "")
     if any(d.level is Level.ERROR for d in found):
         raise PolicyError(found)
     return program
 
 
 def check_policy(
-    sources: Sequence[Source], stages: frozenset[str] = STAGES
+    sources: Sequence[Source],
+    stages: frozenset[str] = STAGES,
+    today: str = "",
+    *,
+    loader: Loader | None = None,
+    declares: Declares | None = None,
 ) -> tuple[Diagnostic, ...]:
-    """Return every error and warning in *sources*, by file and position."""
-    return _compile(sources, stages)[1]
+    """Return every error and warning in *sources*, by file and position.
+
+    *today* is an ISO date: what is allowed until an earlier day is allowed no more. If it is
+    empty, nothing expires.
+    """
+    return _compile(sources, World(stages, loader, declares), today)[1]
 
 
 def digest(sources: Sequence[Source]) -> str:
@@ -48,103 +102,90 @@ def digest(sources: Sequence[Source]) -> str:
 
 
 def _compile(
-    sources: Sequence[Source], stages: frozenset[str]
+    sources: Sequence[Source], world: World, today: str
 ) -> tuple[Program, tuple[Diagnostic, ...]]:
     assert sources, "a policy has at least one source"
     problems = Problems()
-    order = [s.name for s in sources]
-    if sum(len(s.text) for s in sources) > CHARS_MAX:
-        span = Span(sources[0], 0, 0)
-        message = f"a policy has at most {CHARS_MAX // 1024} KiB of text"
-        problems.add("S111", span, message, "", "split it into several policies")
-        return Program(digest(sources)), problems.sorted(order)
-    declarations: list[tree.Declaration] = []
-    for source in sources:
-        lints.bidirectional(source, problems)
-        declarations += _read(source, problems)
-    program = _assemble(sources, declarations, stages, problems)
-    return program, problems.sorted(order)
+    reader = read_sources(sources, world.loader, problems)
+    if any(d.code == "S111" for d in problems.found):
+        return Program(digest(sources)), problems.sorted([s.name for s in reader.sources])
+    program = _assemble(reader, world, problems)
+    problems.found += unperformed(program)
+    suppress(problems, reader.sources, today)
+    return program, problems.sorted([s.name for s in reader.sources])
 
 
-def _read(source: Source, problems: Problems) -> list[tree.Declaration]:
-    """Return the declarations of one file; unreadable ones for blocks with syntax errors."""
-    found = blocks.split(source)
-    declarations: list[tree.Declaration] = []
-    if not found or found[0].keyword != "sched":
-        span = found[0].span.inner(0, len(found[0].keyword)) if found else Span(source, 0, 0)
-        help_ = f"write `sched {EDITION}` before it"
-        problems.add(
-            "S104", span, "the first line must be `sched 1`", "the file begins here", help_
-        )
-    for i, block in enumerate(found):
-        if block.keyword == "sched":
-            _header(block, problems, first=i == 0)
-        elif block.known:
-            declarations.append(build.read(block, problems))
-        else:
-            syntax.unknown_block(block, problems)
-    return declarations
-
-
-def _header(block: blocks.Block, problems: Problems, *, first: bool) -> None:
-    word = block.span.inner(0, len(block.keyword))
-    if not first:
-        problems.add("S104", word, "`sched` stands once, in the first line", "", "remove it")
-        return
-    parsed = parse(block.span.text, "header")
-    if isinstance(parsed, Misfit):
-        syntax.explain(block, parsed, problems)
-        return
-    edition = str(parsed.children[0])
-    if edition != str(EDITION):
-        message = f"edition {edition} of the language is not known here"
-        problems.add("S104", word, message, "", f"this program knows `sched {EDITION}`")
-
-
-def _assemble(
-    sources: Sequence[Source],
-    declarations: Sequence[tree.Declaration],
-    stages: frozenset[str],
-    problems: Problems,
-) -> Program:
-    names = gather(declarations, problems)
+def _assemble(reader: Reader, world: World, problems: Problems) -> Program:
+    blocks = overrides.settle(reader.declarations, problems)
+    names = gather(blocks, problems)
     known = rules(names, problems)
-    rule_blocks = _only(declarations, tree.RuleBlock)
+    rule_blocks = _only(blocks, said.RuleBlock)
     known.read(rule_blocks)
-    lets = [b for b in rule_blocks if b.kind == "let"]
+    objectives = models.objectives(_only(blocks, said.ObjectiveBlock), problems)
+    used = stages.stages(_only(blocks, said.StageBlock), world.declares, problems)
     program = Program(
-        digest(sources),
-        places.pools(_only(declarations, tree.PoolBlock), names, problems),
-        places.models(_only(declarations, tree.ModelBlock), names, problems),
-        statements.classes(_only(declarations, tree.ClassBlock), known),
-        profiles.profiles(_only(declarations, tree.ProfileBlock), known, built_in_profile()),
-        statements.overloads(_only(declarations, tree.OverloadBlock), known, lets),
-        statements.guards(_only(declarations, tree.GuardBlock), known),
-        statements.trusts(_only(declarations, tree.TrustBlock), known),
-        statements.chains(_only(declarations, tree.ChainBlock), stages, problems),
+        digest(reader.sources),
+        places.pools(_only(blocks, said.PoolBlock), names, problems),
+        models.models(_only(blocks, said.ModelBlock), objectives, names, problems),
+        statements.classes(_only(blocks, said.ClassBlock), known),
+        profiles.profiles(_only(blocks, said.ProfileBlock), known, built_in_profile()),
+        statements.overloads(_only(blocks, said.OverloadBlock), known),
+        guards.guards(_only(blocks, said.GuardBlock), known),
+        statements.trusts(_only(blocks, said.TrustBlock), known),
+        stages.chains(_only(blocks, said.ChainBlock), world.stages, names),
+        objectives,
+        traces.trace(_only(blocks, said.TraceBlock), known),
+        used,
+        given.tests(_only(blocks, said.TestBlock), known),
+        tuple(s.name for s in reader.sources),
+        tuple(known.compiled),
+        tuple(_uses(blocks)),
+        metrics(known.compiled, problems),
     )
-    if not names.of("model"):
-        span = Span(sources[0], 0, len(sources[0].text.partition("\n")[0]))
-        help_ = "add `model NAME { route POOL }`"
-        message = "this policy has no model, so every request would be turned away"
-        problems.add("S222", span, message, "no `model` in this policy", help_)
-    lints.unused(names, problems)
-    lints.adapters(declarations, problems)
-    lints.without_stage(declarations, program, problems)
+    _without_model(reader, names.of("model"), problems)
+    lints.lint(lints.Subject(blocks, names, known, program))
     return program
+
+
+def _without_model(reader: Reader, models_: set[str], problems: Problems) -> None:
+    unread = any(
+        isinstance(d, said.Unreadable) and d.keyword == "import" for d in reader.declarations
+    )
+    if models_ or unread:
+        return
+    source = reader.sources[0]
+    span = Span(source, 0, len(source.text.partition("\n")[0]))
+    help_ = "add `model NAME { route POOL }`"
+    message = "this policy has no model, so every request would be turned away"
+    problems.add("S222", span, message, "no `model` in this policy", help_)
+
+
+def _uses(blocks: Settled) -> Iterator[Use]:
+    """Yield every statement that the blocks have, inherited ones once."""
+    seen: set[tuple[str, int, str]] = set()
+    for block in blocks:
+        if isinstance(block, said.Unreadable):
+            continue
+        kind = said.keyword(block)
+        named = [(kind, block.span), *((f"{kind}.{verb}", s) for verb, s in block.spans.items())]
+        for what, span in named:
+            place = (span.source.name, span.start, what)
+            if place not in seen:
+                seen.add(place)
+                yield Use(what, span)
 
 
 @functools.cache
 def built_in_profile() -> Profile:
     """Return the profile `default` that a policy without one has."""
     problems = Problems()
-    declarations = _read(profiles.BUILT_IN, problems)
-    known: Rules = rules(gather(declarations, problems), problems)
-    known.read(_only(declarations, tree.RuleBlock))
-    found = profiles.profiles(_only(declarations, tree.ProfileBlock), known, None)
+    blocks = overrides.settle(read_source(profiles.BUILT_IN, problems), problems)
+    known: Rules = rules(gather(blocks, problems), problems)
+    known.read(_only(blocks, said.RuleBlock))
+    found = profiles.profiles(_only(blocks, said.ProfileBlock), known, None)
     assert not problems.found, problems.found
     return found["default"]
 
 
-def _only(declarations: Sequence[tree.Declaration], kind: type[D]) -> list[D]:
-    return [d for d in declarations if isinstance(d, kind)]
+def _only(blocks: Settled, kind: type[B]) -> list[B]:
+    return [b for b in blocks if isinstance(b, kind)]

@@ -4,158 +4,55 @@ Everything here is checked: names resolve, types and units fit, shares add up. T
 stages read it; nothing at run time parses, looks up or interprets policy text.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Protocol
 
+from headrace.dsl.cases import Given, GivenEndpoint, GivenPool, TestCase
+from headrace.dsl.compiled import After, Cost, EndpointFilter, Number, Rule, Scorer, Text, When
+from headrace.dsl.serving import (
+    InferencePoolRef,
+    Latency,
+    Mirror,
+    Model,
+    Objective,
+    Pool,
+    Selector,
+    Share,
+)
 from headrace.dsl.source import Span
+from headrace.dsl.values import (
+    Afterwards,
+    BoolColumn,
+    Condition,
+    DecisionValues,
+    EndpointValues,
+    ModelValues,
+    NumberOf,
+    PoolValues,
+    RatioColumn,
+    RequestValues,
+    ResponseValues,
+    RuleFault,
+    Scalar,
+    SpreadValues,
+    TextOf,
+    Values,
+)
+
+__all__ = [
+    "DEFAULT_CHAIN", "After", "Afterwards", "Attribute", "BoolColumn", "Chain", "Class",
+    "Condition", "Cost", "CostTerm", "DecisionValues", "EndpointFilter", "EndpointValues",
+    "Given", "GivenEndpoint", "GivenPool", "Guard", "InferencePoolRef", "Latency", "Mirror",
+    "Model", "ModelValues", "Number", "NumberOf", "Objective", "OnMatch", "OnTrouble",
+    "Overload", "Pick", "Plugin", "Pool", "PoolValues", "Profile", "Program", "Queue",
+    "RatioColumn", "RequestValues", "ResponseValues", "Rule", "RuleFault", "Scalar", "Scorer",
+    "Selector", "Share", "Shed", "SpreadValues", "StageUse", "Term", "TestCase", "Text",
+    "TextOf", "TraceRules", "Trust", "Use", "Values", "When",
+]  # fmt: skip
 
 
-class RequestValues(Protocol):
-    """What expressions may know of a request: `request.*`.
-
-    prefix  endpoint address -> share of the prompt already cached there, 0..1; absent means 0
-    """
-
-    @property
-    def id(self) -> str: ...
-    @property
-    def model(self) -> str: ...
-    @property
-    def adapter(self) -> str: ...
-    @property
-    def path(self) -> str: ...
-    @property
-    def method(self) -> str: ...
-    @property
-    def priority(self) -> int: ...
-    @property
-    def prompt_tokens(self) -> int: ...
-    @property
-    def max_tokens(self) -> int: ...
-    @property
-    def stream(self) -> bool: ...
-    @property
-    def size(self) -> int: ...
-    @property
-    def headers(self) -> Mapping[str, str]: ...
-    @property
-    def prefix(self) -> Mapping[str, float]: ...
-
-
-class EndpointValues(Protocol):
-    """What expressions may know of one endpoint: `endpoint.*`.
-
-    scraped_at_s  when its metrics were read, monotonic seconds; `endpoint.age` is now minus that
-    queue         requests waiting there, own ones that no scrape has seen yet included
-    running       requests running there as last scraped
-    in_flight     our own open exchanges there
-    kv_cache      used share of the KV cache, 0..1
-    gpu           accelerator utilisation, 0..1; None if nothing reports it
-    """
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def address(self) -> str: ...
-    @property
-    def zone(self) -> str: ...
-    @property
-    def labels(self) -> Mapping[str, str]: ...
-    @property
-    def ready(self) -> bool: ...
-    @property
-    def scraped_at_s(self) -> float: ...
-    @property
-    def queue(self) -> int: ...
-    @property
-    def running(self) -> int: ...
-    @property
-    def in_flight(self) -> int: ...
-    @property
-    def kv_cache(self) -> float: ...
-    @property
-    def gpu(self) -> float | None: ...
-    @property
-    def adapters(self) -> Sequence[str]: ...
-    @property
-    def adapter_slots(self) -> int: ...
-
-
-class PoolValues(Protocol):
-    """What expressions may know of a pool: `pool.*`.
-
-    Means are over its ready endpoints, of what they report: unlike `endpoint.queue`,
-    `pool.queue` has no requests of ours that no scrape has seen.
-    """
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def size(self) -> int: ...
-    @property
-    def ready(self) -> int: ...
-    @property
-    def queue(self) -> float: ...
-    @property
-    def running(self) -> float: ...
-    @property
-    def kv_cache(self) -> float: ...
-
-
-@dataclass(frozen=True, slots=True)
-class RuleFault:
-    """A sound rule failed on these values. It stands where the value would stand.
-
-    kind  one of ``overflow``, ``division-by-zero``, ``missing``, ``nan``, ``range``, ``type``
-    """
-
-    kind: str
-
-
-Values = Sequence[EndpointValues]
-Condition = Callable[[RequestValues, "PoolValues | None", float], "bool | RuleFault"]
-BoolColumn = Callable[[Values, RequestValues, PoolValues, float], "list[bool | RuleFault]"]
-RatioColumn = Callable[[Values, RequestValues, PoolValues, float], "list[float | RuleFault]"]
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """A named expression and where it stands. *reads*: vocabulary names, e.g. `endpoint.queue`."""
-
-    name: str
-    span: Span = field(repr=False)
-    reads: frozenset[str] = frozenset()
-
-    @property
-    def text(self) -> str:
-        """The expression as written."""
-        return self.span.text
-
-
-@dataclass(frozen=True, slots=True)
-class When:
-    """A condition on a request, and on a pool where the statement allows it. A fault is false."""
-
-    rule: Rule
-    test: Condition = field(repr=False, compare=False)
-
-
-@dataclass(frozen=True, slots=True)
-class EndpointFilter:
-    """Keep the endpoints for which the column is true. A fault excludes the endpoint."""
-
-    rule: Rule
-    column: BoolColumn = field(repr=False, compare=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Scorer:
-    """One value per endpoint, meant to be in [0, 1]; the picker clamps. A fault scores 0."""
-
-    rule: Rule
-    column: RatioColumn = field(repr=False, compare=False)
+# ---- how an endpoint is chosen
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,12 +63,30 @@ class Term:
     scorer: Scorer
 
 
+@dataclass(frozen=True, slots=True)
+class CostTerm:
+    """A cost and its weight, > 0."""
+
+    weight: float
+    cost: Cost
+
+
 class Pick(Enum):
-    """How the winner is taken from the scored endpoints."""
+    """How the winner is taken from the endpoints: LEAST of costs, the others of scores."""
 
     MAX = "max"
+    LEAST = "least"
     WEIGHTED = "weighted"
     RANDOM = "random"
+
+
+@dataclass(frozen=True, slots=True)
+class Plugin:
+    """A part written in Python that a profile uses, with its settings in base units."""
+
+    name: str
+    settings: Mapping[str, Scalar]
+    span: Span = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +95,8 @@ class Profile:
 
     require    filters that must hold
     prefer     filters that are skipped, each in turn, if they leave nothing
+    terms      the weighted sum of scorers that MAX and WEIGHTED look at
+    costs      the weighted sum of costs that LEAST looks at; empty if there are terms
     pick_top   of WEIGHTED: among how many best
     ties       lower is better; None: go on to the hash of request id and endpoint
     otherwise  the profile to ask if `require` leaves nothing
@@ -194,55 +111,26 @@ class Profile:
     pick_top: int = 1
     ties: Scorer | None = None
     otherwise: str | None = None
+    costs: tuple[CostTerm, ...] = ()
+    plugins: tuple[Plugin, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Pool:
-    """Who serves. *endpoints* are ``ip:port``; *metrics* names a dialect of server metrics."""
-
-    name: str
-    span: Span = field(repr=False)
-    endpoints: tuple[str, ...] = ()
-    metrics: str = "vllm"
-    stale_after_s: float = 2.0
-    adapters_max: int | None = None
-    profile: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Share:
-    """One target of a route. *share* is 0..1 and the shares of a route add up to 1."""
-
-    pool: str
-    share: float
-    rewrite: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Model:
-    """A name callers use; a *pattern* if it has ``*`` in it."""
-
-    name: str
-    span: Span = field(repr=False)
-    priority: int = 0
-    routes: tuple[Share, ...] = ()
-    adapter: bool = False  # `adapter of POOL`: routes has that pool, the name is the adapter
-    profile: str | None = None
-
-    @property
-    def pattern(self) -> bool:
-        return "*" in self.name
+# ---- what happens to requests beside the picking
 
 
 @dataclass(frozen=True, slots=True)
 class Class:
-    """A kind of request. The first that matches wins; after an `also` class matching goes on."""
+    """A kind of request. The first that matches wins; after an `also` class matching goes on.
+
+    fairness  the key by which the queue is fair to these requests
+    """
 
     name: str
     when: When
     priority: int | None = None
     profile: str | None = None
     also: bool = False
+    fairness: Text | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,24 +144,55 @@ class Shed:
 
 
 @dataclass(frozen=True, slots=True)
+class Queue:
+    """Let a request wait while the pool is overloaded.
+
+    by          higher is served first; a fault counts as the lowest
+    fair        requests of different keys take turns among those of equal rank
+    wait_s_max  who waits longer is turned away
+    length_max  of this queue
+    """
+
+    by: Number
+    wait_s_max: float
+    length_max: int = 1000
+    fair: tuple[Text, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Overload:
     """When a pool counts as overloaded, and what then happens. *pools* is empty for all pools."""
 
     when: When
     pools: tuple[str, ...] = ()
     sheds: tuple[Shed, ...] = ()
+    queue: Queue | None = None
 
 
 class OnMatch(Enum):
     """What a guard does about a finding."""
 
     BLOCK = "block"
+    REDACT = "redact"
+    LOG = "log"
+
+
+class OnTrouble(Enum):
+    """What a guard does when it has no verdict, or only a part of one."""
+
+    BLOCK = "block"
+    ALLOW = "allow"
     LOG = "log"
 
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """A screen on prompts: a list of RE2 patterns; a match of any is a finding."""
+    """A screen: a list of RE2 patterns, or a template of a provider; a match is a finding.
+
+    inspect     of ``prompt response``
+    timeout_s   how long a provider may take; None: the stage's deadline
+    on_partial  what to do about a text the provider has screened in part
+    """
 
     name: str
     span: Span = field(repr=False)
@@ -282,6 +201,33 @@ class Guard:
     on_match: OnMatch = OnMatch.BLOCK
     status: int = 400
     message: str = "blocked by safety policy"
+    template: str | None = None
+    inspect: frozenset[str] = frozenset({"prompt"})
+    timeout_s: float | None = None
+    on_error: OnTrouble = OnTrouble.BLOCK
+    on_timeout: OnTrouble = OnTrouble.BLOCK
+    on_partial: OnTrouble = OnTrouble.BLOCK
+
+
+@dataclass(frozen=True, slots=True)
+class Attribute:
+    """A value to put on the span of every traced exchange, as `headrace.attribute.NAME`."""
+
+    name: str
+    value: After
+
+
+@dataclass(frozen=True, slots=True)
+class TraceRules:
+    """Which exchanges are traced, and what beside the usual goes onto their spans.
+
+    sample_ratio  0..1; None where the policy leaves it to the command line
+    always        an exchange that the sample leaves out is kept if one is true; a fault is false
+    """
+
+    sample_ratio: float | None = None
+    always: tuple[After, ...] = ()
+    attributes: tuple[Attribute, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,6 +242,24 @@ class Trust:
 
 
 @dataclass(frozen=True, slots=True)
+class StageUse:
+    """A stage from an installed package: `stage NAME from "PACKAGE:ATTRIBUTE" { ... }`.
+
+    settings    checked against what the stage declares, in base units
+    timeout_s   of one hook; None for the stage's own
+    on_failure  of ``closed open fallback``; None for the stage's own
+    """
+
+    name: str
+    package: str
+    attribute: str
+    span: Span = field(repr=False)
+    settings: Mapping[str, Scalar] = field(default_factory=dict[str, Scalar])
+    timeout_s: float | None = None
+    on_failure: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Chain:
     """The stages of one role, in order."""
 
@@ -307,9 +271,27 @@ class Chain:
 DEFAULT_CHAIN = Chain("default", ("body_router", "safety", "picker", "observability"))
 
 
+# ---- the whole
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """That a policy uses a part of the language: ``model.mirror``, ``trace.sample``, and where."""
+
+    what: str
+    span: Span = field(repr=False)
+
+
 @dataclass(frozen=True, slots=True)
 class Program:
-    """A whole policy. *digest* is the SHA-256 of its sources, in hex."""
+    """A whole policy.
+
+    digest  the SHA-256 of its sources, in hex
+    files   the names of all sources, imported ones included, in the order they were read
+    rules   every compiled expression, in the order of the policy
+    uses    every statement it has, for `headrace.dsl.unperformed`
+    metrics  the names that rules ask for by `endpoint.metric`
+    """
 
     digest: str
     pools: Mapping[str, Pool] = field(default_factory=dict[str, Pool])
@@ -320,6 +302,14 @@ class Program:
     guards: tuple[Guard, ...] = ()
     trusts: tuple[Trust, ...] = ()
     chains: Mapping[str, Chain] = field(default_factory=dict[str, Chain])
+    objectives: Mapping[str, Objective] = field(default_factory=dict[str, Objective])
+    trace: TraceRules = field(default_factory=TraceRules)
+    stages: Mapping[str, StageUse] = field(default_factory=dict[str, StageUse])
+    tests: tuple[TestCase, ...] = ()
+    files: tuple[str, ...] = ()
+    rules: tuple[Rule, ...] = ()
+    uses: tuple[Use, ...] = ()
+    metrics: tuple[str, ...] = ()
 
     def chain(self, name: str) -> Chain | None:
         """Return the chain *name*; `default` exists in every program."""

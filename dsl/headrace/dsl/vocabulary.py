@@ -4,7 +4,8 @@ The reference page, completion and the checker all read this table; generated co
 reads the values through `code`, in terms of the protocols of `headrace.dsl.program`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import Literal
 
 from headrace.dsl.cel.interval import COUNTS, Interval
 from headrace.dsl.cel.interval import RATIOS as SHARE
@@ -12,20 +13,23 @@ from headrace.dsl.cel.kinds import (
     BOOL,
     BYTES,
     COUNT,
+    DOUBLE,
     DURATION,
     INT,
     RATIO,
     STRING,
     STRING_MAP,
     STRINGS,
+    TIMESTAMP,
     TOKENS,
     Base,
     Type,
     Unit,
+    optional_of,
 )
 from headrace.dsl.cel.typed import Binding, Variable
-from headrace.dsl.later import LATER_FIELDS, LATER_ROOTS
 
+Stage = Literal["static", "scrape", "request"]
 PRIORITY_MIN, PRIORITY_MAX = -(2**31), 2**31 - 1
 _PRIORITIES = Interval(PRIORITY_MIN, PRIORITY_MAX)
 _SIZES = Interval(0, 2**53)
@@ -34,17 +38,42 @@ _MEANS = Interval(0.0, 2.0**31)
 _MEAN = Type(Base.DOUBLE, Unit.COUNT)
 
 
-def _request(name: str, type_: Type, doc: str, range_: Interval | None = None) -> Variable:
-    code = f"request.{name}"
-    return Variable(f"request.{name}", type_, Binding.REQUEST, doc, code, range_)
+_STATUSES = Interval(0, 599)
+# Lists and maps are cut to these lengths by whoever fills them.
+_ADAPTERS_MAX, _LABELS_MAX, _HEADERS_MAX = 64, 64, 128
 
 
-def _endpoint(name: str, type_: Type, doc: str, range_: Interval | None = None) -> Variable:
-    return Variable(f"endpoint.{name}", type_, Binding.SCRAPE, doc, f"e.{name}", range_)
+def _request(
+    name: str, type_: Type, doc: str, range_: Interval | None = None, items_max: int = 0
+) -> Variable:
+    full = f"request.{name}"
+    return Variable(full, type_, Binding.REQUEST, doc, full, range_, items_max=items_max)
+
+
+def _endpoint(
+    name: str, type_: Type, doc: str, range_: Interval | None = None, items_max: int = 0
+) -> Variable:
+    full, code = f"endpoint.{name}", f"e.{name}"
+    return Variable(full, type_, Binding.SCRAPE, doc, code, range_, items_max=items_max)
 
 
 def _pool(name: str, type_: Type, doc: str, range_: Interval | None = None) -> Variable:
     return Variable(f"pool.{name}", type_, Binding.SCRAPE, doc, f"pool.{name}", range_)
+
+
+def _model(name: str, type_: Type, doc: str, code: str, optional: bool = False) -> Variable:
+    range_ = _PRIORITIES if type_ is INT else _AGES if type_ is DURATION else None
+    full = f"model.{name}"
+    return Variable(full, type_, Binding.REQUEST, doc, f"model.{code}", range_, optional)
+
+
+def _after(name: str, type_: Type, doc: str, code: str = "", optional: bool = False) -> Variable:
+    root, _, field = name.partition(".")
+    ranges = {DURATION: _AGES, TOKENS: COUNTS, BYTES: _SIZES}
+    range_ = _STATUSES if field == "status" else ranges.get(type_)
+    code = f"{root}.{code or field}"
+    items_max = _HEADERS_MAX if type_ is STRING_MAP else 0
+    return Variable(name, type_, Binding.AFTER, doc, code, range_, optional, items_max=items_max)
 
 
 VARIABLES = (
@@ -58,16 +87,16 @@ VARIABLES = (
     _request("max_tokens", TOKENS, "the most tokens the caller wants back; 0 if not said", COUNTS),
     _request("stream", BOOL, "whether the caller wants a stream"),
     _request("size", BYTES, "the length of the body", _SIZES),
-    _request("headers", STRING_MAP, "all headers, by lower-case name"),
+    _request("headers", STRING_MAP, "all headers, by lower-case name", items_max=_HEADERS_MAX),
     _endpoint("name", STRING, "its name"),
     _endpoint("zone", STRING, "its zone, or empty"),
-    _endpoint("labels", STRING_MAP, "its labels"),
+    _endpoint("labels", STRING_MAP, "its labels", items_max=_LABELS_MAX),
     _endpoint("ready", BOOL, "whether it answers"),
     _endpoint("queue", COUNT, "requests waiting there, unscraped ones of ours too", COUNTS),
     _endpoint("running", COUNT, "requests running there", COUNTS),
     _endpoint("in_flight", COUNT, "our own open requests there", COUNTS),
     _endpoint("kv_cache", RATIO, "used share of the KV cache", SHARE),
-    _endpoint("adapters", STRINGS, "the adapters loaded there"),
+    _endpoint("adapters", STRINGS, "the adapters loaded there", items_max=_ADAPTERS_MAX),
     _endpoint("adapter_slots", COUNT, "how many more adapters it can load", COUNTS),
     Variable(
         "endpoint.gpu", RATIO, Binding.SCRAPE, "accelerator utilisation, if reported",
@@ -81,12 +110,65 @@ VARIABLES = (
         "endpoint.prefix_match", RATIO, Binding.BOTH, "share of the prompt already cached there",
         "{0}(e.address, 0.0)", SHARE, hoisted="request.prefix.get",
     ),
+    Variable(
+        "endpoint.predicted_ttft", DURATION, Binding.BOTH, "how long the first token would take",
+        "e.predicted_ttft_s", _AGES,
+    ),
+    Variable(
+        "endpoint.decode_delay", DURATION, Binding.BOTH,
+        "what the prompt would add to the answers being written there", "e.decode_delay_s", _AGES,
+    ),
+    Variable(
+        "endpoint.metric", optional_of(DOUBLE), Binding.SCRAPE,
+        "a function: the metric of that name, summed over its series, if the server has it", "",
+    ),
     _pool("name", STRING, "its name"),
     _pool("size", COUNT, "how many endpoints it has", COUNTS),
     _pool("ready", COUNT, "how many of them are ready", COUNTS),
     _pool("queue", _MEAN, "mean of the queues that the ready endpoints report", _MEANS),
     _pool("running", _MEAN, "mean running requests of the ready endpoints", _MEANS),
     _pool("kv_cache", RATIO, "mean used share of the KV cache of the ready endpoints", SHARE),
+    _pool("max.queue", COUNT, "the longest queue of the ready endpoints", COUNTS),
+    _pool("max.running", COUNT, "the most running requests of a ready endpoint", COUNTS),
+    _pool("max.in_flight", COUNT, "the most open requests of ours at a ready endpoint", COUNTS),
+    _pool("max.kv_cache", RATIO, "the most used KV cache of the ready endpoints", SHARE),
+    _pool("min.queue", COUNT, "the shortest queue of the ready endpoints", COUNTS),
+    _pool("min.running", COUNT, "the fewest running requests of a ready endpoint", COUNTS),
+    _pool("min.in_flight", COUNT, "the fewest open requests of ours at a ready endpoint", COUNTS),
+    _pool("min.kv_cache", RATIO, "the least used KV cache of the ready endpoints", SHARE),
+    _pool("p90.queue", _MEAN, "the queue that 90% of the ready endpoints are within", _MEANS),
+    _pool("p90.running", _MEAN, "the running requests of 90% of the ready endpoints", _MEANS),
+    _pool("p90.kv_cache", RATIO, "the share used by 90% of the ready endpoints", SHARE),
+    Variable("now", TIMESTAMP, Binding.REQUEST, "when the request came, in UTC", "request.now"),
+    _model("name", STRING, "the policy's name of the model", "name"),
+    _model("priority", INT, "the priority that the model states, else 0", "priority"),
+    _model("objective", DURATION, "the bound of its objective", "objective_s", optional=True),
+    _after("decision.shed", BOOL, "whether an overload turned it away"),
+    _after("decision.queued", BOOL, "whether it had to wait"),
+    _after("decision.blocked", BOOL, "whether a guard stopped it"),
+    _after("decision.rejected", BOOL, "whether the answer was ours"),
+    _after("decision.status", INT, "the status of our answer; 0 without one"),
+    _after("decision.reason", STRING, "why the answer was ours, or empty"),
+    _after("decision.message", STRING, "what our answer says, or empty"),
+    _after("decision.model", STRING, "the policy's name of the model"),
+    _after("decision.target", STRING, "the model name that the upstream is asked for"),
+    _after("decision.adapter", STRING, "the adapter, or empty"),
+    _after("decision.pool", STRING, "the pool, or empty"),
+    _after("decision.endpoint", STRING, "the endpoint, or empty"),
+    _after("decision.profile", STRING, "the profile that picked"),
+    _after("decision.priority", INT, "the priority it was decided by"),
+    _after("decision.class", STRING, "the first class that matched, or empty", "kind"),
+    _after("decision.guard", STRING, "the first guard that found something, or empty"),
+    _after("decision.wait", DURATION, "how long it waited", "wait_s"),
+    _after("decision.retry_after", DURATION, "what the client was told to wait", "retry_after_s"),
+    _after("response.status", INT, "the status; 0 if no response came"),
+    _after("response.headers", STRING_MAP, "its headers, by lower-case name"),
+    _after("response.size", BYTES, "the length of its body"),
+    _after("response.prompt_tokens", TOKENS, "as the server counts them", optional=True),
+    _after("response.completion_tokens", TOKENS, "as the server counts them", optional=True),
+    _after("response.cached_tokens", TOKENS, "as the server counts them", optional=True),
+    _after("response.ttft", DURATION, "until the first byte of the body", "ttft_s", optional=True),
+    _after("response.duration", DURATION, "until the end", "duration_s"),
 )  # fmt: skip
 TRUST_NAMES = (
     "objective", "fairness_id", "model_rewrite", "slo", "ttl", "session", "endpoint",
@@ -100,9 +182,12 @@ def variables() -> Mapping[str, Variable]:
     return {v.name: v for v in VARIABLES}
 
 
-def names_of_later() -> Mapping[str, str]:
-    """Return the names of later editions, and what to write instead of each."""
-    return {
-        **LATER_ROOTS,
-        **{f"{root}.{name}": cure for (root, name), cure in LATER_FIELDS.items()},
-    }
+def stage_of(reads: Iterable[str]) -> Stage:
+    """Return when a rule that reads these names is known: it can be kept until that changes.
+
+    ``static`` at load, ``scrape`` when endpoints change, ``request`` for each request.
+    """
+    bindings = {v.binding for v in VARIABLES if v.name in set(reads)}
+    if not bindings:
+        return "static"
+    return "scrape" if bindings == {Binding.SCRAPE} else "request"

@@ -65,3 +65,9 @@ def forged(headers: Headers, trusted: frozenset[str]) -> tuple[str, ...]:
         if (name in CONTROL and CONTROL[name] not in trusted) or name.startswith(OWN_PREFIX)
     ]
     return tuple(dict.fromkeys(found)) if found else ()
+
+
+def named_objective(headers: Headers) -> str:
+    """Return the objective that a request names in a header; empty if it names none."""
+    names = _TRUSTABLE["objective"]
+    return next((headers.get(name) for name in names if name in headers), "")

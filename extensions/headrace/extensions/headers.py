@@ -18,24 +18,23 @@ class Headers:
         self.pairs: Pairs = tuple(pairs)
         self._index: dict[str, str] | None = None
 
-    @property
-    def _first(self) -> dict[str, str]:
-        index = self._index
-        if index is None:
-            # The last of equal keys wins in a dict, so it is built from the end.
-            index = self._index = dict(reversed(self.pairs))
+    def _indexed(self) -> dict[str, str]:
+        # The last of equal keys wins in a dict, so it is built from the end.
+        index = self._index = dict(reversed(self.pairs))
         return index
 
     def get(self, name: str, default: str = "") -> str:
         """Return the first value of *name* (lower case), or *default*."""
-        return self._first.get(name, default)
+        index = self._index
+        return (self._indexed() if index is None else index).get(name, default)
 
     def all(self, name: str) -> list[str]:
         """Return every value of *name*, in order."""
         return [v for n, v in self.pairs if n == name]
 
     def __contains__(self, name: object) -> bool:
-        return name in self._first
+        index = self._index
+        return name in (self._indexed() if index is None else index)
 
     def __iter__(self) -> Iterator[tuple[str, str]]:
         return iter(self.pairs)

@@ -27,6 +27,7 @@ class Routing(Struct, frozen=True):
     model         the policy's name for it, perhaps a pattern
     target        the name that the upstream is asked for
     classes       the classes that matched, in order
+    objective     whose priority it would have without a class; empty if no objective's
     share_bucket  where the request fell in [0, 1), which the shares divide
     """
 
@@ -40,6 +41,7 @@ class Routing(Struct, frozen=True):
     classes: tuple[str, ...]
     share_bucket: float
     shares: tuple[ShareOf, ...]
+    objective: str = ""
 
 
 @dataclass(frozen=True, slots=True)

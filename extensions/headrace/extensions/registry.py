@@ -2,16 +2,17 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from importlib.metadata import entry_points
-from typing import TYPE_CHECKING
+from importlib.metadata import EntryPoint, entry_points
+from typing import TYPE_CHECKING, cast
 
 from headrace.dsl.program import Program
+from headrace.extensions.packages import GROUP, build_used, declared
 from headrace.extensions.stage import Outcome, Stage
 
 if TYPE_CHECKING:
-    from headrace.extensions.picker.snapshot import Store
+    from headrace.extensions.picker.store import Store
 
-GROUP = "headrace.stages"
+__all__ = ["GROUP", "Builder", "Site", "UnknownStage", "build", "builders", "declared"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +22,13 @@ class Site:
     store   where the scraper and the picker keep the state of all endpoints
     report  takes the outcome of every exchange that the observability stage has seen
     seed    of every pseudo-random choice, so that a run can be repeated
+    epoch_s what the wall clock shows when the monotonic one, that of `now_s`, shows 0
     """
 
     store: "Store"
     report: Callable[[Outcome], None]
     seed: int = 0
+    epoch_s: float = 0.0
 
 
 Builder = Callable[[Program, Site], Stage]
@@ -40,18 +43,38 @@ class UnknownStage(Exception):
 
 
 def builders() -> Mapping[str, Builder]:
-    """Return the builders of all installed stages by name, in name order."""
+    """Return the builders of all installed stages by name, in name order.
+
+    Each imports its package when it is called: one that is broken stops nobody else.
+    """
     found = sorted(entry_points(group=GROUP), key=lambda point: point.name)
-    return {point.name: point.load() for point in found}
+    return {point.name: _builder(point) for point in found}
 
 
-def build(name: str, program: Program, site: Site) -> Stage:
-    """Build the stage *name* for *program*.
+def _builder(point: EntryPoint) -> Builder:
+    def build_stage(program: Program, site: Site) -> Stage:
+        return cast(Builder, point.load())(program, site)
+
+    return build_stage
+
+
+def build(
+    name: str, program: Program, site: Site, installed: Mapping[str, Builder] | None = None
+) -> Stage:
+    """Build the stage *name* for *program*: one it takes from a package, or an installed one.
+
+    installed  what `builders` returned: for who builds several, as looking takes milliseconds
 
     Raises:
         UnknownStage: no installed package provides it.
     """
-    known = builders()
+    known = builders() if installed is None else installed
+    use = program.stages.get(name)
+    if use is not None:
+        try:
+            return build_used(use, program, site)
+        except LookupError as error:
+            raise UnknownStage(name, list(known)) from error
     if name not in known:
         raise UnknownStage(name, list(known))
     return known[name](program, site)

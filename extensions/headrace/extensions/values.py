@@ -5,12 +5,13 @@ counts where every exchange makes many. Those that carry prompts or bodies do no
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
 from msgspec import Struct
 
+from headrace.dsl.program import Program
 from headrace.extensions.call import Call, CallFault
 from headrace.extensions.headers import EMPTY, Headers
 from headrace.extensions.reasons import Reason
@@ -19,6 +20,18 @@ Json = Any  # a JSON value: str, int, float, bool, None, list or dict of the sam
 NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 NO_VALUES: Mapping[str, Json] = MappingProxyType({})
 NO_METADATA: Mapping[str, Mapping[str, Json]] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFacts:
+    """`model.*`; see `program.ModelValues`. Without a model, or before it is known, all empty."""
+
+    name: str = ""
+    priority: int = 0
+    objective_s: float | None = None
+
+
+NO_MODEL = ModelFacts()
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +45,7 @@ class Route:
     profile       the profile to pick by
     kind          the class that matched; empty if none
     share_bucket  where the sticky key fell in [0, 1)
+    asked         what the policy says of *model*
     """
 
     model: str
@@ -42,6 +56,7 @@ class Route:
     profile: str = "default"
     kind: str = ""
     share_bucket: float = 0.0
+    asked: ModelFacts = field(default=NO_MODEL, compare=False, repr=False)
 
 
 class Request(Struct, frozen=True):
@@ -50,6 +65,7 @@ class Request(Struct, frozen=True):
     headers  with the changes of the stages before it
     body     whole and content-decoded; None if no stage needs it or Envoy does not send it
     call     the body as an API call, parsed once per exchange; None if there is no body to parse
+    unix_s   what the wall clock showed when the exchange began
     """
 
     id: str
@@ -59,6 +75,7 @@ class Request(Struct, frozen=True):
     route: Route | None = None
     attributes: Mapping[str, Json] = NO_VALUES
     metadata: Mapping[str, Mapping[str, Json]] = NO_METADATA
+    unix_s: float = 0.0
 
     @property
     def method(self) -> str:
@@ -130,14 +147,17 @@ class StageRun(Struct, frozen=True):
     records: tuple[object, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Struct, frozen=True):
     """How an exchange ended, and everything that was decided in it.
 
     Times are monotonic seconds of the host's clock, None if it did not come that far.
     status       the status the client got, as far as we know it; 0 if none
     reason       set if the answer was ours
     termination  ``complete``, ``client-gone``, ``processor-abort`` or ``bug``
+    policy       the digest of the policy that decided, in its *generation* of this process
+    message, retry_after_s  what a reject told the client
+    response_headers  of what the client got, our changes included; empty if nothing came
+    program      the policy that decided, for observers that look back by its rules
     """
 
     request: Request
@@ -156,10 +176,19 @@ class Outcome:
     traceparent: str = ""
     request_bytes: int = 0
     response_bytes: int = 0
+    policy: str = ""
+    generation: int = 0
+    message: str = ""
+    retry_after_s: float | None = None
+    response_headers: Headers = EMPTY
+    program: Program | None = None
+
+    def __repr__(self) -> str:
+        why = f", {self.reason.word}" if self.reason else ""
+        return f"Outcome({self.request.id}, {self.status}, {self.termination}{why})"
 
 
-@dataclass(frozen=True, slots=True)
-class ExchangeInfo:
+class ExchangeInfo(Struct, frozen=True):
     """What is known of an exchange when its first part arrives.
 
     headers      the request's; empty if Envoy begins with something else

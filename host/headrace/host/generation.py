@@ -5,7 +5,7 @@ finish on the generation they began with.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from itertools import count
 from time import monotonic
 
@@ -14,7 +14,7 @@ from headrace.extensions.body_router.values import facts
 from headrace.extensions.control import forged
 from headrace.extensions.headers import Headers
 from headrace.extensions.reasons import Reason
-from headrace.extensions.registry import Site, build
+from headrace.extensions.registry import Builder, Site, build, builders
 from headrace.extensions.stage import (
     Action,
     ExchangeInfo,
@@ -36,26 +36,54 @@ NO_NAMES: frozenset[str] = frozenset()
 NO_NEEDS = Needs()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
+class Tenants:
+    """Counts the open exchanges of one generation. Written from the event loop's thread.
+
+    vacated  called each time the last one has ended
+    """
+
+    count: int = 0
+    vacated: Callable[[], None] | None = None
+
+    def enter(self) -> None:
+        """Count an exchange that was opened."""
+        self.count += 1
+
+    def leave(self) -> None:
+        """Count an exchange that has ended."""
+        self.count -= 1
+        if not self.count and self.vacated is not None:
+            self.vacated()
+
+
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class Generation:
     """What serves exchanges: a plan per chain.
 
     modes      the body modes where the peer does not tell them
     next_id    gives an exchange its name where the client gave none
+    number     counts the generations of a process, from 1
+    tenants    counts the exchanges that are open
     """
 
     program: Program
     plans: Mapping[str, Plan]
     modes: Modes
     next_id: Callable[[], str]
+    number: int = 1
+    tenants: Tenants = field(default_factory=Tenants)
 
-    def open(self, opening: Opening, now_s: float) -> Exchange:
+    def open(self, opening: Opening, now_s: float, exchange_id: str = "") -> Exchange:
         """Open the exchange of one stream. An unknown chain rejects, by name, whatever comes."""
         plan = self.plans.get(opening.chain)
         if plan is None:
             plan = _unknown(opening.chain, self.plans[DEFAULT_CHAIN.name])
         modes = opening.modes or self.modes
-        return Exchange(plan, modes, self.next_id(), opening.traceparent, now_s)
+        exchange_id = exchange_id or self.next_id()
+        exchange = Exchange(plan, modes, exchange_id, opening.traceparent, now_s)
+        self.tenants.enter()
+        return exchange
 
     def wants_context(self, chain: str) -> bool:
         """Return whether a stage of *chain* reads attributes or metadata."""
@@ -70,23 +98,40 @@ class Generation:
 
 
 def build_generation(
-    program: Program, site: Site, limits: Limits | None = None, modes: Modes | None = None
+    program: Program,
+    site: Site,
+    limits: Limits | None = None,
+    modes: Modes | None = None,
+    number: int = 1,
+    next_id: Callable[[], str] | None = None,
+    installed: Mapping[str, Builder] | None = None,
 ) -> Generation:
     """Build the stages of every chain of *program*, each stage once.
+
+    next_id    the source of names of the process; without it, one of its own
+    installed  what `builders` returned; without it, they are searched here
 
     Raises:
         UnknownStage: a chain names a stage that is not installed.
     """
     chains = {DEFAULT_CHAIN.name: DEFAULT_CHAIN, **program.chains}
     names = {name for chain in chains.values() for name in chain.stages}
-    stages = {name: build(name, program, site) for name in sorted(names)}
-    plans = {
-        chain.name: make_plan(
-            chain.name, tuple(stages[name] for name in chain.stages), program, limits or Limits()
+    installed = builders() if installed is None else installed
+    stages = {name: build(name, program, site, installed) for name in sorted(names)}
+    tenants = Tenants()
+    plans: dict[str, Plan] = {}
+    for chain in chains.values():
+        chosen = tuple(stages[name] for name in chain.stages)
+        plan = make_plan(chain.name, chosen, program, limits or Limits(), epoch_s=site.epoch_s)
+        plans[chain.name] = replace(
+            plan,
+            policy=program.digest,
+            generation=number,
+            program=program,
+            ended=tenants.leave,
         )
-        for chain in chains.values()
-    }
-    return Generation(program, plans, modes or Modes(), exchange_ids(site.seed))
+    next_id = next_id or exchange_ids(site.seed)
+    return Generation(program, plans, modes or Modes(), next_id, number, tenants)
 
 
 def make_plan(
@@ -95,10 +140,12 @@ def make_plan(
     program: Program | None,
     limits: Limits,
     clock: Callable[[], float] = monotonic,
+    epoch_s: float = 0.0,
 ) -> Plan:
     """Return the plan of one chain; *program* says which control headers are trusted."""
     needs = union(stage.needs for stage in stages)
-    return Plan(chain, stages, limits, _forged(program), needs, clock)
+    forging = _forged(program, lambda: epoch_s + clock())
+    return Plan(chain, stages, limits, forging, needs, clock, epoch_s=epoch_s)
 
 
 def exchange_ids(seed: int) -> Callable[[], str]:
@@ -108,13 +155,15 @@ def exchange_ids(seed: int) -> Callable[[], str]:
     return lambda: f"{prefix}-{next(numbers):x}"
 
 
-def _forged(program: Program | None) -> Callable[[Headers], tuple[str, ...]]:
+def _forged(
+    program: Program | None, unix_s: Callable[[], float]
+) -> Callable[[Headers], tuple[str, ...]]:
     trusts = program.trusts if program is not None else ()
     if not trusts:
         return lambda headers: forged(headers, NO_NAMES)
 
     def untrusted(headers: Headers) -> tuple[str, ...]:
-        values = facts(Request("", headers))
+        values = facts(Request("", headers, unix_s=unix_s()))
         held: set[str] = set()
         for trust in trusts:
             if trust.when.test(values, None, 0.0) is True:
@@ -148,4 +197,4 @@ class _UnknownChain:
 
 
 def _unknown(chain: str, like: Plan) -> Plan:
-    return Plan(chain[:64], (_UnknownChain(chain),), like.limits, like.forged, NO_NEEDS, like.clock)
+    return replace(like, chain=chain[:64], stages=(_UnknownChain(chain),), needs=NO_NEEDS)

@@ -24,9 +24,9 @@ from headrace.host.exchange.exchange import Exchange
 from headrace.host.exchange.part import Modes
 from headrace.host.exchange.plan import Plan
 from headrace.host.extproc.edge import Performer
-from headrace.host.extproc.grpcio import GrpcServer
 from headrace.host.extproc.opening import Opening
 from headrace.host.extproc.options import MIB, GrpcOptions
+from headrace.host.extproc.transport import Transport, make_server
 from tests.e2e.rig.config import LOOPBACK
 from tests.e2e.rig.stages import Sleep, parse
 
@@ -103,11 +103,11 @@ def opener(journal: Journal) -> Callable[[Opening, float], Exchange]:
     return open_exchange
 
 
-async def serve(port: int, journal: Journal, grace_s: float) -> None:
+async def serve(port: int, journal: Journal, grace_s: float, transport: Transport) -> None:
     """Serve until SIGTERM, then drain."""
     sleep: Callable[[Sleep], Awaitable[object]] = lambda effect: asyncio.sleep(effect.s)  # noqa: E731
     options = GrpcOptions(message_bytes_max=128 * MIB, metadata_bytes_max=256 * 1024)
-    server = GrpcServer(opener(journal), Performer({Sleep: sleep}), options)
+    server = make_server(transport, opener(journal), Performer({Sleep: sleep}), options)
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
     loop.add_signal_handler(signal.SIGTERM, stop.set)
 
@@ -128,10 +128,11 @@ def main() -> None:
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--journal", type=Path, required=True)
     parser.add_argument("--grace-s", type=float, default=1.0)
+    parser.add_argument("--transport", type=Transport, default=Transport.NATIVE)
     given = parser.parse_args()
     logging.basicConfig(level=logging.INFO)
     with given.journal.open("a") as out, asyncio.Runner(loop_factory=uvloop.new_event_loop) as run:
-        run.run(serve(given.port, Journal(out), given.grace_s))
+        run.run(serve(given.port, Journal(out), given.grace_s, given.transport))
 
 
 if __name__ == "__main__":

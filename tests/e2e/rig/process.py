@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from headrace.host.extproc.transport import Transport
 from tests.e2e.rig.config import LOOPBACK
 from tests.e2e.rig.envoy import tail
 
@@ -34,6 +35,7 @@ class Host:
     port: int
     log: Path
     journal: Path
+    transport: Transport = Transport.NATIVE
 
     @property
     def memory_peak_bytes(self) -> int:
@@ -86,7 +88,12 @@ class Host:
 
 
 @contextmanager
-def running(folder: Path, port: int = 0, arguments: Sequence[str] = ()) -> Generator[Host]:
+def running(
+    folder: Path,
+    port: int = 0,
+    arguments: Sequence[str] = (),
+    transport: Transport = Transport.NATIVE,
+) -> Generator[Host]:
     """Run the host with the rig's stages on *port* (0: a free one); files go to *folder*.
 
     Raises:
@@ -96,11 +103,12 @@ def running(folder: Path, port: int = 0, arguments: Sequence[str] = ()) -> Gener
     log, journal = folder / f"host-{port}.log", folder / f"journal-{port}"
     journal.touch()
     command = [sys.executable, "-m", "tests.e2e.rig.host", "--port", str(port)]
+    command += ["--transport", transport.value]
     with log.open("ab") as sink:
         process = subprocess.Popen(
             [*command, "--journal", str(journal), *arguments], stdout=sink, stderr=sink
         )
-    host = Host(process, port, log, journal)
+    host = Host(process, port, log, journal, transport)
     try:
         _await_listening(host)
         yield host

@@ -21,7 +21,7 @@ from headrace.dsl.program import (
 from headrace.dsl.source import Source, Span
 from headrace.extensions.call import parse_call
 from headrace.extensions.headers import Headers
-from headrace.extensions.picker.snapshot import Store
+from headrace.extensions.picker.store import Store
 from headrace.extensions.registry import Site
 from headrace.extensions.stage import Filter, Outcome, Request
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from headrace.dsl.cel.values import Timestamp
 from headrace.dsl.program import (
     EndpointFilter,
     EndpointValues,
@@ -19,8 +20,11 @@ from headrace.dsl.program import (
     When,
 )
 from headrace.dsl.source import Source, Span
-from headrace.extensions.picker.snapshot import ServerFacts, Store
+from headrace.extensions.picker.snapshot import ServerFacts
+from headrace.extensions.picker.store import Store
+from headrace.extensions.values import NO_MODEL, ModelFacts
 
+MIDNIGHT = Timestamp(0)
 NAMES = ("10.0.0.1:8000", "10.0.0.2:8000", "10.0.0.3:8000")
 
 
@@ -40,6 +44,8 @@ class Asked:
     size: int = 100
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
     prefix: Mapping[str, float] = field(default_factory=dict[str, float])
+    now: Timestamp = MIDNIGHT
+    asked: ModelFacts = NO_MODEL
 
 
 def span(text: str, line: int = 1) -> Span:
@@ -52,15 +58,20 @@ def rule(name: str, text: str, *reads: str, line: int = 1) -> Rule:
     return Rule(name, span(text, line), frozenset(reads))
 
 
-def keep(name: str, test: Callable[[EndpointValues, float], bool | RuleFault]) -> EndpointFilter:
-    """Return a filter that asks *test* of each endpoint and the time."""
+def keep(
+    name: str,
+    test: Callable[[EndpointValues, float], bool | RuleFault],
+    *reads: str,
+    text: str = "",
+) -> EndpointFilter:
+    """Return a filter that asks *test* of each endpoint and the time, and says what it *reads*."""
 
     def column(
         endpoints: Values, request: RequestValues, pool: PoolValues, now_s: float
     ) -> list[bool | RuleFault]:
         return [test(e, now_s) for e in endpoints]
 
-    return EndpointFilter(rule(name, f"{name}(endpoint)"), column)
+    return EndpointFilter(rule(name, text or f"{name}(endpoint)", *reads), column)
 
 
 def score(
@@ -88,8 +99,14 @@ def when(text: str, test: Callable[[RequestValues, PoolValues], bool | RuleFault
     return When(rule("", text), condition)
 
 
-ALIVE = keep("alive", lambda e, now_s: e.ready and now_s - e.scraped_at_s < 2.0)
-HAS_ROOM = keep("has_room", lambda e, now_s: e.kv_cache < 0.95)
+ALIVE = keep(
+    "alive",
+    lambda e, now_s: e.ready and now_s - e.scraped_at_s < 2.0,
+    "endpoint.ready",
+    "endpoint.age",
+    text="endpoint.ready && endpoint.age < 2s",
+)
+HAS_ROOM = keep("has_room", lambda e, now_s: e.kv_cache < 0.95, "endpoint.kv_cache")
 PREFIX = score("prefix", lambda e, r: r.prefix.get(e.address, 0.0), "endpoint.prefix_match")
 KV_FREE = score("kv_free", lambda e, r: 1.0 - e.kv_cache, "endpoint.kv_cache")
 SHORT_QUEUE = score("short_queue", lambda e, r: 1.0 / (1.0 + e.queue), "endpoint.queue")

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from headrace.dsl.program import Pick, Profile, RuleFault, Term
+from headrace.dsl.program import Cost, CostTerm, Pick, Profile, RuleFault, Term
 from headrace.extensions.picker.decide import Question, decide, least
 from headrace.extensions.picker.decision import Decision, Fault, How
 from headrace.extensions.picker.explain import explain
@@ -43,6 +43,14 @@ ASKED = Asked("7f3a", "chatbot", priority=10, prefix={"10.0.0.2:8000": 0.82})
 QUESTION = Question(POOL, ASKED, DEFAULT, {}, 10.0)
 NEVER = keep("never", lambda e, _: False)
 ODD = score("odd", lambda e, r: RuleFault("overflow") if e.name == "gemma-a" else 1.5)
+WAITING = score("wait", lambda e, r: 0.25 * e.queue, "endpoint.queue")
+WAIT = Cost(WAITING.rule, WAITING.column)
+DISTURBING = score(
+    "disturbance",
+    lambda e, r: RuleFault("missing") if e.kv_cache > 0.9 else 0.5 * e.kv_cache,
+    "endpoint.kv_cache",
+)
+DISTURBANCE = Cost(DISTURBING.rule, DISTURBING.column)
 
 
 def asked(by: Profile) -> Decision:
@@ -59,6 +67,9 @@ CASES = {
     ),
     "tied": asked(profile(pick=Pick.MAX)),
     "random": asked(profile(pick=Pick.RANDOM, terms=(Term(1, KV_FREE),))),
+    "least": asked(
+        profile(pick=Pick.LEAST, costs=(CostTerm(1.0, WAIT), CostTerm(0.5, DISTURBANCE)))
+    ),
     "fallback": least(QUESTION, How.FALLBACK),
     "nowhere": decide(replace(QUESTION, subset=Subset(frozenset(), frozenset()))),
 }

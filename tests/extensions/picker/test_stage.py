@@ -7,9 +7,12 @@ from headrace.extensions.call import Api, Call, Text
 from headrace.extensions.headers import Headers
 from headrace.extensions.picker import build
 from headrace.extensions.picker.decision import Decision, Fault, How
-from headrace.extensions.picker.snapshot import ServerFacts, Store
+from headrace.extensions.picker.record import Capture
+from headrace.extensions.picker.snapshot import ServerFacts
 from headrace.extensions.picker.stage import DESTINATION, LB, SERVED, PickFilter, Served, ShedRecord
+from headrace.extensions.picker.store import Store
 from headrace.extensions.picker.subset import KEY, NAMESPACE
+from headrace.extensions.picker.values import Seen
 from headrace.extensions.reasons import Reason
 from headrace.extensions.records import RuleError
 from headrace.extensions.registry import Site
@@ -327,3 +330,13 @@ def test_ties_spread_over_all_endpoints() -> None:
         end(flt)
 
     assert min(chosen[a] for a in NAMES) >= 15
+
+
+def test_a_decision_that_is_kept_does_not_keep_the_prompt() -> None:
+    decision = picked(opened(ready_store(POLICY)).on_request(request(), 1.0))
+    seen = decision.evidence
+
+    assert isinstance(seen, Capture)
+    assert isinstance(seen.request, Seen)
+    assert LONG not in repr(seen.request)
+    assert seen.request.headers == {}

@@ -4,14 +4,14 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
 
 from headrace.extensions.picker.snapshot import (
-    FAILURES_MAX,
     Endpoint,
-    Means,
+    Figures,
     Reservation,
     ServerFacts,
-    Store,
-    means,
+    Sums,
+    sums,
 )
+from headrace.extensions.picker.store import FAILURES_MAX, Store
 from tests.extensions.picker.build import NAMES, program, ready_store
 
 A, B, C = NAMES
@@ -178,18 +178,33 @@ def test_means_are_over_the_ready_endpoints() -> None:
 
     assert (pool.size, pool.ready) == (3, 2)
     assert (pool.queue, pool.running, pool.kv_cache) == (1.5, 3.0, 0.45)
-    assert means([]) == Means()
+    assert sums([]) == Sums()
+
+
+def test_figures_are_the_extremes_of_the_ready_endpoints() -> None:
+    addresses = [f"a:{n}" for n in range(12)]
+    store = Store.for_program(program(pools={"gemma": addresses}))
+    assert store.snapshot.pools["gemma"].p90 == Figures()
+    for n, address in enumerate(addresses[:10]):
+        store.scraped("gemma", address, ServerFacts(n, 2 * n, n / 10, metrics={"x": 1.5}), 1.0)
+    store.reserve("gemma", addresses[3], 2.0)
+    pool = store.snapshot.pools["gemma"]
+
+    assert pool.max == Figures(9, 18, 1, 0.9)
+    assert pool.min == Figures(0, 0, 0, 0.0)
+    assert pool.p90 == Figures(8, 16, 0, 0.8)
+    assert pool.endpoints[0].metrics == {"x": 1.5}
 
 
 def test_picks_that_no_scrape_has_seen_spread_a_burst_and_overload_no_pool() -> None:
     store = ready_store(program())
-    before = store.snapshot.pools["gemma"].means
+    before = store.snapshot.pools["gemma"].sums
     for _ in range(100):
         store.reserve("gemma", A, 2.0)
     pool = store.snapshot.pools["gemma"]
 
     assert endpoint(store).queue == 100
-    assert pool.means == before == means(pool.endpoints)
+    assert pool.sums == before == sums(pool.endpoints)
 
 
 class Bookkeeping(RuleBasedStateMachine):
@@ -249,6 +264,11 @@ class Bookkeeping(RuleBasedStateMachine):
             now = endpoint(self.store, address)
             assert now.in_flight == len(mine)
             assert now.queue == self.waiting[address] + len(unseen)
+
+    @invariant()
+    def the_sums_are_those_of_the_endpoints(self) -> None:
+        pool = self.store.snapshot.pools["gemma"]
+        assert pool.sums == sums(pool.endpoints)
 
 
 TestBookkeeping = Bookkeeping.TestCase

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,11 +37,17 @@ def headrace(
 
 
 @contextmanager
-def running(*arguments: str) -> Child:
-    """Run ``headrace ARGUMENTS`` as a child; yield it and the fields of its `ready` line."""
-    with subprocess.Popen(
-        (*HEADRACE, *arguments), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as child:
+def running(*arguments: str, err: Path | None = None) -> Child:
+    """Run ``headrace ARGUMENTS`` as a child; yield it and the fields of its `ready` line.
+
+    *err* is the file that takes its standard error, which is else a pipe.
+    """
+    with (
+        err.open("wb") if err else nullcontext(subprocess.PIPE) as log,
+        subprocess.Popen(
+            (*HEADRACE, *arguments), stdout=subprocess.PIPE, stderr=log, text=True
+        ) as child,
+    ):
         try:
             assert child.stdout is not None
             word, *fields = child.stdout.readline().split()

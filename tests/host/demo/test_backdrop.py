@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from headrace.dsl.diagnostic import PolicyError
+from headrace.dsl.problems.diagnostic import PolicyError
 from headrace.dsl.source import Source
 from headrace.host.cli.policies import shipped_policy
 from headrace.host.demo.backdrop import endpoints_of, move

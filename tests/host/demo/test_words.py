@@ -5,7 +5,7 @@ import pytest
 
 from headrace.dsl.program import Pick, Rule
 from headrace.dsl.source import Source, Span
-from headrace.extensions.picker.decision import Column, Decision, How
+from headrace.extensions.picker.decision import Column, Decision, How, Record
 from headrace.extensions.picker.snapshot import Endpoint
 from headrace.host.demo.words import in_words, read_decisions
 
@@ -32,9 +32,7 @@ def decision(**changes: object) -> bytes:
         "epoch": 1,
         "now_s": 1.0,
         "endpoints": (A, B),
-        "scored": (A, B),
-        "columns": (column,),
-        "totals": (3.0, 0.0),
+        "evidence": Record((), (A, B), (column,), (3.0, 0.0)),
     }
     made = Decision(**{**fields, **changes})  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     return msgspec.json.encode([made.as_json()])
@@ -54,13 +52,13 @@ EQUAL = (Column(Rule("prefix", SPAN), 3.0, (0.5, 0.5), (0.5, 0.5)),)
             " What made the difference: prefix +3.00.",
         ),
         (
-            {"columns": EQUAL, "totals": (1.5, 1.5)},
+            {"evidence": Record((), (A, B), EQUAL, (1.5, 1.5))},
             f"{SENT}, which scored 1.50. The next best, 127.0.0.1:2, scored 1.50."
             " They were equal, and the tie was broken by the request's name.",
         ),
         ({"runner_up": None}, f"{SENT}, which scored 3.00; there was no other choice."),
         (
-            {"how": How.LAST_RESORT, "scored": (), "columns": (), "totals": ()},
+            {"how": How.LAST_RESORT, "evidence": Record()},
             f"{SENT} (last-resort).",
         ),
         (

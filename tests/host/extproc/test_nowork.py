@@ -4,6 +4,8 @@ import asyncio
 import socket
 import sys
 
+import pytest
+
 from headrace.host.extproc.proto import messages as pb
 from tests.host.extproc.wire import PATIENCE_S, Stream, body, client, head, reply, run, status
 
@@ -42,10 +44,12 @@ async def talk(stream: Stream, mode: int) -> list[pb.ProcessingResponse]:
     return answers
 
 
-def test_it_answers_every_message_in_kind_and_changes_nothing() -> None:
+@pytest.mark.parametrize("transport", ["grpcio", "native"])
+def test_it_answers_every_message_in_kind_and_changes_nothing(transport: str) -> None:
     async def test() -> None:
         port = free_port()
         command = [sys.executable, "-m", "bench.nowork", "--port", str(port)]
+        command += ["--transport", transport]
         process = await asyncio.create_subprocess_exec(*command)
         try:
             await listening(port)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any, Protocol
@@ -19,12 +20,18 @@ from headrace.host.exchange.reply import (
 from headrace.host.extproc.counts import Counts
 from headrace.host.extproc.edge import Performer
 from headrace.host.extproc.grpcio import SERVICE, GrpcServer
+from headrace.host.extproc.native.server import NativeServer
 from headrace.host.extproc.opening import Factory, Opening
 from headrace.host.extproc.options import GrpcOptions
 from headrace.host.extproc.proto import messages as pb
 
 grpc: Any = import_module("grpc")  # untyped: its published types differ
 aio: Any = import_module("grpc.aio")
+
+Server = GrpcServer | NativeServer
+TRANSPORTS: dict[str, type[Server]] = {"grpcio": GrpcServer, "native": NativeServer}
+# Which of them `serving` starts; the folder's conftest runs every test with each.
+TRANSPORT: ContextVar[type[Server]] = ContextVar("TRANSPORT", default=NativeServer)
 
 REQUEST, RESPONSE = Direction.REQUEST, Direction.RESPONSE
 PATIENCE_S = 5.0
@@ -137,6 +144,9 @@ class Tally:
     def bug(self, where: str) -> None:
         self._add(f"bug {where}")
 
+    def refused(self, kind: str) -> None:
+        self._add(f"refused {kind}")
+
 
 @dataclass(frozen=True, slots=True)
 class Ask(Effect[str]):
@@ -182,9 +192,9 @@ async def serving(
     performer: Performer | None = None,
     options: GrpcOptions | None = None,
     counts: Counts | None = None,
-) -> AsyncGenerator[tuple[GrpcServer, str], None]:
+) -> AsyncGenerator[tuple[Server, str], None]:
     """Serve on a free port of loopback; nothing is left at the end."""
-    server = GrpcServer(factory, performer, options, counts)
+    server = TRANSPORT.get()(factory, performer, options, counts)
     port = await server.start("127.0.0.1:0")
     server.set_serving(True)
     try:
@@ -195,9 +205,12 @@ async def serving(
 
 @asynccontextmanager
 async def client(
-    address: str, metadata: Sequence[tuple[str, str]] = (), credentials: object = None
+    address: str,
+    metadata: Sequence[tuple[str, str]] = (),
+    credentials: object = None,
+    timeout_s: float = PATIENCE_S,
 ) -> AsyncGenerator[Callable[[], Stream], None]:
-    """Give a function that opens a stream to *address*."""
+    """Give a function that opens a stream to *address*, for at most *timeout_s*."""
     options = [("grpc.use_local_subchannel_pool", 1), ("grpc.max_receive_message_length", -1)]
     if credentials is None:
         channel = aio.insecure_channel(address, options=options)
@@ -209,7 +222,7 @@ async def client(
         response_deserializer=pb.ProcessingResponse.FromString,
     )
     try:
-        yield lambda: method(metadata=list(metadata), timeout=PATIENCE_S)
+        yield lambda: method(metadata=list(metadata), timeout=timeout_s)
     finally:
         await channel.close()
 

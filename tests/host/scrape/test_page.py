@@ -164,3 +164,32 @@ def test_a_dialect_may_know_nothing_of_adapters_and_cache() -> None:
     facts = read_page(vllm_page([Engine(1)], [("a", "", "4", 1.0)]), plain)
 
     assert (facts.waiting, facts.adapters, facts.num_blocks) == (1, (), None)
+
+
+def test_a_metric_that_a_rule_asks_for_is_the_sum_of_its_series_whatever_their_labels() -> None:
+    page = vllm_page([Engine(3), Engine(1)])
+    asked = (b"vllm:num_requests_waiting", b"process_start_time_seconds", b"vllm:no_such_metric")
+
+    assert read_page(page, VLLM, asked).metrics == {
+        "vllm:num_requests_waiting": 4.0,
+        "process_start_time_seconds": 1.7e9,
+    }
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "asked NaN",
+        'asked{a="1"} 1\nasked{a="2"} NaN',
+        "asked +Inf",
+        "asked 1e308\nasked 1e308",
+        "asked",
+        "asked{",
+        "asked_total 1",
+        "# HELP asked 1",
+    ],
+)
+def test_what_is_no_finite_number_is_absent_and_no_problem(lines: str) -> None:
+    facts = read_page(f"{MINIMAL}{lines}\n".encode(), VLLM, (b"asked",))
+
+    assert (facts.metrics, facts.problems) == ({}, ())

@@ -9,7 +9,8 @@ import pytest
 
 from headrace.dsl.program import Pool, Program
 from headrace.dsl.source import Source, Span
-from headrace.extensions.picker.snapshot import Endpoint, Store
+from headrace.extensions.picker.snapshot import Endpoint
+from headrace.extensions.picker.store import Store
 from headrace.host.scrape.dialect import UnknownDialect
 from headrace.host.scrape.scraper import ScrapeOptions, Scraper
 from tests.host.scrape.pages import Engine, vllm_page
@@ -251,5 +252,25 @@ def test_our_own_mistake_is_the_endpoints_error_and_the_scraping_goes_on() -> No
             async with Scraper(store, policy, FAST):
                 await until(lambda: len(a.hits) >= 3)
                 assert endpoint(store, a).error == "bug: RuntimeError"
+
+    run(main)
+
+
+def test_what_rules_ask_for_is_read_at_once_when_a_new_policy_asks() -> None:
+    async def main() -> None:
+        slow = replace(FAST, hot_s=30.0, idle_s=30.0)
+        async with servers(1) as (a,):
+            a.page = vllm_page([Engine(7)])
+            policy = program({"gemma": [a.address]}, stale_after_s=300.0)
+            store = Store.for_program(policy)
+            async with Scraper(store, policy, slow) as scraper:
+                assert await scraper.first_round(5.0)
+                before = dict(endpoint(store, a).metrics)
+                await scraper.adopt(replace(policy, metrics=("vllm:num_requests_waiting", "x")))
+                assert await scraper.first_round(5.0)
+                assert (before, endpoint(store, a).metrics) == (
+                    {},
+                    {"vllm:num_requests_waiting": 7.0},
+                )
 
     run(main)

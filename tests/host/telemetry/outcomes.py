@@ -5,7 +5,8 @@ from headrace.extensions.body_router import build
 from headrace.extensions.headers import Headers
 from headrace.extensions.picker.decide import Question, decide
 from headrace.extensions.picker.decision import Decision
-from headrace.extensions.picker.snapshot import ServerFacts, Store
+from headrace.extensions.picker.snapshot import ServerFacts
+from headrace.extensions.picker.store import Store
 from headrace.extensions.reasons import Reason
 from headrace.extensions.records import RuleError, Usage
 from headrace.extensions.stage import (
@@ -90,6 +91,8 @@ def served(endpoints: int = 3, traceparent: str = TRACEPARENT) -> Outcome:
         traceparent=traceparent,
         request_bytes=len(BODY),
         response_bytes=4096,
+        policy="0123456789abcdef" * 4,
+        generation=3,
     )
 
 

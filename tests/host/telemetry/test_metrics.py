@@ -1,6 +1,5 @@
 from pathlib import Path
 
-import pytest
 from msgspec import structs
 from prometheus_client import CollectorRegistry, generate_latest
 
@@ -8,7 +7,7 @@ from headrace.dsl.program import RuleFault
 from headrace.extensions.picker.decision import Fault
 from headrace.extensions.stage import Outcome
 from headrace.host.telemetry.catalogue import CATALOGUE, DECISION_S, REQUESTS, TTFT_S, Kind
-from headrace.host.telemetry.metrics import Metrics, may_have_faults
+from headrace.host.telemetry.metrics import Metrics
 from headrace.host.telemetry.series import Counts, Spread
 from headrace.host.telemetry.summary import summarise
 from tests import golden
@@ -120,25 +119,16 @@ def test_a_clock_s_step_back_counts_as_no_time() -> None:
     assert registry.get_sample_value("headrace_decision_seconds_count") == 1.0
 
 
-@pytest.mark.parametrize("value", [0.5, RuleFault("overflow"), float("nan")])
-def test_the_quick_look_for_faults_agrees_with_the_faults(value: float | RuleFault) -> None:
-    decision = outcomes.decision()
-    assert not decision.faults
-    assert not may_have_faults(decision)
-    columns = tuple(changed(column, raw=(value,) * len(column.raw)) for column in decision.columns)
-    other = changed(decision, columns=columns)
-
-    assert may_have_faults(other) is bool(other.faults)
-
-
 def test_faults_of_filters_and_conditions_are_counted_by_rule() -> None:
     decision = outcomes.decision()
     attempt = decision.attempts[0]
     step = attempt.steps[-1]
     broken = changed(step, column=(RuleFault("missing"),) * len(step.given))
+    record = changed(decision.record, attempts=(changed(attempt, steps=(broken,)),))
     other = changed(
         decision,
-        attempts=(changed(attempt, steps=(broken,)),),
+        evidence=record,
+        faulty=True,
         faults_before=(Fault("overloaded", "overflow"),),
     )
     served = outcomes.served()

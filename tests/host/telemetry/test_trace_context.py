@@ -37,24 +37,37 @@ def test_no_text_raises(header: str) -> None:
     parse(header)
 
 
-@given(st.integers(1, 2**128 - 1), st.floats(0.0, 1.0))
-def test_a_client_s_choice_goes_before_the_ratio(trace_id: int, ratio: float) -> None:
-    sampler = Sampler(ratio)
+@given(st.text(), st.floats(0.0, 1.0), st.none() | st.floats(0.0, 1.0))
+def test_a_client_s_choice_goes_before_every_ratio(
+    request: str, flag: float, said: float | None
+) -> None:
+    sampler = Sampler(flag)
 
-    assert sampler.keeps(Parent(trace_id, 1, True), trace_id)
-    assert not sampler.keeps(Parent(trace_id, 1, False), trace_id)
+    assert sampler.keeps(Parent(1, 1, True), request, said)
+    assert not sampler.keeps(Parent(1, 1, False), request, said)
 
 
 @pytest.mark.parametrize("ratio", [0.0, 0.1, 0.5, 1.0])
 def test_the_ratio_of_new_traces_is_kept(ratio: float) -> None:
-    sampler, ids, n = Sampler(ratio), Ids(Random(1)), 5_000
-    kept = sum(sampler.keeps(None, ids.trace()) for _ in range(n))
+    sampler, n = Sampler(ratio), 5_000
+    kept = sum(sampler.keeps(None, f"r-{i}") for i in range(n))
 
     assert abs(kept / n - ratio) < 0.03
 
 
-@given(st.integers(1, 2**128 - 1), st.floats(0.0, 1.0), st.floats(0.0, 1.0))
-def test_a_higher_ratio_keeps_all_that_a_lower_one_keeps(trace: int, a: float, b: float) -> None:
+@given(st.text(), st.floats(0.0, 1.0), st.floats(0.0, 1.0))
+def test_a_higher_ratio_keeps_all_that_a_lower_one_keeps(request: str, a: float, b: float) -> None:
     low, high = sorted((a, b))
 
-    assert Sampler(low).keeps(None, trace) <= Sampler(high).keeps(None, trace)
+    assert Sampler(low).keeps(None, request) <= Sampler(high).keeps(None, request)
+
+
+@given(st.text(), st.floats(0.0, 1.0), st.floats(0.0, 1.0))
+def test_what_the_policy_says_goes_before_the_flag(request: str, flag: float, said: float) -> None:
+    assert Sampler(flag).keeps(None, request, said) == Sampler(said).keeps(None, request)
+
+
+def test_ids_are_never_zero_and_of_their_width() -> None:
+    ids = Ids(Random(1))
+
+    assert all(0 < ids.trace() < 1 << 128 and 0 < ids.span() < 1 << 64 for _ in range(100))

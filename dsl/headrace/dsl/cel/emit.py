@@ -5,12 +5,16 @@ of a policy do not. Where the checker proved that a node cannot fault, plain Pyt
 stands; parts that no endpoint changes are computed once, before the loop.
 """
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from headrace.dsl.cel import cost
 from headrace.dsl.cel.interval import EXACT_MAX
 from headrace.dsl.cel.kinds import Base
-from headrace.dsl.cel.patterns import Pattern, compile_pattern
-from headrace.dsl.cel.typed import Each, Op, Typed, Variable
+from headrace.dsl.cel.patterns import compile_pattern
+from headrace.dsl.cel.typed import Apply, Each, Make, Op, Typed, Variable, With
+from headrace.dsl.cel.values import TypeName, Uint
 
 _INT_CHECKED = {"+": "_add", "-": "_sub", "*": "_mul", "/": "_div", "%": "_rem"}
 _CALLS = {
@@ -23,6 +27,11 @@ _CALLS = {
     "startsWith": "{0}.startswith({1})",
     "endsWith": "{0}.endswith({1})",
     "contains": "({1} in {0})",
+    "boxed": "_duration_of_seconds({0})",
+    "unboxed": "_seconds_of_duration({0})",
+    "maybe": "_maybe({0})",
+    "metric": "_maybe(e.metrics.get({0}))",
+    "maybe_duration": "_maybe_duration({0})",
 }
 
 
@@ -31,13 +40,15 @@ class Emitter:
     """Writes the expression of one generated function. Written by that one compilation only.
 
     in_loop    whether what is written runs once per endpoint
+    counted    whether the steps of macros are counted at run time, by `steps`
     before     lines to stand before the loop
-    constants  objects that source cannot spell: compiled patterns
+    constants  objects that source cannot spell: compiled patterns, functions of the library
     """
 
     in_loop: bool
+    counted: bool = False
     before: list[str] = field(default_factory=list[str])
-    constants: dict[str, Pattern] = field(default_factory=dict[str, Pattern])
+    constants: dict[str, object] = field(default_factory=dict[str, object])
     hoisted: dict[str, str] = field(default_factory=dict[str, str])
 
     def number(self, typed: Typed) -> str:
@@ -57,7 +68,7 @@ class Emitter:
             case Op.READ:
                 return self._read(typed)
             case Op.LOCAL:
-                return f"v{typed.value}"
+                return str(typed.value)
             case Op.ARITHMETIC:
                 return self._arithmetic(typed)
             case Op.COMPARE:
@@ -68,6 +79,12 @@ class Emitter:
                 return self._call(typed)
             case Op.EACH:
                 return self._each(typed)
+            case Op.APPLY:
+                return self._apply(typed)
+            case Op.WITH:
+                return self._with(typed)
+            case Op.MAKE:
+                return self._make(typed)
             case _:
                 return self._simple(typed)
 
@@ -82,7 +99,8 @@ class Emitter:
                 star = "[*{0}, *{1}]" if typed.type.base is Base.LIST else "({0} + {1})"
                 return star.format(*parts)
             case Op.COND:
-                return f"({parts[1]} if {parts[0]} else {parts[2]})"
+                test = _sure(typed.args[0], parts[0])
+                return f"({parts[1]} if {test} else {parts[2]})"
             case Op.HAS:
                 return f"({parts[0]} is not None)"
             case Op.HAS_KEY:
@@ -111,7 +129,7 @@ class Emitter:
         if code in self.hoisted:
             return self.hoisted[code]
         n = len(self.hoisted)
-        if not typed.fails:
+        if not typed.fails and not _is_guarded(typed):
             self.before.append(f"h{n} = {code}")
             self.hoisted[code] = f"h{n}"
             return f"h{n}"
@@ -121,6 +139,8 @@ class Emitter:
             f"    h{n} = {code}",
             "except Fault as fault:",
             f"    f{n} = fault",
+            # A condition around it sees to it that it is not used then.
+            *(["except (ArithmeticError, TypeError):", "    pass"] if _is_guarded(typed) else []),
         ]
         self.hoisted[code] = f"(_again(f{n}) or h{n})"
         return self.hoisted[code]
@@ -178,12 +198,13 @@ class Emitter:
     def _logic(self, typed: Typed) -> str:
         left, right = typed.args
         word, absorbing = ("and", "_both") if typed.op is Op.AND else ("or", "_either")
-        if left.fails and right.fails:
-            return f"{absorbing}(lambda: {self.code(left)}, lambda: {self.code(right)})"
-        if left.fails:
+        a, b = (_sure(arg, self.code(arg)) for arg in typed.args)
+        if (left.fails and right.fails) or Base.BOOL not in (left.type.base, right.type.base):
+            return f"{absorbing}(lambda: {a}, lambda: {b})"
+        if left.fails or left.type.base is not Base.BOOL:
             # The side that cannot fault goes first: what it decides, no fault can change.
-            left, right = right, left
-        return f"({self.code(left)} {word} {self.code(right)})"
+            a, b = b, a
+        return f"({a} {word} {b})"
 
     def _in(self, typed: Typed, parts: list[str]) -> str:
         item, container = parts
@@ -220,31 +241,104 @@ class Emitter:
         text, pattern = typed.args
         compiled = compile_pattern(str(pattern.value))
         assert not isinstance(compiled, str), compiled
-        name = f"r{len(self.constants)}"
-        self.constants[name] = compiled
-        return f"_found({name}, {self.code(text)})"
+        return f"_found({self._named(compiled, 'r')}, {self.code(text)})"
+
+    def _named(self, value: object, kind: str) -> str:
+        """Return the name that generated code has for the object *value*."""
+        for name, known in self.constants.items():
+            if known is value:
+                return name
+        name = kind if len(kind) > 1 else f"{kind}{len(self.constants)}"
+        while name in self.constants:
+            name += "_"
+        self.constants[name] = value
+        return name
+
+    def _function(self, run: Callable[..., object]) -> str:
+        return self._named(run, "_" + str(getattr(run, "__name__", "function")).strip("_"))
+
+    def _apply(self, typed: Typed) -> str:
+        apply = typed.value
+        assert isinstance(apply, Apply)
+        parts = [self.code(a) for a in typed.args]
+        parts = [f"lambda: {p}" if i in apply.lazy else p for i, p in enumerate(parts)]
+        return f"{self._function(apply.run)}({', '.join(parts)})"
+
+    def _with(self, typed: Typed) -> str:
+        bound = typed.value
+        assert isinstance(bound, With)
+        value, body = (self.code(a) for a in typed.args)
+        value = f"_Once(lambda: {value})" if bound.lazy else value
+        return f"{self._function(bound.run)}({value}, lambda v{bound.level}: {body})"
+
+    def _make(self, typed: Typed) -> str:
+        """Return the code of a list or map with optional parts or keys to be checked."""
+        assert isinstance(typed.value, Make)
+        marks, parts = typed.value.optional, [self.code(a) for a in typed.args]
+        if typed.type.base is Base.LIST:
+            rows = zip(marks, parts, strict=True)
+            return f"_made_list({', '.join(f'({mark}, {part})' for mark, part in rows)})"
+        entries = zip(marks, parts[::2], parts[1::2], strict=True)
+        return f"_made_map({', '.join(f'({m}, {k}, {v})' for m, k, v in entries)})"
 
     def _each(self, typed: Typed) -> str:
         each = typed.value
         assert isinstance(each, Each)
-        items, body = self.code(typed.args[0]), self.code(typed.args[1])
-        v = f"v{each.level}"
+        items = self._items(typed.args[0], each)
+        rest = [self.code(a) for a in typed.args[1:]]
+        body, v = rest[-1], f"v{each.level}"
+        if each.macro in ("exists", "all", "exists_one", "existsOne", "filter"):
+            body = _sure(typed.args[-1], body)
+        test = f" if {_sure(typed.args[1], rest[0])}" if each.test else ""
         match each.macro:
             case "exists":
                 return f"_exists({items}, lambda {v}: {body})"
             case "all":
                 return f"_every({items}, lambda {v}: {body})"
-            case "exists_one":
+            case "exists_one" | "existsOne":
                 return f"(sum([1 for {v} in {items} if {body}]) == 1)"
             case "filter":
                 return f"[{v} for {v} in {items} if {body}]"
+            case "transformMap":
+                return f"_mapped(({v}[0], {body}) for {v} in {items}{test})"
+            case "transformMapEntry":
+                return f"_merged({body} for {v} in {items}{test})"
             case _:
-                return f"[{body} for {v} in {items}]"
+                return f"[{body} for {v} in {items}{test}]"
+
+    def _items(self, typed: Typed, each: Each) -> str:
+        """Return the code of what a macro goes through."""
+        code, type_ = self.code(typed), typed.type
+        plain_keys = type_.key is not None and type_.key.base in (Base.STRING, Base.INT)
+        if each.two:
+            code = f"_pairs({code})"
+        elif not (type_.base is Base.LIST or (type_.base is Base.MAP and plain_keys)):
+            code = f"_elements({code})"
+        if self.counted:
+            return f"steps.over({code})"
+        return code if cost.known_max(typed) is not None else f"_few({code})"
+
+
+def _is_guarded(typed: Typed) -> bool:
+    """Return whether *typed* may count on a condition around it: not to divide by 0, say."""
+    divides = typed.op is Op.ARITHMETIC and typed.value in ("/", "%")
+    optional = isinstance(typed.value, Variable) and typed.value.optional
+    return divides or optional or any(_is_guarded(arg) for arg in typed.args)
+
+
+def _sure(typed: Typed, code: str) -> str:
+    """Return the code of a bool, checked at run time if the type is known only then."""
+    return code if typed.type.base is Base.BOOL else f"_truth({code})"
 
 
 def _constant(typed: Typed) -> str:
     value = typed.value
-    assert value is None or isinstance(value, bool | int | float | str), value
+    if isinstance(value, Uint):
+        return f"_Uint({int(value)})"
+    if isinstance(value, TypeName):
+        return f"_TypeName({value.name!r})"
+    assert value is None or isinstance(value, bool | int | float | str | bytes), value
+    assert not isinstance(value, float) or math.isfinite(value), value
     code = repr(value)
     return f"({code})" if code.startswith("-") else code
 

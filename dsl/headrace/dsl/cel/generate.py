@@ -2,31 +2,58 @@
 
 import ast
 import linecache
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 from headrace.dsl.cel import emit
+from headrace.dsl.cel.folds import Steps
 from headrace.dsl.cel.runtime import namespace
 from headrace.dsl.cel.typed import Typed
-from headrace.dsl.program import BoolColumn, Condition, RatioColumn
+from headrace.dsl.program import Afterwards, BoolColumn, Condition, RatioColumn
 from headrace.dsl.source import Span
+
+Expression = Callable[[Mapping[str, object], Steps], object]
 
 
 def bool_column(typed: Typed, span: Span, name: str) -> BoolColumn:
     """Return the function that gives one bool per endpoint."""
-    return cast(BoolColumn, _function(emit.column(typed, numeric=False), _COLUMN, span, name))
+    emitter = _asked(emit.column(typed, numeric=False), typed)
+    return cast(BoolColumn, _function(emitter, _COLUMN, span, name))
 
 
 def number_column(typed: Typed, span: Span, name: str) -> RatioColumn:
     """Return the function that gives one float per endpoint."""
-    return cast(RatioColumn, _function(emit.column(typed, numeric=True), _COLUMN, span, name))
+    emitter = _asked(emit.column(typed, numeric=True), typed)
+    return cast(RatioColumn, _function(emitter, _COLUMN, span, name))
 
 
 def condition(typed: Typed, span: Span, name: str) -> Condition:
     """Return the function that gives one bool."""
-    return cast(Condition, _function(emit.condition(typed), _CONDITION, span, name))
+    emitter = _asked(emit.condition(typed), typed)
+    return cast(Condition, _function(emitter, _CONDITION, span, name))
 
 
+def afterwards(typed: Typed, span: Span, name: str) -> Afterwards:
+    """Return the function that gives one value of what was decided and answered."""
+    return cast(Afterwards, _function(emit.condition(typed), _AFTERWARDS, span, name))
+
+
+def expression(typed: Typed, span: Span, name: str) -> Expression:
+    """Return the function that gives the value of an expression, or raises its Fault."""
+    emitter = emit.Emitter(in_loop=False, counted=True)
+    emitter.before.append(f"return {emitter.code(typed)}")
+    return cast(Expression, _function(emitter, _EXPRESSION, span, name))
+
+
+def _asked(emitter: emit.Emitter, typed: Typed) -> emit.Emitter:
+    """Return *emitter* with the model that was asked for at hand, if it is read."""
+    if any(name.startswith("model.") for name in typed.reads):
+        emitter.before.insert(0, "model = request.asked")
+    return emitter
+
+
+_AFTERWARDS = "request, model, decision, response, now_s"
+_EXPRESSION = "values, steps"
 _COLUMN = "endpoints, request, pool, now_s"
 _CONDITION = "request, pool, now_s"
 
@@ -52,4 +79,4 @@ def _function(
     linecache.cache[filename] = (len(span.source.text), None, lines, filename)
     values: dict[str, Any] = {**namespace(), **emitter.constants}  # Any: globals of exec
     exec(compile(module, filename, "exec"), values)  # noqa: S102 - our own text and reprs only
-    return cast(Callable[..., Any], values["rule"])
+    return cast(Callable[..., Any], values.pop("rule"))

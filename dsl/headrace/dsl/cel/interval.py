@@ -28,6 +28,26 @@ class Interval:
         """Return whether *value* is possible."""
         return self.lo <= value <= self.hi
 
+    def bounded(self, op: str, bound: float, *, whole: bool) -> "Interval":
+        """Return what of this is ``op bound``; itself if nothing is, or if NaN is possible.
+
+        whole  whether the values are ints, so that what is below 8 is at most 7
+        """
+        step = 1 if whole and bound == int(bound) else 0
+        lo, hi = self.lo, self.hi
+        match op:
+            case "<":
+                hi = min(hi, bound - step)
+            case "<=":
+                hi = min(hi, bound)
+            case ">":
+                lo = max(lo, bound + step)
+            case ">=":
+                lo = max(lo, bound)
+            case _:
+                lo, hi = max(lo, bound), min(hi, bound)
+        return self if lo > hi or self.nan else Interval(lo, hi)
+
     def within(self, lo: float, hi: float) -> bool:
         """Return whether nothing outside *lo* to *hi* is possible, NaN included."""
         return lo <= self.lo and self.hi <= hi and not self.nan

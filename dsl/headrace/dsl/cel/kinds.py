@@ -1,21 +1,28 @@
 """The types of expressions. Units exist in the checker only; at run time they are gone."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 
 class Base(Enum):
-    """What a value is at run time. A duration is a float of seconds."""
+    """What a value is at run time. In a policy a duration is a float of seconds."""
 
     BOOL = "bool"
     INT = "int"
+    UINT = "uint"
     DOUBLE = "double"
     STRING = "string"
+    OCTETS = "bytes"
+    TIMESTAMP = "timestamp"
     DURATION = "duration"
     LIST = "list"
     MAP = "map"
     NULL = "null"
-    UNKNOWN = "unknown"  # of something already reported, so that it is not reported twice
+    TYPE = "type"
+    OPTIONAL = "optional"
+    DYN = "dyn"
+    PARAM = "param"  # a letter in a signature, such as the A of list(A)
+    UNKNOWN = "unknown"  # of an empty literal, or of something already reported
 
 
 class Unit(Enum):
@@ -30,19 +37,31 @@ class Unit(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Type:
-    """A type. *item* is what a list holds, or what a map of strings or ints holds as values."""
+    """A type.
+
+    item  what a list, an optional or a type holds, or the values of a map
+    key   the keys of a map
+    name  the letter of a PARAM
+    """
 
     base: Base
     unit: Unit = Unit.NONE
     item: "Type | None" = None
-    key: Base = Base.STRING
+    key: "Type | None" = None
+    name: str = ""
 
     def __str__(self) -> str:
-        if self.base is Base.LIST and self.item is not None:
-            return f"list of {self.item}"
-        if self.base is Base.MAP and self.item is not None:
-            return f"map of {self.item}"
-        return self.unit.value or self.base.value
+        if self.item is not None:
+            match self.base:
+                case Base.LIST:
+                    return f"list of {self.item}"
+                case Base.MAP:
+                    return f"map of {self.item}"
+                case Base.OPTIONAL:
+                    return f"optional {self.item}"
+                case _:
+                    pass
+        return self.name or self.unit.value or self.base.value
 
     @property
     def known(self) -> bool:
@@ -54,30 +73,70 @@ class Type:
         """Whether it is an int or a double, of whatever unit."""
         return self.base in (Base.INT, Base.DOUBLE)
 
+    @property
+    def loose(self) -> bool:
+        """Whether only the run time knows what it is."""
+        return self.base in (Base.DYN, Base.UNKNOWN)
+
 
 BOOL = Type(Base.BOOL)
 INT = Type(Base.INT)
+UINT = Type(Base.UINT)
 DOUBLE = Type(Base.DOUBLE)
 STRING = Type(Base.STRING)
+OCTETS = Type(Base.OCTETS)
+TIMESTAMP = Type(Base.TIMESTAMP)
 DURATION = Type(Base.DURATION)
 NULL = Type(Base.NULL)
+DYN = Type(Base.DYN)
 UNKNOWN = Type(Base.UNKNOWN)
 RATIO = Type(Base.DOUBLE, Unit.RATIO)
 COUNT = Type(Base.INT, Unit.COUNT)
 TOKENS = Type(Base.INT, Unit.TOKENS)
 BYTES = Type(Base.INT, Unit.BYTES)
 STRINGS = Type(Base.LIST, item=STRING)
-STRING_MAP = Type(Base.MAP, item=STRING)
+STRING_MAP = Type(Base.MAP, item=STRING, key=STRING)
 LITERALS = {
     "int": INT,
+    "uint": UINT,
     "double": DOUBLE,
     "bool": BOOL,
     "string": STRING,
+    "octets": OCTETS,
     "null": NULL,
     "duration": DURATION,
     "bytes": BYTES,
     "ratio": RATIO,
 }
+
+
+def list_of(item: Type) -> Type:
+    """Return the type of a list that holds *item*."""
+    return Type(Base.LIST, item=item)
+
+
+def map_of(key: Type, item: Type) -> Type:
+    """Return the type of a map from *key* to *item*."""
+    return Type(Base.MAP, item=item, key=key)
+
+
+def optional_of(item: Type) -> Type:
+    """Return the type of an optional *item*."""
+    return Type(Base.OPTIONAL, item=item)
+
+
+def type_of(item: Type) -> Type:
+    """Return the type of the type *item* itself, as a value."""
+    return Type(Base.TYPE, item=item)
+
+
+def bare(type_: Type) -> Type:
+    """Return *type_* without units, inside too; what is not known is dyn."""
+    if type_.loose:
+        return DYN
+    item = bare(type_.item) if type_.item else None
+    key = bare(type_.key) if type_.key else None
+    return replace(type_, unit=Unit.NONE, item=item, key=key)
 
 
 def same(a: Type, b: Type) -> bool:
@@ -88,4 +147,11 @@ def same(a: Type, b: Type) -> bool:
         return False
     if a.item is None or b.item is None:
         return True
-    return same(a.item, b.item) and a.key is b.key
+    keys = a.key is None or b.key is None or same(a.key, b.key)
+    return keys and same(a.item, b.item)
+
+
+def holds(type_: Type, base: Base) -> bool:
+    """Return whether *type_* is or contains *base*."""
+    inner = (type_.item, type_.key)
+    return type_.base is base or any(part is not None and holds(part, base) for part in inner)

@@ -1,14 +1,19 @@
 """The operators: which types go together, and what comes out."""
 
 from headrace.dsl.cel import interval as ranges
+from headrace.dsl.cel import standard
 from headrace.dsl.cel.interval import Interval
 from headrace.dsl.cel.kinds import BOOL, DURATION, Base, Type, Unit, same
 from headrace.dsl.cel.scope import Check, Scope, proven
 from headrace.dsl.cel.typed import Op, Typed, node, wrong
-from headrace.dsl.tree import Binary, Unary
+from headrace.dsl.problems.diagnostic import Related
+from headrace.dsl.syntax.tree import Binary, Unary
 
 _PHRASES = {"null": "null", "bytes": "a size in bytes", "tokens": "a number of tokens"}
 _ORDERED = (Base.STRING, Base.DURATION)
+_KEYS = (Base.STRING, Base.INT)
+_EXACT = (Base.STRING, Base.INT, Base.BOOL, Base.UNKNOWN)  # equal in Python if and only if in CEL
+_OWN = (Base.BOOL, Base.INT, Base.DOUBLE, Base.STRING, Base.DURATION, Base.NULL)
 
 
 def check_unary(expr: Unary, scope: Scope, check: Check) -> Typed:
@@ -23,6 +28,9 @@ def check_unary(expr: Unary, scope: Scope, check: Check) -> Typed:
     if not arg.type.known:
         return wrong(expr.span, (arg,))
     if not (arg.type.numeric or arg.type == DURATION):
+        found = standard.operator("-_", (arg,), expr.span)
+        if found is not None:
+            return found
         message = f"only numbers can be negated, and {described(arg)}"
         scope.problems.add("S203", arg.span, message, described(arg, short=True))
         return wrong(expr.span, (arg,))
@@ -42,11 +50,34 @@ def check_binary(expr: Binary, scope: Scope, check: Check) -> Typed:
     right = check(expr.right, scope)
     if not (left.type.known and right.type.known):
         return wrong(expr.span, (left, right))
+    if not (is_own(left.type) and is_own(right.type)):
+        return _standard(expr, left, right, scope)
     if op == "in":
         return _in(expr, left, right, scope)
     if op in ("+", "-", "*", "/", "%"):
         return _arithmetic(expr, left, right, scope)
     return _compare(expr, left, right, scope)
+
+
+def is_own(type_: Type) -> bool:
+    """Return whether values of *type_* are compared and added by plain Python."""
+    if type_.base is Base.MAP and type_.key is not None and type_.key.base not in _KEYS:
+        return False
+    if type_.base in (Base.LIST, Base.MAP) and type_.item is not None:
+        return not type_.item.known or is_own(type_.item)
+    return type_.base in _OWN
+
+
+def _standard(expr: Binary, left: Typed, right: Typed, scope: Scope) -> Typed:
+    op = expr.op.text
+    found = standard.operator("@in" if op == "in" else f"_{op}_", (left, right), expr.span)
+    if found is not None:
+        return found
+    if op in ("+", "-", "*", "/", "%"):
+        _cannot(expr, left, right, scope)
+    else:
+        _not_comparable(expr, left, right, scope)
+    return wrong(expr.span, (left, right))
 
 
 def _logic(expr: Binary, left: Typed, right: Typed, scope: Scope) -> Typed:
@@ -73,10 +104,12 @@ def want_bool(value: Typed, scope: Scope, what: str) -> Typed:
 
 
 def _in(expr: Binary, left: Typed, right: Typed, scope: Scope) -> Typed:
-    item = right.type.item if right.type.base is Base.LIST else Type(right.type.key)
+    item = right.type.item if right.type.base is Base.LIST else right.type.key
     if right.type.base not in (Base.LIST, Base.MAP):
         message = "what follows `in` must be a list or a map"
         scope.problems.add("S203", right.span, message, described(right, short=True))
+    elif left.type.base in (Base.LIST, Base.MAP):
+        return _standard(expr, left, right, scope)
     elif item is not None and not same(left.type, item):
         message = f"{described(left)}, and the {right.type.base.value} holds {plural(item)}"
         scope.problems.add("S203", left.span, message, "can never be in it")
@@ -173,6 +206,9 @@ def _compare(expr: Binary, left: Typed, right: Typed, scope: Scope) -> Typed:
     if both_numbers and _units_clash(expr, left, right, scope):
         return wrong(expr.span, (left, right))
     op = expr.op.text
+    inexact = a.item is not None and not {a.item.base, (b.item or a.item).base} <= {*_EXACT}
+    if inexact or (op not in ("==", "!=") and a.base is Base.BOOL):
+        return _standard(expr, left, right, scope)
     if op not in ("==", "!=") and not both_numbers and a.base not in _ORDERED:
         message = f"{plural(a)} have no order"
         scope.problems.add(
@@ -198,7 +234,13 @@ def _not_comparable(expr: Binary, left: Typed, right: Typed, scope: Scope) -> No
             scope.problems.add("S204", other.span, message, "which unit?", help_)
             return
     message = f"{article(left.type)} is compared with {article(right.type)}"
-    scope.problems.add("S203", expr.span, message, label)
+    help_ = ""
+    for one, other in ((left, right), (right, left)):
+        if one.type.base is Base.OPTIONAL and other.type.base is not Base.OPTIONAL:
+            help_ = f"say what counts where it is missing: `{one.span.text}.orValue(...)`"
+        if one.type.base is Base.TIMESTAMP and other.type.base is Base.DURATION:
+            help_ = 'a difference is a duration: `now - timestamp("2026-01-01T00:00:00Z") < 5s`'
+    scope.problems.add("S203", expr.span, message, label, help_)
 
 
 def _units_clash(expr: Binary, left: Typed, right: Typed, scope: Scope) -> bool:
@@ -223,7 +265,12 @@ def _decided(expr: Binary, left: Typed, right: Typed, out: Interval, scope: Scop
     help_ = ""
     if subject.type.unit is Unit.RATIO and other.op is Op.CONST and 1 < other.numbers.lo <= 100:
         help_ = f"did you mean `{other.span.text}%`?"
-    scope.problems.add("S311", expr.span, f"this comparison is always {truth}", label, help_)
+    message = f"this comparison is always {truth}"
+    if other.op is not Op.CONST or other.span.text == subject.span.text:
+        scope.problems.add("S311", expr.span, message, label, help_)
+        return
+    range_ = Related(subject.span, f"{article(subject.type)}, {_span_of(subject)}")
+    scope.problems.add("S311", other.span, message, f"always {truth}", help_, (range_,))
 
 
 def described(value: Typed, *, short: bool = False) -> str:
@@ -238,6 +285,8 @@ def described(value: Typed, *, short: bool = False) -> str:
 def article(type_: object) -> str:
     """Return "a ratio", "an int"."""
     text = str(type_)
+    if isinstance(type_, Type) and type_.base is Base.OCTETS:
+        return text
     if text in _PHRASES:
         return _PHRASES[text]
     return f"{'an' if text[0] in 'aeiou' else 'a'} {text}"

@@ -1,77 +1,34 @@
-"""What generated code calls where plain Python would not do what CEL does."""
+"""What generated code may name: these functions and a few of Python's, and nothing else."""
 
-import math
-import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeVar
 
-from headrace.dsl.cel.interval import INT_MAX, INT_MIN
+from headrace.dsl.cel.convert import (
+    double_of_text,
+    duration_of_seconds,
+    int_of_double,
+    int_of_text,
+    seconds_of_duration,
+)
+from headrace.dsl.cel.folds import Once, both, either, every, exists, truth
+from headrace.dsl.cel.lists import (
+    elements,
+    field_of,
+    has_field,
+    made_list,
+    made_map,
+    mapped,
+    maybe_field,
+    merged,
+    pairs,
+)
+from headrace.dsl.cel.numbers import add, div, mul, neg, ratio, rem, sub
 from headrace.dsl.cel.patterns import found
-from headrace.dsl.program import RuleFault
+from headrace.dsl.cel.values import NONE, Duration, Fault, Optional, Timestamp, TypeName, Uint
 
+FEW_MAX = 1000  # what the cost bound counts for a list of unknown length
 T = TypeVar("T")
 K = TypeVar("K")
-_INT = re.compile(r"-?[0-9]{1,40}")
-_DOUBLE = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
-
-
-class Fault(Exception):
-    """Carries a RuleFault out of an expression. Caught in the generated function itself."""
-
-    def __init__(self, kind: str) -> None:
-        self.fault = RuleFault(kind)
-
-
-def _int64(value: int) -> int:
-    if INT_MIN <= value <= INT_MAX:
-        return value
-    raise Fault("overflow")
-
-
-def add(a: int, b: int) -> int:
-    """Return ``a + b`` within int64."""
-    return _int64(a + b)
-
-
-def sub(a: int, b: int) -> int:
-    """Return ``a - b`` within int64."""
-    return _int64(a - b)
-
-
-def mul(a: int, b: int) -> int:
-    """Return ``a * b`` within int64."""
-    return _int64(a * b)
-
-
-def neg(a: int) -> int:
-    """Return ``-a`` within int64."""
-    return _int64(-a)
-
-
-def div(a: int, b: int) -> int:
-    """Return the quotient of ints, towards zero."""
-    if b == 0:
-        raise Fault("division-by-zero")
-    quotient = abs(a) // abs(b)
-    return _int64(quotient if (a < 0) == (b < 0) else -quotient)
-
-
-def rem(a: int, b: int) -> int:
-    """Return the remainder of ints; it has the sign of *a*."""
-    if b == 0:
-        raise Fault("division-by-zero")
-    if a == INT_MIN and b == -1:
-        raise Fault("overflow")
-    return -(-a % abs(b)) if a < 0 else a % abs(b)
-
-
-def ratio(a: float, b: float) -> float:
-    """Return ``a / b`` of doubles by IEEE 754: by zero it is infinite or NaN."""
-    if b:
-        return a / b
-    if a == 0 or a != a:
-        return math.nan
-    return math.copysign(math.inf, a) * math.copysign(1.0, b)
 
 
 def at_key(values: Mapping[K, T], key: K) -> T:
@@ -79,57 +36,14 @@ def at_key(values: Mapping[K, T], key: K) -> T:
     try:
         return values[key]
     except KeyError:
-        raise Fault("missing") from None
+        raise Fault("missing", "no such key") from None
 
 
 def at_index(values: Sequence[T], index: int) -> T:
     """Return the item at *index*, counted from 0 and never from the end."""
     if 0 <= index < len(values):
         return values[index]
-    raise Fault("range")
-
-
-def both(left: Callable[[], bool], right: Callable[[], bool]) -> bool:
-    """Return ``left && right``: false if either is, whatever the other does."""
-    try:
-        if not left():
-            return False
-    except Fault:
-        if not right():
-            return False
-        raise
-    return right()
-
-
-def either(left: Callable[[], bool], right: Callable[[], bool]) -> bool:
-    """Return ``left || right``: true if either is, whatever the other does."""
-    try:
-        if left():
-            return True
-    except Fault:
-        if right():
-            return True
-        raise
-    return right()
-
-
-def exists(items: Iterable[T], test: Callable[[T], bool]) -> bool:
-    """Return whether *test* holds for any item; one that holds outweighs faults."""
-    fault: Fault | None = None
-    for item in items:
-        try:
-            if test(item):
-                return True
-        except Fault as caught:
-            fault = caught
-    if fault is not None:
-        raise fault
-    return False
-
-
-def every(items: Iterable[T], test: Callable[[T], bool]) -> bool:
-    """Return whether *test* holds for all items; one that fails to hold outweighs faults."""
-    return not exists(items, lambda item: not test(item))
+    raise Fault("range", "index out of bounds")
 
 
 def contains(items: Iterable[float], value: float) -> bool:
@@ -142,34 +56,10 @@ def equal(a: Sequence[object], b: Sequence[object]) -> bool:
     return len(a) == len(b) and all(x == y for x, y in zip(a, b, strict=True))
 
 
-def int_of_double(value: float) -> int:
-    """Return *value* without its fraction."""
-    if INT_MIN < value < INT_MAX:
-        return int(value)
-    raise Fault("range")
-
-
-def int_of_text(text: str) -> int:
-    """Return the int that *text* spells in decimal."""
-    if _INT.fullmatch(text) is None:
-        raise Fault("type")
-    value = int(text)
-    if not INT_MIN <= value <= INT_MAX:
-        raise Fault("range")
-    return value
-
-
-def double_of_text(text: str) -> float:
-    """Return the double that *text* spells."""
-    if len(text) > 400 or _DOUBLE.fullmatch(text) is None:
-        raise Fault("type")
-    return float(text)
-
-
 def number(value: float) -> float:
     """Return *value* unless it is NaN: no order can be made with that."""
     if value != value:
-        raise Fault("nan")
+        raise Fault("nan", "not a number")
     return value
 
 
@@ -180,12 +70,55 @@ def again(fault: Fault | None) -> bool:
     return False
 
 
+def maybe(value: object) -> Optional:
+    """Return what may be None as an optional."""
+    return Optional(value is not None, value)
+
+
+def maybe_duration(seconds: float | None) -> Optional:
+    """Return what may be None as an optional Duration."""
+    return NONE if seconds is None else Optional(True, duration_of_seconds(seconds))
+
+
+def few(items: Sequence[T]) -> Sequence[T]:
+    """Return *items*, of which there are few enough to go through in a decision."""
+    if len(items) > FEW_MAX:
+        raise Fault("range", "a macro goes through too many items")
+    return items
+
+
+def variable(values: Mapping[str, object], name: str) -> object:
+    """Return the value of *name*."""
+    if name in values:
+        return values[name]
+    raise Fault("missing", "no such attribute: the variable has no value")
+
+
+def named(values: Mapping[str, object], choices: Sequence[tuple[str, Sequence[str]]]) -> object:
+    """Return the first of *choices*, names with the fields to take, that has a value."""
+    for name, fields in choices:
+        if name in values:
+            value = values[name]
+            for one in fields:
+                value = field_of(value, one)
+            return value
+    raise Fault("missing", "no such attribute: unknown variable")
+
+
+def failing(kind: str, message: str) -> object:
+    """Raise the fault that stands where nothing can be evaluated."""
+    raise Fault(kind, message)
+
+
 def namespace() -> dict[str, object]:
     """Return the globals of a generated function: these functions and no builtins beside them."""
-    builtins = (any, float, len, list, max, min, str, sum)
+    builtins = (ArithmeticError, TypeError, any, float, len, list, max, min, str, sum)
     ours = (
-        add, again, at_index, at_key, both, contains, div, double_of_text, either, equal, every,
-        exists, found, int_of_double, int_of_text, mul, neg, number, ratio, rem, sub,
+        Duration, Once, Timestamp, TypeName, Uint, add, again, at_index, at_key, both, contains,
+        div, double_of_text, duration_of_seconds, either, elements, equal, every, exists, failing,
+        few, field_of, found, has_field, int_of_double, int_of_text, made_list, made_map, mapped,
+        maybe, maybe_duration, maybe_field, merged, mul, named, neg, number, pairs, ratio, rem,
+        seconds_of_duration, sub, truth, variable,
     )  # fmt: skip
     return {
         "__builtins__": {},

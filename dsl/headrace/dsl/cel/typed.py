@@ -1,6 +1,6 @@
 """A checked expression: what the emitter needs to know, and nothing it would have to look up."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
@@ -17,6 +17,7 @@ class Binding(Enum):
     SCRAPE = "per scrape"
     REQUEST = "per request"
     BOTH = "per scrape and request"
+    AFTER = "after the decision"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,7 @@ class Variable:
     code      how generated Python reads it; ``{0}`` stands for *hoisted*
     hoisted   a part of *code* that does not depend on the endpoint
     optional  whether it may be missing; generated code then sees None
+    items_max  how many items a list or map has at most; 0 if it is neither
     """
 
     name: str
@@ -36,6 +38,7 @@ class Variable:
     range: Interval | None = None
     optional: bool = False
     hoisted: str = ""
+    items_max: int = 0
 
     @property
     def root(self) -> str:
@@ -65,6 +68,9 @@ class Op(Enum):
     LIST = auto()
     MAP = auto()
     EACH = auto()
+    APPLY = auto()
+    MAKE = auto()
+    WITH = auto()
     WRONG = auto()
 
 
@@ -72,7 +78,8 @@ class Op(Enum):
 class Typed:
     """One node.
 
-    value  the constant, the Variable, the Each, or the name of the operator or function
+    value  the constant, the Variable, the Each, the Apply, the Make, the With, the code of
+           a local, or the name of the operator or function
     range  what numbers or bools are possible; None for other types
     fails  whether evaluation can fault; False is a proof
     free   what it depends on that changes inside one generated function: LOOP and locals
@@ -103,10 +110,49 @@ class Typed:
 
 @dataclass(frozen=True, slots=True)
 class Each:
-    """What an EACH node does: the macro's name, and how many macros are around it."""
+    """What an EACH node does: go through items, and for each evaluate the rest of its args.
+
+    macro  its name
+    level  how many variables of macros are around it
+    two    whether it has two variables: index and item, or key and value
+    test   whether the first of the rest is a test that items must pass
+    """
 
     macro: str
     level: int
+    two: bool = False
+    test: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Apply:
+    """What an APPLY node calls: a function of the library, or one that stands for its overloads.
+
+    lazy  the places of arguments that are evaluated only when they are needed
+    """
+
+    run: Callable[..., object]
+    lazy: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Make:
+    """What a MAKE node makes: a list or a map, of which some parts are *optional*."""
+
+    optional: tuple[bool, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class With:
+    """What a WITH node calls: *run*, with its first argument and a function of its second.
+
+    level  of the variable of that function
+    lazy   whether the variable is what gives the value, and not yet the value
+    """
+
+    run: Callable[..., object]
+    level: int
+    lazy: bool = False
 
 
 def node(

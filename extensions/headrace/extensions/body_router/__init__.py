@@ -10,4 +10,5 @@ from headrace.extensions.registry import Site
 def build(program: Program, site: Site) -> BodyRouter:
     """Build the body router of *program*."""
     models = table(program)
-    return BodyRouter(Router(models, program.classes, Listing(models)))
+    priorities = {name: found.priority for name, found in program.objectives.items()}
+    return BodyRouter(Router(models, program.classes, Listing(models), priorities))

@@ -1,5 +1,6 @@
 """The body router: from the model that a body names to a pool, a priority and a profile."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from headrace.dsl.program import Class, Model, RuleFault
@@ -7,6 +8,7 @@ from headrace.extensions.body_router.listing import Listing
 from headrace.extensions.body_router.table import Entry, Table, Target, bucket_of
 from headrace.extensions.body_router.values import Facts, facts
 from headrace.extensions.call import PATHS, Call, CallFault, api_of, parse_call, shown, with_model
+from headrace.extensions.control import named_objective
 from headrace.extensions.reasons import Reason
 from headrace.extensions.records import Routing, RuleError, ShareOf
 from headrace.extensions.stage import (
@@ -22,15 +24,23 @@ from headrace.extensions.stage import (
 )
 
 NEEDS = Needs(request_body=True)
+UNKNOWN_OBJECTIVE = (RuleError("objective", "unknown"),)
 BODY_CURE = "set `request_body_mode` of the ext_proc filter to FULL_DUPLEX_STREAMED"
 
 
 class Router(Filter):
     """Routes one request. Keeps nothing of an exchange, so that one serves them all."""
 
-    __slots__ = ("_classes", "_listing", "_shares", "_table")
+    __slots__ = ("_classes", "_listing", "_objectives", "_shares", "_table")
 
-    def __init__(self, table: Table, classes: tuple[Class, ...], listing: Listing) -> None:
+    def __init__(
+        self,
+        table: Table,
+        classes: tuple[Class, ...],
+        listing: Listing,
+        objectives: Mapping[str, int],
+    ) -> None:
+        self._objectives = objectives
         self._table = table
         self._classes = classes
         self._listing = listing
@@ -60,8 +70,9 @@ class Router(Filter):
         model = entry.model
         bucket = bucket_of(request.id, model.name)
         target = entry.target(bucket)
-        matched, errors = self._classify(request, call, model, now_s)
-        route = _route_of(call, entry, target, bucket, matched)
+        priority, objective, unknown = self._objective(request, model)
+        matched, errors = self._classify(request, call, entry, priority, now_s)
+        route = _route_of(call, entry, target, bucket, matched, priority)
         routing = Routing(
             asked=call.model,
             model=model.name,
@@ -73,6 +84,7 @@ class Router(Filter):
             classes=tuple([found.name for found in matched]),
             share_bucket=bucket,
             shares=self._shares[model.name],
+            objective=objective,
         )
         headers = {"x-gateway-model-name": call.model, "x-headrace-pool": target.pool}
         if route.adapter:
@@ -86,19 +98,31 @@ class Router(Filter):
             body=body,
             clear_route_cache=True,
             route=route,
-            records=(routing, *errors),
+            records=(routing, *unknown, *errors),
         )
 
+    def _objective(self, request: Request, model: Model) -> tuple[int, str, tuple[RuleError, ...]]:
+        """Return a priority, the objective it is of, and the error of naming an unknown one.
+
+        The objective that the request names goes before the model's. A header that names one
+        was stripped before unless the policy trusts it.
+        """
+        asked = named_objective(request.headers)
+        if asked in self._objectives:
+            return self._objectives[asked], asked, ()
+        return model.priority, model.objective or "", UNKNOWN_OBJECTIVE if asked else ()
+
     def _classify(
-        self, request: Request, call: Call, model: Model, now_s: float
+        self, request: Request, call: Call, entry: Entry, priority: int, now_s: float
     ) -> tuple[list[Class], list[RuleError]]:
         """Return the classes that match, and the rules that failed."""
         if not self._classes:
             return [], []
         values = facts(request)
         values.model = call.model
-        values.priority = model.priority
-        values.adapter = call.model if model.adapter else ""
+        values.priority = priority
+        values.adapter = _adapter(entry.model, call)
+        values.asked = entry.asked
         return _classify(self._classes, values, now_s)
 
 
@@ -152,7 +176,12 @@ def _classify(
 
 
 def _route_of(
-    call: Call, entry: Entry, target: Target, bucket: float, matched: list[Class]
+    call: Call,
+    entry: Entry,
+    target: Target,
+    bucket: float,
+    matched: list[Class],
+    priority: int,
 ) -> Route:
     """Return the route. Of several classes the first to state a thing decides it."""
     model = entry.model
@@ -162,12 +191,18 @@ def _route_of(
         model=model.name,
         pool=target.pool,
         target=target.rewrite or call.model,
-        adapter=call.model if model.adapter else "",
-        priority=next(priorities, model.priority),
+        adapter=_adapter(model, call),
+        priority=next(priorities, priority),
         profile=next(profiles, target.profile),
         kind=matched[0].name if matched else "",
         share_bucket=bucket,
+        asked=entry.asked,
     )
+
+
+def _adapter(model: Model, call: Call) -> str:
+    """Return the adapter that *call* means; an alias means the model it stands for."""
+    return (model.alias_of or call.model) if model.adapter else ""
 
 
 def _unknown_path(path: str) -> Reject:

@@ -8,6 +8,7 @@ from itertools import accumulate
 from xxhash import xxh3_64_intdigest
 
 from headrace.dsl.program import Model, Program, Share
+from headrace.extensions.values import ModelFacts
 
 DEFAULT_PROFILE = "default"
 NAMES_SHOWN_MAX = 5
@@ -25,12 +26,16 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A model, ready to route by. *bounds*: where each target's part of [0, 1) ends."""
+    """A model, ready to route by. *bounds*: where each target's part of [0, 1) ends.
+
+    asked  what rules may know of it
+    """
 
     model: Model
     targets: tuple[Target, ...]
     bounds: tuple[float, ...]
     pieces: tuple[str, ...]
+    asked: ModelFacts
 
     def target(self, bucket: float) -> Target:
         """Return the target whose part of [0, 1) holds *bucket*."""
@@ -107,7 +112,13 @@ def _entry(model: Model, program: Program) -> Entry:
         raise ValueError(f"model `{model.name}` has no route; name a pool")
     targets = tuple(_target(model, share, program) for share in shares)
     bounds = tuple(accumulate(target.share for target in targets))
-    return Entry(model, targets, bounds, tuple(model.name.split("*")))
+    return Entry(model, targets, bounds, tuple(model.name.split("*")), model_facts(model))
+
+
+def model_facts(model: Model) -> ModelFacts:
+    """Return what rules may know of *model*."""
+    bound_s = model.latency.below_s if model.latency else None
+    return ModelFacts(model.name, model.priority, bound_s)
 
 
 def _target(model: Model, share: Share, program: Program) -> Target:

@@ -3,11 +3,13 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from headrace.dsl.cel.values import Timestamp
 from headrace.extensions.call import Call
 from headrace.extensions.headers import EMPTY, Headers
-from headrace.extensions.stage import Request
+from headrace.extensions.values import NO_MODEL, ModelFacts, Request
 
 NO_PREFIX: Mapping[str, float] = {}
+NANOS = 1_000_000_000
 
 
 class HeaderMap(Mapping[str, str]):
@@ -43,6 +45,8 @@ class Facts:
     path     without its query
     size     bytes of the body
     prefix   endpoint address -> share of the prompt cached there; the picker knows it
+    unix_s   the wall clock when the exchange began
+    asked    the policy's model; empty before it is known
     """
 
     id: str = ""
@@ -57,6 +61,18 @@ class Facts:
     size: int = 0
     headers: Mapping[str, str] = field(default_factory=lambda: NO_HEADERS, repr=False)
     prefix: Mapping[str, float] = field(default_factory=lambda: NO_PREFIX, repr=False)
+    unix_s: float = 0.0
+    asked: ModelFacts = NO_MODEL
+
+    @property
+    def now(self) -> Timestamp:
+        """When the exchange began."""
+        return instant(self.unix_s)
+
+
+def instant(unix_s: float) -> Timestamp:
+    """Return the instant *unix_s*, as expressions see it."""
+    return Timestamp(round(unix_s * NANOS))
 
 
 def facts(request: Request, prefix: Mapping[str, float] = NO_PREFIX) -> Facts:
@@ -69,6 +85,7 @@ def facts(request: Request, prefix: Mapping[str, float] = NO_PREFIX) -> Facts:
         size=len(request.body or b""),
         headers=HeaderMap(headers),
         prefix=prefix,
+        unix_s=request.unix_s,
     )
     if isinstance(call, Call):
         values.model = call.model
@@ -78,4 +95,5 @@ def facts(request: Request, prefix: Mapping[str, float] = NO_PREFIX) -> Facts:
     if route is not None:
         values.adapter = route.adapter
         values.priority = route.priority
+        values.asked = route.asked
     return values

@@ -1,65 +1,40 @@
-"""Choose an endpoint by a profile: filters, scores, pick. Pure, and reproducible to the bit.
+"""Choose an endpoint by a profile: filters, totals, pick. Pure, and reproducible to the bit."""
 
-Nothing depends on the order of the endpoints: equal scores are told apart by the
-profile's `ties by`, then by a hash of request, endpoint and seed.
-"""
+from collections.abc import Sequence
 
-from collections.abc import Mapping, Sequence
+from headrace.dsl.program import Profile
+from headrace.extensions.picker.decision import Decision, How, Record
+from headrace.extensions.picker.plans import Plans
+from headrace.extensions.picker.rank import DESTINATIONS_MAX, Question, lots, rank
+from headrace.extensions.picker.record import Capture
+from headrace.extensions.picker.table import Key
+from headrace.extensions.picker.values import Seen
 
-from msgspec import Struct
-from xxhash import xxh3_64_intdigest
-
-from headrace.dsl.program import Pick, Profile, RequestValues, RuleFault, Term
-from headrace.extensions.picker.decision import Attempt, Column, Decision, Fault, How, Kind, Step
-from headrace.extensions.picker.snapshot import Endpoint, PoolState
-from headrace.extensions.picker.subset import Subset
-
-DESTINATIONS_MAX = 3  # the chosen endpoint and two fallbacks
-HASHES = 2.0**64
-INFINITE = float("inf")
+__all__ = ["DESTINATIONS_MAX", "Question", "decide", "least"]
+NOTHING: frozenset[str] = frozenset()
 
 
-class Question(Struct, frozen=True):
-    """What to decide by.
+def decide(question: Question, plans: Plans | None = None) -> Decision:
+    """Return the decision; it has chosen None only if no eligible endpoint is ready.
 
-    profiles  those that an `else profile` may name
-    subset    the proxy's hint; None if it gave none
-    epoch     of the snapshot that *pool* is from
-    faults    of conditions evaluated before, to be kept in the record
+    With *plans* that were used before, it costs what has changed since; the result is the same.
     """
-
-    pool: PoolState
-    request: RequestValues
-    profile: Profile
-    profiles: Mapping[str, Profile]
-    now_s: float
-    seed: int = 0
-    subset: Subset | None = None
-    epoch: int = 0
-    faults: tuple[Fault, ...] = ()
-
-
-class _Scoring(Struct, frozen=True):
-    """The endpoints that passed, with what the scorers said of them."""
-
-    passed: Sequence[Endpoint]
-    columns: tuple[Column, ...]
-    totals: Sequence[float]
-
-
-def decide(question: Question) -> Decision:
-    """Return the decision; it has chosen None only if no eligible endpoint is ready."""
-    attempts: list[Attempt] = []
-    profile = question.profile
+    plans = Plans() if plans is None else plans
+    profile, pool, request = question.profile, question.pool, question.request
+    reads, faulty = NOTHING, False
     tried = {profile.name}
     while True:
-        steps, passed = _filter(profile, question)
-        attempts.append(Attempt(profile.name, steps))
-        if passed:
-            return _scored(question, profile, tuple(attempts), passed)
+        staged, table = plans.find(profile, pool, request, question.now_s)
+        ranked = rank(table, staged, question)
+        reads = reads | staged.reads if reads else staged.reads
+        faulty = faulty or ranked.faulty
+        if ranked.keys:
+            seen = Seen.of(request, reads)
+            return _scored(question, profile, ranked.keys, _capture(question, seen), faulty)
         following = question.profiles.get(profile.otherwise or "")
         if following is None or following.name in tried:
-            return _last_resort(question, profile, tuple(attempts))
+            seen = Seen.of(request, reads)
+            return _last_resort(question, profile, _capture(question, seen), faulty)
         profile = following
         tried.add(profile.name)
 
@@ -67,181 +42,80 @@ def decide(question: Question) -> Decision:
 def least(question: Question, how: How) -> Decision:
     """Decide without the policy: least in flight among the ready, or among all if none is."""
     eligible = _eligible(question)
-    ready = [e for e in eligible if e.ready] or eligible
-    order = sorted(ready, key=lambda e: (e.in_flight, e.queue, _chance(question, e.address)))
-    return _decision(question, question.profile, how if order else How.NONE, order)
-
-
-def _filter(profile: Profile, question: Question) -> tuple[tuple[Step, ...], Sequence[Endpoint]]:
-    """Return what each filter said, and the endpoints that passed them all."""
-    kept: Sequence[Endpoint] = question.pool.endpoints
-    steps: list[Step] = []
-    if question.subset is not None:
-        step = Step(Kind.SUBSET, kept, [question.subset.has(e.address) for e in kept])
-        kept = _keep(step)
-        steps.append(step)
-    ready = [e.ready for e in kept]
-    if not all(ready):
-        step = Step(Kind.READY, kept, ready, relaxed=True not in ready)
-        kept = _keep(step)
-        steps.append(step)
-    for rule in profile.require:
-        column = rule.column(kept, question.request, question.pool, question.now_s)
-        step = Step(Kind.REQUIRE, kept, column, rule.rule)
-        kept = _keep(step)
-        steps.append(step)
-    for rule in profile.prefer:
-        column = rule.column(kept, question.request, question.pool, question.now_s)
-        step = Step(Kind.PREFER, kept, column, rule.rule, relaxed=True not in column)
-        kept = _keep(step)
-        steps.append(step)
-    return tuple(steps), kept
-
-
-def _keep(step: Step) -> Sequence[Endpoint]:
-    given, column = step.given, step.column
-    if step.relaxed or column.count(True) == len(given):
-        return given
-    return [e for e, verdict in zip(given, column, strict=True) if verdict is True]
-
-
-def _score(profile: Profile, passed: Sequence[Endpoint], question: Question) -> _Scoring:
-    """Return what the scorers say of the endpoints that passed."""
-    totals = [0.0] * len(passed)
-    columns: list[Column] = []
-    for term in profile.terms:
-        column = _scores(term, passed, question)
-        weight = term.weight
-        if columns:
-            totals = [t + weight * s for t, s in zip(totals, column.scores, strict=True)]
-        else:
-            totals = [weight * s for s in column.scores]
-        columns.append(column)
-    return _Scoring(passed, tuple(columns), totals)
-
-
-def _order(profile: Profile, scoring: _Scoring, question: Question) -> Sequence[int]:
-    """Return places, the chosen one first, then the fallbacks in their order."""
-    match profile.pick:
-        case Pick.MAX:
-            return _best(profile, scoring, question, DESTINATIONS_MAX)
-        case Pick.WEIGHTED:
-            return _drawn(profile, scoring, question)
-        case Pick.RANDOM:
-            chances = _chances(question, scoring.passed)
-            return sorted(range(len(chances)), key=chances.__getitem__)
-
-
-def _scores(term: Term, passed: Sequence[Endpoint], question: Question) -> Column:
-    raw = term.scorer.column(passed, question.request, question.pool, question.now_s)
-    scores = [v if type(v) is float and 0.0 <= v <= 1.0 else _into_range(v) for v in raw]
-    return Column(term.scorer.rule, term.weight, raw, scores)
-
-
-def _into_range(value: float | RuleFault) -> float:
-    """Return the score of a value that is none: a fault and NaN are 0, the rest is clamped."""
-    if isinstance(value, RuleFault) or value != value:
-        return 0.0
-    return min(1.0, max(0.0, float(value)))
-
-
-def _best(profile: Profile, scoring: _Scoring, question: Question, count: int) -> list[int]:
-    """Return places by falling total, ties resolved for at least the first *count*."""
-    totals = scoring.totals
-    order = sorted(range(len(totals)), key=totals.__getitem__, reverse=True)
-    done = 0
-    while done < min(count, len(order)):
-        tied = totals.count(totals[order[done]])
-        if tied > 1:
-            order[done : done + tied] = _resolved(
-                profile, scoring, question, order[done : done + tied]
-            )
-        done += tied
-    return order
-
-
-def _resolved(
-    profile: Profile, scoring: _Scoring, question: Question, tied: Sequence[int]
-) -> list[int]:
-    """Return the *tied* places by the profile's `ties by`, lower first, then by hash."""
-    endpoints = [scoring.passed[i] for i in tied]
-    keys = list(zip(_chances(question, endpoints), tied, strict=True))
-    if profile.ties is not None:
-        raw = profile.ties.column(endpoints, question.request, question.pool, question.now_s)
-        values = [INFINITE if isinstance(v, RuleFault) or v != v else v for v in raw]
-        if values.count(values[0]) < len(values):
-            return [place for _, (_, place) in sorted(zip(values, keys, strict=True))]
-    return [place for _, place in sorted(keys)]
-
-
-def _drawn(profile: Profile, scoring: _Scoring, question: Question) -> list[int]:
-    """Return the order with one of the best `pick_top` in front, drawn by its total."""
-    order = _best(profile, scoring, question, max(profile.pick_top, DESTINATIONS_MAX))
-    top = order[: max(1, profile.pick_top)]
-    weights = [scoring.totals[i] for i in top]
-    if not sum(weights):
-        weights = [1.0] * len(top)
-    left = _chance(question, "") / HASHES * sum(weights)
-    drawn = top[-1]
-    for place, weight in zip(top, weights, strict=True):
-        if left < weight:
-            drawn = place
-            break
-        left -= weight
-    return [drawn, *[i for i in order if i != drawn]]
+    endpoints = question.pool.endpoints
+    ready = [p for p in eligible if endpoints[p].ready] or eligible
+    drawn = lots(question, ready)
+    order = sorted(
+        (endpoints[p].in_flight, endpoints[p].queue, lot, endpoints[p].address)
+        for p, lot in zip(ready, drawn, strict=True)
+    )
+    addresses = [address for *_, address in order]
+    return _decision(question, question.profile, how if order else How.NONE, addresses)
 
 
 def _scored(
-    question: Question,
-    profile: Profile,
-    attempts: tuple[Attempt, ...],
-    passed: Sequence[Endpoint],
+    question: Question, profile: Profile, keys: Sequence[Key], evidence: Capture, faulty: bool
 ) -> Decision:
-    scoring = _score(profile, passed, question)
-    order, totals, request = _order(profile, scoring, question), scoring.totals, question.request
-    first, *fallbacks = order[:DESTINATIONS_MAX]
-    second = fallbacks[0] if fallbacks else None
+    """Return the decision that *keys*, the destinations, stand for."""
+    addresses = question.pool.roster.addresses
+    chosen, *fallbacks = [addresses[key[2]] for key in keys]
+    margin = keys[1][0] - keys[0][0] if fallbacks else None
+    if margin != margin:  # two infinite costs are equally bad
+        margin = 0.0
+    request = question.request
     return Decision(
-        request_id=request.id,
-        model=request.model,
-        priority=request.priority,
-        pool=question.pool.name,
-        profile=profile.name,
-        how=How.SCORED,
-        chosen=passed[first].address,
-        fallbacks=tuple([passed[i].address for i in fallbacks]),
-        runner_up=None if second is None else passed[second].address,
-        margin=None if second is None else totals[first] - totals[second],
-        pick=profile.pick,
-        seed=question.seed,
-        epoch=question.epoch,
-        now_s=question.now_s,
-        endpoints=question.pool.endpoints,
-        attempts=attempts,
-        scored=tuple(passed),
-        columns=scoring.columns,
-        totals=totals,
-        faults_before=question.faults,
+        request.id,
+        request.model,
+        request.priority,
+        question.pool.name,
+        profile.name,
+        How.SCORED,
+        chosen,
+        tuple(fallbacks),
+        fallbacks[0] if fallbacks else None,
+        margin,
+        profile.pick,
+        question.seed,
+        question.epoch,
+        question.now_s,
+        question.pool.endpoints,
+        evidence,
+        faulty,
+        question.faults,
     )
 
 
-def _last_resort(question: Question, profile: Profile, attempts: tuple[Attempt, ...]) -> Decision:
+def _capture(question: Question, seen: Seen) -> Capture:
+    """Return what the decision looked at; *seen* is the request as far as rules read it."""
+    return Capture(
+        question.pool, seen, question.profile, question.profiles, question.now_s, question.subset
+    )
+
+
+def _last_resort(question: Question, profile: Profile, evidence: Capture, faulty: bool) -> Decision:
     """Take the least queue among the ready: better slow than refused."""
-    ready = [e for e in _eligible(question) if e.ready]
-    order = sorted(ready, key=lambda e: (e.queue, e.in_flight, _chance(question, e.address)))
+    endpoints = question.pool.endpoints
+    ready = [p for p in _eligible(question) if endpoints[p].ready]
+    drawn = lots(question, ready)
+    order = sorted(
+        (endpoints[p].queue, endpoints[p].in_flight, lot, endpoints[p].address)
+        for p, lot in zip(ready, drawn, strict=True)
+    )
     how = How.LAST_RESORT if order else How.NONE
-    return _decision(question, profile, how, order, attempts)
+    addresses = [address for *_, address in order]
+    return _decision(question, profile, how, addresses, evidence, faulty)
 
 
 def _decision(
     question: Question,
     profile: Profile,
     how: How,
-    order: Sequence[Endpoint],
-    attempts: tuple[Attempt, ...] = (),
+    order: Sequence[str],
+    evidence: Record | Capture | None = None,
+    faulty: bool = False,
 ) -> Decision:
-    """Return a decision that no score led to."""
-    destinations = tuple(e.address for e in order[:DESTINATIONS_MAX])
+    """Return a decision that no total led to."""
+    destinations = tuple(order[:DESTINATIONS_MAX])
     return Decision(
         request_id=question.request.id,
         model=question.request.model,
@@ -258,22 +132,13 @@ def _decision(
         epoch=question.epoch,
         now_s=question.now_s,
         endpoints=question.pool.endpoints,
-        attempts=attempts,
+        evidence=evidence or Record(),
+        faulty=faulty,
         faults_before=question.faults,
     )
 
 
-def _eligible(question: Question) -> list[Endpoint]:
-    subset = question.subset
-    return [e for e in question.pool.endpoints if subset is None or subset.has(e.address)]
-
-
-def _chances(question: Question, endpoints: Sequence[Endpoint]) -> list[int]:
-    """Return per endpoint 64 bits that depend on request, endpoint and seed, on nothing else."""
-    request, seed = f"{question.request.id}\x1f", question.seed
-    return [xxh3_64_intdigest((request + e.address).encode(), seed) for e in endpoints]
-
-
-def _chance(question: Question, address: str) -> int:
-    """Return the chance of one endpoint, or with no *address* that of the request itself."""
-    return xxh3_64_intdigest(f"{question.request.id}\x1f{address}".encode(), question.seed)
+def _eligible(question: Question) -> list[int]:
+    """Return the places of the endpoints that the proxy's hint, if any, allows."""
+    subset, addresses = question.subset, question.pool.roster.addresses
+    return [p for p, a in enumerate(addresses) if subset is None or subset.has(a)]

@@ -1,14 +1,16 @@
 """The record of one pick: every endpoint, every rule's say, every number.
 
-Made on the hot path, so it keeps what the rules returned, as they returned it; whatever
-a trace, `explain` or a log wants to see is derived when it is looked at.
+Made on the hot path, so it keeps what was seen, not what every rule said of it: that is
+worked out, exactly as it was, when a trace, `explain` or a log looks at it.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from typing import Protocol
 
 from msgspec import Struct
+from msgspec.structs import force_setattr
 
 from headrace.dsl.program import Pick, Rule, RuleFault
 from headrace.extensions.picker.snapshot import Endpoint
@@ -75,19 +77,24 @@ class Attempt(Struct, frozen=True):
 
 
 class Column(Struct, frozen=True):
-    """What one scorer said of the endpoints that passed, in their order.
+    """What one scorer, or one cost, said of the endpoints that passed, in their order.
 
     raw     as the rule returned it
-    scores  brought into [0, 1]; a fault and NaN are 0
+    scores  of a scorer, brought into [0, 1]; a fault and NaN are 0. Of a cost, its seconds;
+            a fault and NaN are infinite
+    cost    whether less is better
     """
 
     rule: Rule
     weight: float
     raw: Sequence[float | RuleFault]
     scores: Sequence[float]
+    cost: bool = False
 
     def clamped(self) -> int:
-        """Return how many values lay outside [0, 1]."""
+        """Return how many values of a scorer lay outside [0, 1]."""
+        if self.cost:
+            return 0
         numbers = [v for v in self.raw if not isinstance(v, RuleFault)]
         return sum(1 for v in numbers if v < 0.0 or v > 1.0)
 
@@ -119,15 +126,39 @@ class Row:
     rank: int | None
 
 
+class Record(Struct, frozen=True):
+    """What every rule said.
+
+    attempts  profile after profile, as `else profile` led on; the last one decided
+    scored    the endpoints that passed; `totals` and every column's scores are in this order
+    totals    weighted sums of scores, the highest of which wins, or of costs, the lowest
+    """
+
+    attempts: tuple[Attempt, ...] = ()
+    scored: tuple[Endpoint, ...] = ()
+    columns: tuple[Column, ...] = ()
+    totals: Sequence[float] = ()
+
+
+class Evidence(Protocol):
+    """What a decision saw, from which its record can be made again."""
+
+    def record(self) -> Record:
+        """Evaluate every rule on what was seen."""
+        ...
+
+
+NOTHING_SAID = Record()
+
+
 class Decision(Struct, frozen=True):
     """The chosen endpoint and everything that led to it.
 
-    endpoints   the whole pool, in its order
-    attempts    profile after profile, as `else profile` led on; the last one decided
-    scored      the endpoints that passed; `totals` and every column's scores are in this order
     fallbacks   where to go if the chosen one cannot be reached, best first
     runner_up   the best of the rest, and by what *margin* it lost
     epoch       of the snapshot that was looked at
+    endpoints   the whole pool, in its order
+    faulty      whether `faults` may have any beside *faults_before*
     faults_before  of conditions evaluated on the way here, e.g. of an overload rule
     """
 
@@ -146,14 +177,41 @@ class Decision(Struct, frozen=True):
     epoch: int
     now_s: float
     endpoints: tuple[Endpoint, ...]
-    attempts: tuple[Attempt, ...] = ()
-    scored: tuple[Endpoint, ...] = ()
-    columns: tuple[Column, ...] = ()
-    totals: Sequence[float] = ()
+    evidence: Record | Evidence = NOTHING_SAID
+    faulty: bool = False
     faults_before: tuple[Fault, ...] = ()
 
     def __repr__(self) -> str:
         return f"Decision({self.request_id}, {self.pool}, {self.how.value}, {self.chosen})"
+
+    @property
+    def record(self) -> Record:
+        """What every rule said; worked out when first asked for."""
+        known = self.evidence
+        if not isinstance(known, Record):
+            known = known.record()
+            force_setattr(self, "evidence", known)
+        return known
+
+    @property
+    def attempts(self) -> tuple[Attempt, ...]:
+        """The filters, profile after profile; see `Record`."""
+        return self.record.attempts
+
+    @property
+    def scored(self) -> tuple[Endpoint, ...]:
+        """The endpoints that passed the filters."""
+        return self.record.scored
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """What the scorers or costs said of them."""
+        return self.record.columns
+
+    @property
+    def totals(self) -> Sequence[float]:
+        """The weighted sums, per endpoint that passed."""
+        return self.record.totals
 
     @property
     def destinations(self) -> tuple[str, ...]:
@@ -168,6 +226,8 @@ class Decision(Struct, frozen=True):
     @property
     def faults(self) -> tuple[Fault, ...]:
         """Every rule that failed, in the order they were evaluated."""
+        if not self.faulty:
+            return self.faults_before
         return (*self.faults_before, *self._filter_faults(), *self._score_faults())
 
     @property
@@ -192,7 +252,8 @@ class Decision(Struct, frozen=True):
             )
             for e in self.endpoints
         ]
-        return tuple(sorted(rows, key=_place))
+        sign = 1.0 if self.pick is Pick.LEAST else -1.0
+        return tuple(sorted(rows, key=lambda row: _place(row, sign)))
 
     def as_json(self) -> dict[str, Json]:
         """Return the whole record as a JSON value, for a log, a trace or a page."""
@@ -231,7 +292,7 @@ class Decision(Struct, frozen=True):
 
     def _rules(self) -> list[Json]:
         filters = [(s.kind.value, s.rule, None) for a in self.attempts for s in a.steps]
-        scorers = [("score", c.rule, c.weight) for c in self.columns]
+        scorers = [("cost" if c.cost else "score", c.rule, c.weight) for c in self.columns]
         return [
             {"name": r.name, "as": kind, "weight": weight, "text": r.text, "line": line_of(r)}
             for kind, r, weight in [*filters, *scorers]
@@ -259,11 +320,11 @@ def line_of(rule: Rule) -> str:
     return f"{source.name}:{source.line_column(rule.span.start)[0]}"
 
 
-def _place(row: Row) -> tuple[int, int, float]:
-    """Sort destinations by rank, then scored ones by total, then dropped ones."""
+def _place(row: Row, sign: float) -> tuple[int, int, float]:
+    """Sort destinations by rank, then scored ones by *sign* times total, then dropped ones."""
     if row.rank is not None:
         return (0, row.rank, 0.0)
-    return (2, 0, 0.0) if row.total is None else (1, 0, -row.total)
+    return (2, 0, 0.0) if row.total is None else (1, 0, sign * row.total)
 
 
 def _row_json(row: Row) -> dict[str, Json]:

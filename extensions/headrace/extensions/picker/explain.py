@@ -1,9 +1,10 @@
 """A decision in words and numbers, for a terminal or a log."""
 
 from headrace.dsl.program import Pick, RuleFault
-from headrace.extensions.picker.decision import Decision, How, Kind, Row, Step, line_of
+from headrace.extensions.picker.decision import Cell, Decision, How, Kind, Row, Step, line_of
 from headrace.extensions.picker.snapshot import Endpoint
 
+INFINITE = float("inf")
 HOW = {
     How.SCORED: "",
     How.LAST_RESORT: "last resort: no endpoint passed, least queue among the ready",
@@ -82,36 +83,54 @@ def _table(decision: Decision, rows: tuple[Row, ...]) -> list[str]:
 
 
 def _cells(decision: Decision, row: Row, winner: Row) -> list[str]:
-    cells = [f"{_raw(c.raw, c.score)} → {c.weighted:.2f}" for c in row.cells]
-    note = "◀ picked" if row is winner else _would_win(decision, row, winner)
-    return [row.endpoint.name, f"{row.total or 0.0:.2f}", *cells, note]
+    pairs = zip(row.cells, decision.columns, strict=True)
+    cells = [_cost(c) if column.cost else _score(c) for c, column in pairs]
+    total = row.total or 0.0
+    first = _seconds(total) if decision.pick is Pick.LEAST else f"{total:.2f}"
+    note = "◀ picked" if row is winner else would_win(decision, row, winner)
+    return [row.endpoint.name, first, *cells, note]
 
 
-def _raw(raw: float | RuleFault, score: float) -> str:
-    if isinstance(raw, RuleFault):
-        return raw.kind
-    return f"{raw:.2f}" if raw == score else f"{raw:.2f} ({score:.2f})"
+def _score(cell: Cell) -> str:
+    """Return what the scorer said, what that counts as if it is another, and its part."""
+    if isinstance(cell.raw, RuleFault):
+        said = cell.raw.kind
+    else:
+        clamped = "" if cell.raw == cell.score else f" ({cell.score:.2f})"
+        said = f"{cell.raw:.2f}{clamped}"
+    return f"{said} → {cell.weighted:.2f}"
 
 
-def _would_win(decision: Decision, row: Row, winner: Row) -> str:
+def _cost(cell: Cell) -> str:
+    said = cell.raw.kind if isinstance(cell.raw, RuleFault) else _seconds(cell.raw)
+    return f"{said} → {_seconds(cell.weighted)}"
+
+
+def _seconds(value: float) -> str:
+    return "∞" if value == INFINITE else f"{value:.3g}s"
+
+
+def would_win(decision: Decision, row: Row, winner: Row) -> str:
     """Return the smallest single change that would make *row* win, if one is possible.
 
     Totals are linear, so that is the gap divided by the weight.
     """
-    if decision.pick is not Pick.MAX or row.total is None or winner.total is None:
+    if row.total is None or winner.total is None:
         return ""
-    gap = winner.total - row.total
-    if gap == 0.0:
-        return "equal, lost the tie"
-    needed = [
-        (gap / column.weight, cell.scorer, cell.score + gap / column.weight)
+    if row.total == winner.total:
+        return "equal, lost the tie" if decision.pick in (Pick.MAX, Pick.LEAST) else ""
+    gap = abs(winner.total - row.total)
+    changes = [
+        (gap / column.weight, column, cell.score)
         for column, cell in zip(decision.columns, row.cells, strict=True)
     ]
-    possible = [n for n in needed if n[2] < 1.0]
-    if not possible:
-        return ""
-    _, scorer, value = min(possible)
-    return f"would win if {scorer} > {value:.2f}"
+    if decision.pick is Pick.MAX:
+        more = [(by, c.rule.name, score + by) for by, c, score in changes if score + by < 1.0]
+        return "would win if {1} > {2:.2f}".format(*min(more)) if more else ""
+    if decision.pick is Pick.LEAST and gap < INFINITE:
+        less = [(by, c.rule.name, cost - by) for by, c, cost in changes if cost - by > 0.0]
+        return "would win if {1} < {2:.3g}s".format(*min(less)) if less else ""
+    return ""
 
 
 def _left(row: Row) -> str:

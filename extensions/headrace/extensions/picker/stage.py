@@ -7,8 +7,10 @@ from headrace.dsl.program import Overload, Profile, Program, RuleFault, Shed, Wh
 from headrace.extensions.call import Call
 from headrace.extensions.picker.decide import Question, decide, least
 from headrace.extensions.picker.decision import Decision, Fault, How, line_of
+from headrace.extensions.picker.plans import Plans
 from headrace.extensions.picker.prefix import PrefixIndex
-from headrace.extensions.picker.snapshot import PoolState, Reservation, Store
+from headrace.extensions.picker.snapshot import Endpoint, PoolState, Reservation
+from headrace.extensions.picker.store import Store
 from headrace.extensions.picker.subset import NAMESPACE as SUBSET_NAMESPACE
 from headrace.extensions.picker.subset import subset_of
 from headrace.extensions.picker.values import PickValues
@@ -44,7 +46,10 @@ EMPTY_INDEX_BYTES = 1
 
 @dataclass(frozen=True, slots=True)
 class ShedRecord:
-    """Why a request was turned away: which rules, on which values of the pool."""
+    """Why a request was turned away: which rules, on which values of the pool.
+
+    endpoints  of the pool, as they were then
+    """
 
     request_id: str
     model: str
@@ -60,6 +65,7 @@ class ShedRecord:
     pool_queue: float
     pool_kv_cache: float
     pool_ready: int
+    endpoints: tuple[Endpoint, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +89,7 @@ class Picker:
     deadline_s: float = 1.0
     on_failure: OnFailure = OnFailure.FALLBACK
     reads_prefix: bool = True
+    plans: Plans = field(default_factory=Plans, repr=False)
 
     def open(self, info: ExchangeInfo) -> Filter | None:
         return PickFilter(self)
@@ -127,7 +134,8 @@ class PickFilter(Filter):
                 subset_of(request.metadata),
                 snapshot.epoch,
                 faults,
-            )
+            ),
+            self._picker.plans,
         )
         return self._take(decision, now_s)
 
@@ -269,6 +277,7 @@ def _reject(
         pool_queue=pool.queue,
         pool_kv_cache=pool.kv_cache,
         pool_ready=pool.ready,
+        endpoints=pool.endpoints,
     )
     return Reject(
         Reason.SHED,

@@ -2,24 +2,94 @@
 
 from collections.abc import Mapping, Sequence
 
+from msgspec import Struct
+
+from headrace.dsl.cel.values import Timestamp
+from headrace.dsl.program import ModelValues, RequestValues
+from headrace.extensions.body_router.values import instant
 from headrace.extensions.call import Call
 from headrace.extensions.picker.prefix import PrefixIndex, block_hashes
-from headrace.extensions.stage import Request, Route
+from headrace.extensions.values import NO_MODEL, Request, Route
 
 NO_MATCH: Mapping[str, float] = {}
+NO_HEADERS: Mapping[str, str] = {}
+EPOCH = Timestamp(0)
+
+
+class Seen(Struct, frozen=True):
+    """A request's values as they were at one pick, without the request; see `RequestValues`.
+
+    Of what is worked out when first read, only that is kept which the rules of the profile
+    read. The default is a request of which nothing is known.
+    """
+
+    id: str = ""
+    model: str = ""
+    adapter: str = ""
+    path: str = ""
+    method: str = ""
+    priority: int = 0
+    prompt_tokens: int = 0
+    max_tokens: int = 0
+    stream: bool = False
+    size: int = 0
+    headers: Mapping[str, str] = NO_HEADERS
+    prefix: Mapping[str, float] = NO_MATCH
+    now: Timestamp = EPOCH
+    asked: ModelValues = NO_MODEL
+
+    @classmethod
+    def of(cls, values: RequestValues, reads: frozenset[str]) -> "Seen":
+        """Return what is to be kept of *values* for rules that read *reads*, of `SELDOM`."""
+        return cls(
+            values.id,
+            values.model,
+            values.adapter,
+            values.path,
+            values.method,
+            values.priority,
+            values.prompt_tokens,
+            values.max_tokens,
+            values.stream,
+            values.size,
+            values.headers if "headers" in reads else NO_HEADERS,
+            values.prefix if "prefix" in reads else NO_MATCH,
+            values.now if "now" in reads else EPOCH,
+            values.asked if "asked" in reads else NO_MODEL,
+        )
 
 
 class PickValues:
     """`request.*` for one pick; satisfies `program.RequestValues`.
 
+    model       the one that the client asked for
+    path        without its query
+    max_tokens  the caller's bound; 0 if there is none
+
     Headers and prefix matches are worked out when first read: many policies never do.
     """
 
-    __slots__ = ("_hashes", "_headers", "_index", "_prefix", "_request", "call", "route")
+    __slots__ = (
+        "_hashes", "_headers", "_index", "_prefix", "_request", "adapter", "asked", "call", "id",
+        "max_tokens", "method", "model", "path", "priority", "prompt_tokens", "route", "size",
+        "stream",
+    )  # fmt: skip
 
     def __init__(self, request: Request, route: Route, index: PrefixIndex) -> None:
+        call = request.call if isinstance(request.call, Call) else None
         self.route = route
-        self.call = request.call if isinstance(request.call, Call) else None
+        self.call = call
+        self.id = request.id
+        self.model = route.model if call is None else call.model
+        self.adapter = route.adapter
+        self.asked = route.asked
+        self.path = request.path.partition("?")[0]
+        self.method = request.method
+        self.priority = route.priority
+        self.prompt_tokens = 0 if call is None else call.prompt_tokens
+        self.max_tokens = 0 if call is None else call.max_tokens or 0
+        self.stream = call is not None and call.stream
+        self.size = len(request.body or b"")
         self._request = request
         self._index = index
         self._hashes: Sequence[int] | None = None
@@ -27,54 +97,16 @@ class PickValues:
         self._prefix: Mapping[str, float] | None = None
 
     @property
-    def id(self) -> str:
-        return self._request.id
-
-    @property
-    def model(self) -> str:
-        """The model that the client asked for."""
-        return self.call.model if self.call else self.route.model
-
-    @property
-    def adapter(self) -> str:
-        return self.route.adapter
-
-    @property
-    def path(self) -> str:
-        """The path without its query."""
-        return self._request.path.partition("?")[0]
-
-    @property
-    def method(self) -> str:
-        return self._request.method
-
-    @property
-    def priority(self) -> int:
-        return self.route.priority
-
-    @property
-    def prompt_tokens(self) -> int:
-        return self.call.prompt_tokens if self.call else 0
-
-    @property
-    def max_tokens(self) -> int:
-        """The caller's bound; 0 if there is none."""
-        return (self.call.max_tokens or 0) if self.call else 0
-
-    @property
-    def stream(self) -> bool:
-        return self.call.stream if self.call else False
-
-    @property
-    def size(self) -> int:
-        return len(self._request.body or b"")
-
-    @property
     def headers(self) -> Mapping[str, str]:
         """The first value of each header."""
         if self._headers is None:
             self._headers = dict(reversed(self._request.headers.pairs))
         return self._headers
+
+    @property
+    def now(self) -> Timestamp:
+        """The wall clock when the exchange began."""
+        return instant(self._request.unix_s)
 
     @property
     def hashes(self) -> Sequence[int]:

@@ -63,7 +63,7 @@ def _play(policy: Path, requests: int, seed: int, *, json: bool) -> int:
     """Run the demo and print its end; return the exit code."""
     from rich.console import Console
 
-    from headrace.dsl.diagnostic import PolicyError
+    from headrace.dsl.problems.diagnostic import PolicyError
     from headrace.dsl.source import Source
     from headrace.host.demo.ports import NoFreePort
     from headrace.host.demo.processes import ChildDied

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import signal
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -23,6 +23,20 @@ def asked_to_end() -> Generator[asyncio.Event, None, None]:
         yield asked
     finally:
         _restore(loop)
+
+
+@contextlib.contextmanager
+def on_hangup(act: Callable[[], None]) -> Generator[None, None, None]:
+    """Let *act* be called by SIGHUP, where there is such a signal, instead of ending."""
+    loop, number = asyncio.get_running_loop(), getattr(signal, "SIGHUP", None)
+    if number is None:
+        yield
+        return
+    loop.add_signal_handler(number, act)
+    try:
+        yield
+    finally:
+        loop.remove_signal_handler(number)
 
 
 def _restore(loop: asyncio.AbstractEventLoop) -> None:

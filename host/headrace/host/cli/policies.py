@@ -2,46 +2,67 @@
 
 import sys
 import sysconfig
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from headrace.dsl.diagnostic import PolicyError, render
 from headrace.dsl.policy import compile_policy
+from headrace.dsl.problems.codes import Level
+from headrace.dsl.problems.diagnostic import PolicyError, render
 from headrace.dsl.program import Program
 from headrace.dsl.source import Source
-from headrace.extensions.registry import GROUP
+from headrace.dsl.unperformed import unperformed
+from headrace.extensions.registry import GROUP, declared
 from headrace.host.cli.flags import Mistakes, reason
+from headrace.host.cli.imports import Imports
+from headrace.host.serve.files import FILE_BYTES_MAX as POLICY_BYTES_MAX
+from headrace.host.serve.files import STDIN as STDIN
+from headrace.host.serve.files import digest_of, files_of
+from headrace.host.serve.load import Loaded
 
-POLICY_BYTES_MAX = 4 << 20  # a policy is written by hand; what is larger is another file
-STDIN = "-"
+SelfTest = Callable[[Program], list[str]]  # what is wrong, by the policy's own test blocks
 
 Policies = Annotated[
     list[str],
-    typer.Argument(metavar="POLICY...", help="`.sched` files that make one policy; `-` is stdin."),
+    typer.Argument(
+        metavar="POLICY",
+        help="`.sched` files, and directories of them, that make one policy; `-` is stdin.",
+    ),
 ]
 
 
 def read_sources(paths: Sequence[str], mistakes: Mistakes) -> list[Source]:
     """Return the texts at *paths*, in order; note those that cannot be read."""
     sources: list[Source] = []
-    for path in dict.fromkeys(paths):
+    files = (file for path in paths for file in _opened(path, mistakes))
+    for path in dict.fromkeys(files):
         text = _read(path, mistakes)
         if text is not None:
             sources.append(Source("<stdin>" if path == STDIN else path, text))
     return sources
 
 
-def compile_sources(sources: Sequence[Source], mistakes: Mistakes) -> Program | None:
-    """Return what *sources* compile to; if they do not, note every reason and return None."""
+def compile_sources(
+    sources: Sequence[Source], mistakes: Mistakes, imports: Imports | None = None
+) -> Program | None:
+    """Return what *sources* compile to; if they do not, note every reason and return None.
+
+    What compiles and is not performed by this host is a reason, too. *imports* takes note of
+    the files that are imported.
+    """
+    opened = imports or Imports.of(sources)
     try:
-        return compile_policy(sources, installed_stages())
+        program = compile_policy(sources, installed_stages(), loader=opened.load, declares=declared)
     except PolicyError as error:
         mistakes.texts.extend(render(d).rstrip("\n") for d in error.diagnostics)
         return None
+    without_effect = [replace(d, level=Level.ERROR) for d in unperformed(program)]
+    mistakes.texts.extend(render(d).rstrip("\n") for d in without_effect)
+    return None if without_effect else program
 
 
 def installed_stages() -> frozenset[str]:
@@ -49,11 +70,21 @@ def installed_stages() -> frozenset[str]:
     return frozenset(point.name for point in entry_points(group=GROUP))
 
 
-def load_program(paths: Sequence[str], mistakes: Mistakes) -> Program | None:
-    """Return the program of the policy at *paths*, or note why there is none."""
+def load_program(
+    paths: Sequence[str], mistakes: Mistakes, read: dict[str, str] | None = None
+) -> Program | None:
+    """Return the program of the policy at *paths*, or note why there is none.
+
+    *read* takes the files it is made of, each with the SHA-256 of its text.
+    """
     noted = len(mistakes.texts)
     sources = read_sources(paths, mistakes)
-    return compile_sources(sources, mistakes) if len(mistakes.texts) == noted else None
+    imports, program = Imports.of(sources), None
+    if len(mistakes.texts) == noted:
+        program = compile_sources(sources, mistakes, imports)
+    if read is not None:
+        read |= {s.name: digest_of(s.text) for s in (*sources, *imports.known.values())}
+    return program
 
 
 def shipped_policy(name: str) -> Path | None:
@@ -64,6 +95,32 @@ def shipped_policy(name: str) -> Path | None:
     checkout = Path(__file__).resolve().parents[4] / "policies" / name
     installed = Path(sysconfig.get_path("data")) / "share" / "headrace" / "policies" / name
     return next((path for path in (checkout, installed) if path.is_file()), None)
+
+
+def load_policy(paths: Sequence[str], self_test: SelfTest) -> Loaded:
+    """Read and compile the policy at *paths*, and let it pass its own tests."""
+    mistakes, read = Mistakes(), dict[str, str]()
+    program = load_program(paths, mistakes, read)
+    if program is not None:
+        mistakes.texts += self_test(program)
+    return Loaded(None if mistakes.texts else program, tuple(mistakes.texts), read)
+
+
+def no_self_test(program: Program) -> list[str]:
+    """Find nothing wrong with *program*."""
+    return []
+
+
+def _opened(path: str, mistakes: Mistakes) -> list[str]:
+    """Return the files that *path* means, noting a directory without any."""
+    try:
+        files = files_of(path)
+    except OSError as error:
+        mistakes.add(f"cannot read policy `{path}`: {reason(error)}")
+        return []
+    if not files:
+        mistakes.add(f"directory `{path}` has no policy: put a `.sched` file in it")
+    return files
 
 
 def _read(path: str, mistakes: Mistakes) -> str | None:

@@ -4,6 +4,8 @@ import asyncio
 import datetime
 import sys
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -11,17 +13,27 @@ from urllib.parse import urlsplit
 import typer
 
 from headrace.host.cli import serve_flags as f
-from headrace.host.cli.ending import asked_to_end
+from headrace.host.cli.admin_token import read_token
+from headrace.host.cli.duration import DurationError, parse_duration
+from headrace.host.cli.ending import asked_to_end, on_hangup
 from headrace.host.cli.flags import Mistakes, fail
-from headrace.host.cli.policies import Policies, load_program
+from headrace.host.cli.policies import Policies, load_policy
+from headrace.host.cli.policies import no_self_test as untested
 from headrace.host.cli.size import SizeError, parse_size
+from headrace.host.serve.files import STDIN
+from headrace.host.serve.load import Reloading
 
 if TYPE_CHECKING:
+    from headrace.host.envoy.address import Address
+    from headrace.host.exchange.limits import Limits
+    from headrace.host.extproc.listen import UnixAddress
     from headrace.host.extproc.tls import Tls
     from headrace.host.serve.options import Listening, ServeOptions
     from headrace.host.serve.process import Host
 
 BODY_BYTES_MIN, BODY_BYTES_MAX = 1 << 10, 1 << 30
+SOAK_S_MAX = 24 * 3600
+RELOAD_S_MIN, RELOAD_S_MAX = 0.05, 3600.0
 CANNOT_LISTEN = 1  # the exit code for what the machine forbids, not the command line
 
 
@@ -29,11 +41,13 @@ def serve(
     policies: Policies,
     listen: f.Listen = "127.0.0.1:9002",
     metrics_listen: f.MetricsListen = "127.0.0.1:9090",
+    transport: f.Transported = f.Transport.NATIVE,
     tls_cert: f.TlsCert = None,
     tls_key: f.TlsKey = None,
     tls_client_ca: f.TlsClientCa = None,
     tls_self_signed: f.TlsSelfSigned = False,
     otlp: f.Otlp = "",
+    decision_log: f.DecisionLog = None,
     trace_sample: f.TraceSample = 1.0,
     log_level: f.Logged = f.LogLevel.INFO,
     body_limit: f.BodyLimit = "32MiB",
@@ -42,58 +56,93 @@ def serve(
     response_body_mode: f.ResponseBodyMode = f.Mode.STREAMED,
     message_timeout: f.MessageTimeout = 0.2,
     max_message_timeout: f.MaxMessageTimeout = 0.0,
+    reload_interval: f.ReloadInterval = 1.0,
+    soak: f.Soak = "0s",
+    no_self_test: f.NoSelfTest = False,
+    admin_token_file: f.AdminTokenFile = None,
     seed: f.Seed = 0,
 ) -> None:
     """Decide for an Envoy by a policy: which endpoint, who is shed, what is blocked.
 
     Everything wrong with flags and policy is told at once, with exit code 2, before
     anything listens. Port 0 takes a free port; the line `ready ...` names the real ones.
+    A policy whose files change replaces the old one without a restart; SIGHUP looks at once.
     SIGTERM lets open exchanges finish for the grace, then exits 0.
 
         headrace serve policies/quickstart.sched
     """
-    from headrace.host.exchange.limits import Limits
     from headrace.host.exchange.part import BodyMode, Modes
+    from headrace.host.extproc.transport import Transport
     from headrace.host.serve.options import ServeOptions
 
     mistakes = Mistakes()
     mistakes.bounded("--trace-sample", trace_sample, 0, 1)
     mistakes.bounded("--drain-grace", drain_grace, 0, 3600)
-    mistakes.bounded("--message-timeout", message_timeout, 0.001, 3600)
-    mistakes.bounded("--max-message-timeout", max_message_timeout, 0, 3600)
     mistakes.bounded("--seed", seed, 0, 2**63 - 1)
-    address = mistakes.address("--listen", listen, free_port=True)
-    limits = Limits(
-        body_bytes_max=_body_bytes(body_limit, mistakes),
-        message_timeout_s=message_timeout,
-        message_timeout_max_s=max_message_timeout,
-    )
+    address = _listen_address(listen, mistakes)
     options = ServeOptions(
         listen=address,
         metrics_listen=mistakes.address("--metrics-listen", metrics_listen, free_port=True),
-        tls=_self_signed(tls_cert, tls_key, address.host, mistakes)
-        if tls_self_signed
-        else _from_files(tls_cert, tls_key, tls_client_ca, mistakes),
+        tls=_tls(tls_cert, tls_key, tls_client_ca, address if tls_self_signed else None, mistakes),
+        transport=Transport(transport.value),
         otlp=_url("--otlp", otlp, mistakes),
         trace_sample_ratio=trace_sample,
         log_level=log_level.value,
         drain_grace_s=drain_grace,
-        limits=limits,
+        limits=_limits(body_limit, message_timeout, max_message_timeout, mistakes),
         modes=Modes(BodyMode[request_body_mode.name], BodyMode[response_body_mode.name]),
         seed=seed,
+        admin_token=read_token(admin_token_file, mistakes),
+        decision_log=decision_log,
     )
-    _run(_host(policies, options, mistakes), options)
+    reloading = _reloading(policies, reload_interval, soak, mistakes, tested=not no_self_test)
+    _run(_host(policies, options, reloading, mistakes), options)
 
 
-def _host(policies: list[str], options: "ServeOptions", mistakes: Mistakes) -> "Host":
+def _limits(body: str, timeout_s: float, timeout_max_s: float, mistakes: Mistakes) -> "Limits":
+    from headrace.host.exchange.limits import Limits
+
+    mistakes.bounded("--message-timeout", timeout_s, 0.001, 3600)
+    mistakes.bounded("--max-message-timeout", timeout_max_s, 0, 3600)
+    return Limits(
+        body_bytes_max=_body_bytes(body, mistakes),
+        message_timeout_s=timeout_s,
+        message_timeout_max_s=timeout_max_s,
+    )
+
+
+def _reloading(
+    policies: list[str], interval_s: float, soak: str, mistakes: Mistakes, *, tested: bool
+) -> Reloading:
+    from headrace.host.policytest.selftest import self_test
+
+    if interval_s and not RELOAD_S_MIN <= interval_s <= RELOAD_S_MAX:
+        allowed = f"{RELOAD_S_MIN:g} to {RELOAD_S_MAX:g}, or 0 to look only on SIGHUP"
+        mistakes.add(f"--reload-interval: `{interval_s:g}` is out of range: use {allowed}")
+    try:
+        soak_s = parse_duration(soak)
+        mistakes.bounded("--soak", soak_s, 0, SOAK_S_MAX)
+    except DurationError as error:
+        mistakes.add(f"--soak: {error}")
+        soak_s = 0.0
+    # What came through a pipe is gone.
+    paths = () if STDIN in policies else tuple(policies)
+    load = partial(load_policy, policies, self_test if tested else untested)
+    return Reloading(load, paths, interval_s=interval_s, soak_s=soak_s)
+
+
+def _host(
+    policies: list[str], options: "ServeOptions", reloading: Reloading, mistakes: Mistakes
+) -> "Host":
     """Return the host for the policy; exit 2 with every mistake so far if there is any."""
     from headrace.host.serve.process import Host, Unservable
 
-    program = load_program(policies, mistakes)
+    loaded = reloading.load()
+    mistakes.texts += loaded.problems
     host = None
-    if program is not None:
+    if loaded.program is not None:
         try:
-            host = Host(program, options)
+            host = Host(loaded.program, options, replace(reloading, read=loaded.read))
         except Unservable as error:
             mistakes.add(str(error))
     mistakes.stop()
@@ -113,7 +162,7 @@ def _run(host: "Host", options: "ServeOptions") -> None:
 
 async def _until_asked(host: "Host", options: "ServeOptions") -> None:
     """Serve until SIGTERM or SIGINT, then let open exchanges finish."""
-    with asked_to_end() as asked:
+    with asked_to_end() as asked, on_hangup(host.reload):
         listening = await host.start()
         try:
             typer.echo(_ready(listening, host.digest))
@@ -146,6 +195,19 @@ def _body_bytes(text: str, mistakes: Mistakes) -> int:
     return size
 
 
+def _listen_address(text: str, mistakes: Mistakes) -> "Address | UnixAddress":
+    from headrace.host.extproc.listen import UNIX, UnixAddress
+
+    if not text.startswith(UNIX):
+        return mistakes.address("--listen", text, free_port=True)
+    path = text.removeprefix(UNIX)
+    if not path.startswith("/"):
+        mistakes.add(
+            f"--listen: `{text}` is no absolute path: write e.g. `unix:/run/headrace.sock`"
+        )
+    return UnixAddress(path)
+
+
 def _url(name: str, text: str, mistakes: Mistakes) -> str:
     try:
         parts = urlsplit(text)
@@ -174,12 +236,26 @@ def _from_files(
     return None
 
 
-def _self_signed(
-    certificate: Path | None, key: Path | None, host: str, mistakes: Mistakes
+def _tls(
+    certificate: Path | None,
+    key: Path | None,
+    client_ca: Path | None,
+    self_signed_for: "Address | UnixAddress | None",
+    mistakes: Mistakes,
 ) -> "Tls | None":
+    if self_signed_for is not None:
+        return _self_signed(certificate, key, self_signed_for, mistakes)
+    return _from_files(certificate, key, client_ca, mistakes)
+
+
+def _self_signed(
+    certificate: Path | None, key: Path | None, listen: "Address | UnixAddress", mistakes: Mistakes
+) -> "Tls | None":
+    from headrace.host.envoy.address import Address
     from headrace.host.extproc.tls import self_signed
 
     if certificate is not None or key is not None:
         mistakes.add("--tls-self-signed: not together with --tls-cert and --tls-key")
         return None
-    return self_signed(["localhost", host], datetime.datetime.now(datetime.UTC))
+    names = ["localhost", listen.host] if isinstance(listen, Address) else ["localhost"]
+    return self_signed(names, datetime.datetime.now(datetime.UTC))

@@ -7,6 +7,7 @@ from typing import Annotated
 from headrace.host.cli.flags import flag
 
 _LISTENING, _OBSERVING, _BOUNDS = "Listening", "Observing", "Bounds"
+_POLICY = "Changing the policy"
 
 
 class LogLevel(Enum):
@@ -16,6 +17,13 @@ class LogLevel(Enum):
     INFO = "info"
     WARNING = "warning"
     ERROR = "error"
+
+
+class Transport(Enum):
+    """Who speaks gRPC with Envoy."""
+
+    NATIVE = "native"
+    GRPCIO = "grpcio"
 
 
 class Mode(Enum):
@@ -30,19 +38,35 @@ class Mode(Enum):
 
 Listen = Annotated[
     str,
-    flag("--listen", "Where Envoy reaches us (ext_proc).", metavar="IP:PORT", panel=_LISTENING),
+    flag(
+        "--listen",
+        "Where Envoy reaches us (ext_proc); `unix:/path` for a Unix socket.",
+        metavar="IP:PORT",
+        panel=_LISTENING,
+    ),
+]
+Transported = Annotated[
+    Transport,
+    flag(
+        "--transport",
+        "Who speaks gRPC: our own HTTP/2, or grpcio at several times the CPU.",
+        panel=_LISTENING,
+    ),
 ]
 MetricsListen = Annotated[
     str,
     flag(
         "--metrics-listen",
-        "Where /metrics, /healthz, /readyz and /decisions/last are.",
+        "Where /metrics, /healthz, /readyz, /policy and /decisions/last are.",
         metavar="IP:PORT",
         panel=_LISTENING,
     ),
 ]
 TlsCert = Annotated[
-    Path | None, flag("--tls-cert", "PEM certificate to show Envoy.", panel=_LISTENING)
+    Path | None,
+    flag(
+        "--tls-cert", "PEM certificate to show Envoy; read again when it changes.", panel=_LISTENING
+    ),
 ]
 TlsKey = Annotated[Path | None, flag("--tls-key", "PEM key of that certificate.", panel=_LISTENING)]
 TlsClientCa = Annotated[
@@ -54,6 +78,16 @@ TlsSelfSigned = Annotated[
 ]
 Otlp = Annotated[
     str, flag("--otlp", "Send spans there, by OTLP/HTTP.", metavar="URL", panel=_OBSERVING)
+]
+DecisionLog = Annotated[
+    Path | None,
+    flag(
+        "--decision-log",
+        "Write every decision with its reasons there, one JSON object a line, for "
+        "`headrace explain`; three files of 64 MiB.",
+        metavar="FILE",
+        panel=_OBSERVING,
+    ),
 ]
 TraceSample = Annotated[
     float,
@@ -94,6 +128,42 @@ MaxMessageTimeout = Annotated[
         "Envoy's `max_message_timeout`; 0: it grants no extension.",
         metavar="S",
         panel=_BOUNDS,
+    ),
+]
+ReloadInterval = Annotated[
+    float,
+    flag(
+        "--reload-interval",
+        "How often to look whether the policy's files have changed; 0: only on SIGHUP.",
+        metavar="S",
+        panel=_POLICY,
+    ),
+]
+Soak = Annotated[
+    str,
+    flag(
+        "--soak",
+        "Let a changed policy decide beside the old one for so long first, without effect; "
+        "it doubles the CPU of decisions meanwhile.",
+        metavar="DURATION",
+        panel=_POLICY,
+    ),
+]
+NoSelfTest = Annotated[
+    bool,
+    flag(
+        "--no-self-test",
+        "Take a policy that fails its own `test` blocks too, at start and when it changes.",
+        panel=_POLICY,
+    ),
+]
+AdminTokenFile = Annotated[
+    Path | None,
+    flag(
+        "--admin-token-file",
+        "Who shows its content may change the policy where /policy is; without it, "
+        "only on loopback.",
+        panel=_POLICY,
     ),
 ]
 Seed = Annotated[int, flag("--seed", "Of every pseudo-random choice.", panel=_BOUNDS)]

@@ -1,7 +1,7 @@
 """What a whole chain must see of an exchange."""
 
 from headrace.dsl.program import Program
-from headrace.extensions.picker.snapshot import Store
+from headrace.extensions.picker.store import Store
 from headrace.extensions.registry import Site, build
 from headrace.extensions.stage import Needs, Outcome, union
 

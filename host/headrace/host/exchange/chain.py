@@ -8,12 +8,16 @@ not be, or is thrown `EffectRefused` or `DeadlineMissed`, takes its stage's road
 
 from collections.abc import Callable, Coroutine, Generator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any, TypeVar, cast
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from headrace.extensions.headers import Pairs
 from headrace.extensions.reasons import Reason
 from headrace.extensions.stage import (
+    CONTINUE,
     Action,
     Answer,
     Asking,
@@ -52,8 +56,7 @@ class BadAction(Exception):
     """A hook did what its contract does not allow: a bug of the stage."""
 
 
-@dataclass(frozen=True, slots=True)
-class Ask:
+class Ask(Struct, frozen=True):
     """An effect that a hook awaits, and when the hook must be done."""
 
     stage: str
@@ -64,8 +67,7 @@ class Ask:
 Steps = Generator[Ask, Any, T]
 
 
-@dataclass(slots=True)
-class Slot:
+class Slot(Struct):
     """One stage's filter in one exchange. Written by its chain only.
 
     out   the stage has failed and is not asked again (but for `on_end`)
@@ -82,20 +84,23 @@ class Slot:
 
 def slot(stage: Stage, opened: Filter) -> Slot:
     """Return a slot that knows which hooks of *opened* are to be called: those it has and needs."""
-    kind = type(opened)
-    told = stage.needs.response is not ResponseNeed.NONE
-    return Slot(
-        stage,
-        opened,
-        on_request=kind.on_request is not Filter.on_request,
-        on_head=kind.on_response_headers is not Filter.on_response_headers,
-        on_event=told and kind.on_response_event is not Filter.on_response_event,
-        on_end=told and kind.on_response_end is not Filter.on_response_end,
+    kind: Any = type(opened)  # mypy takes a class for unhashable
+    return Slot(stage, opened, *_hooks(kind, stage.needs.response))
+
+
+@lru_cache(maxsize=256)  # asked for every exchange, of the few stages of a chain
+def _hooks(kind: type[Filter], need: ResponseNeed) -> tuple[bool, bool, bool, bool]:
+    """Return whether `on_request`, `on_head`, `on_event` and `on_end` are to be called."""
+    told = need is not ResponseNeed.NONE
+    return (
+        kind.on_request is not Filter.on_request,
+        kind.on_response_headers is not Filter.on_response_headers,
+        told and kind.on_response_event is not Filter.on_response_event,
+        told and kind.on_response_end is not Filter.on_response_end,
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(Struct, frozen=True):
     """A hook that was called and awaits; *hook* is its coroutine, if the stage keeps the rules."""
 
     at: Slot
@@ -106,8 +111,7 @@ class Asked:
     hook: Any
 
 
-@dataclass(slots=True)
-class Chain:
+class Chain(Struct):
     """The filters of one exchange and the log of their runs. Written by one Exchange.
 
     now_s      set by the exchange before each step
@@ -122,7 +126,7 @@ class Chain:
     now_s: float = 0.0
     asked: int = 0
     streaming: bool = False
-    runs: list[StageRun] = field(default_factory=list[StageRun])
+    runs: list[StageRun] = []
 
     def call(
         self, at: Slot, name: str, hook: Hook, value: object, apply: Apply
@@ -139,7 +143,8 @@ class Chain:
             self._settle(at, name, started_s, decided, apply)
         except Exception as fault:  # whatever a stage raises is the stage's failure
             return self._road(at, name, started_s, fault, value, apply)
-        return cast(Action, decided)
+        settled: Action = decided
+        return settled
 
     def drive(self, asked: "Asked") -> Steps[Action]:
         """Drive a hook that awaits to its decision, then do as `call` does."""
@@ -164,9 +169,10 @@ class Chain:
     def _settle(self, at: Slot, name: str, started_s: float, action: Action, apply: Apply) -> None:
         if type(action) is EndReply and not self.streaming:
             raise BadAction("`EndReply` without `StartReply`")
-        apply(at, action)
+        if action is not CONTINUE:
+            apply(at, action)
         if action.records or type(action) is not Continue or name != "on_response_event":
-            self._note(at, name, started_s, _result(action), action.records)
+            self._note(at, name, started_s, _RESULTS[type(action)], action.records)
 
     def _driven(self, at: Slot, name: str, hook: Any) -> Steps[Action]:
         if not isinstance(hook, Coroutine):
@@ -209,7 +215,8 @@ class Chain:
             except Exception as again:  # a failing fallback leaves the closed road
                 self._note(at, "fallback", self.clock(), "failed", (), "closed", _where(again))
             else:
-                self._note(at, "fallback", self.clock(), _result(action), action.records)
+                result = _RESULTS[type(action)]
+                self._note(at, "fallback", self.clock(), result, action.records)
                 return action
         elif policy is not OnFailure.CLOSED:
             at.out = True
@@ -234,8 +241,7 @@ class Chain:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Stopped:
+class Stopped(Struct, frozen=True):
     """The chain ended with an answer of ours. *headers* are its final ones, `:status` left out."""
 
     answer: Reject | Answer | EndReply
@@ -256,10 +262,6 @@ def _closed(stage: str, fault: Exception) -> Reject:
 
 
 _RESULTS = {Continue: "continue", Reject: "reject", Answer: "answer", EndReply: "answer"}
-
-
-def _result(action: Action) -> str:
-    return _RESULTS[type(action)]
 
 
 def _where(fault: Exception) -> str:

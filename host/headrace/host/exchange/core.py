@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import Any, TypeVar
+
+from msgspec import Struct
 
 from headrace.extensions.headers import EMPTY, Headers, Pairs
 from headrace.extensions.reasons import Reason
@@ -47,16 +48,14 @@ T = TypeVar("T")
 FDS = BodyMode.FULL_DUPLEX_STREAMED
 
 
-@dataclass(slots=True)
-class Waiting:
+class Waiting(Struct):
     """A pass that waits for an effect."""
 
     walk: "Walk"
     due_s: float
 
 
-@dataclass(frozen=True, slots=True)
-class Walk:
+class Walk(Struct, frozen=True):
     """A pass under way.
 
     mode     of its direction's body: outside FULL_DUPLEX_STREAMED Envoy's timer runs
@@ -71,13 +70,14 @@ class Walk:
     until_s: float
 
 
-@dataclass(slots=True)
-class Core:
+class Core(Struct):
     """State of one exchange that both directions use. Written by that exchange only.
 
     silent       an answer of ours is out, or the stream is aborted: parts are consumed unseen
     head_seen    the request's head has come
     reason       why the answer was ours
+    refusal      the reject that the client was told, if any
+    told         the headers of a whole answer of ours
     status       what the client got, as far as we know
     local        the streamed answer of ours, once begun
     """
@@ -89,19 +89,21 @@ class Core:
     now_s: float
     chain: Chain
     request: Request
-    outputs: list[Output] = field(default_factory=list[Output])
-    waiting: dict[int, Waiting] = field(default_factory=dict[int, Waiting])
+    outputs: list[Output] = []
+    waiting: dict[int, Waiting] = {}
     opened: bool = False
     head_seen: bool = False
     silent: bool = False
     reason: Reason | None = None
+    refusal: Reject | None = None
+    told: Pairs = ()
     status: int = 0
     decided_s: float | None = None
-    attributes: dict[str, Json] = field(default_factory=dict[str, Json])
-    metadata: dict[str, Mapping[str, Json]] = field(default_factory=dict[str, Mapping[str, Json]])
+    attributes: dict[str, Json] = {}
+    metadata: dict[str, Mapping[str, Json]] = {}
     local: "LocalAnswer | None" = None
     _tickets: int = 0
-    _extended: set[object] = field(default_factory=set[object])
+    _extended: set[object] = set()
 
     def open(self, headers: Headers) -> None:
         """Open the filters, once, when the first part has come."""
@@ -117,7 +119,8 @@ class Core:
             if opened is not None:
                 slots.append(slot(stage, opened))
         self.chain.slots = tuple(slots)
-        self.request = Request(self.id, headers)
+        unix_s = self.plan.epoch_s + self.now_s
+        self.request = Request(self.id, headers, unix_s=unix_s)
 
     def learn(self, context: Context) -> None:
         """Keep what came beside a part; later values of a key replace earlier ones."""
@@ -183,7 +186,7 @@ class Core:
         self.drop_waiting()
         answer = stopped.answer
         if isinstance(answer, Reject):
-            self.reason = answer.reason
+            self.reason, self.refusal = answer.reason, answer
         if self.local is not None:
             self._end_stream(answer, stopped.headers)
         else:
@@ -191,7 +194,7 @@ class Core:
             grpc = self.request.headers.get("content-type").startswith("application/grpc")
             headers = stopped.headers or tuple(head_of(answer).items())
             reply = immediate(answer, headers, grpc, metadata)
-            self.status = reply.status
+            self.status, self.told = reply.status, headers
             self.outputs.append(reply)
         self.decided_s = self.decided_s or self.now_s
         self.silent = True
@@ -291,8 +294,7 @@ class Core:
         self.outputs.append(reply)
 
 
-@dataclass(slots=True)
-class LocalAnswer:
+class LocalAnswer(Struct):
     """A streamed answer of ours. Written by its Core.
 
     Envoy 1.40 takes one only while the body mode is NONE or FULL_DUPLEX_STREAMED, and only
@@ -303,7 +305,7 @@ class LocalAnswer:
     status: int
     headers: Pairs
     collects: bool
-    pieces: list[bytes] = field(default_factory=list[bytes])
+    pieces: list[bytes] = []
     size: int = 0
 
     @property

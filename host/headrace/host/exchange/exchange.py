@@ -5,6 +5,7 @@ may follow which, which reply is owed when, how header changes fold, what is bou
 and that bytes are never lost silently. It does no I/O and reads no clock.
 """
 
+from headrace.extensions.headers import EMPTY, Headers
 from headrace.extensions.reasons import Reason
 from headrace.extensions.stage import Outcome, Reject
 from headrace.host.exchange.chain import EffectRefused
@@ -41,6 +42,11 @@ class Exchange:
         )
 
     @property
+    def decided(self) -> bool:
+        """Whether the request has been decided on, by whatever road."""
+        return self._core.decided_s is not None
+
+    @property
     def outcome(self) -> Outcome | None:
         """How it ended; None before `end`."""
         return self._outcome
@@ -66,7 +72,8 @@ class Exchange:
             (self._request if asks else self._response).receive(part)
         elif fresh and isinstance(part, Chunk):
             self._count(part)
-        return self._take()
+        outputs, core.outputs = core.outputs, []
+        return outputs
 
     def resume(self, ticket: int, reply: object, now_s: float) -> list[Output]:
         """Take the *reply* of the effect with this *ticket*; a stale one is ignored."""
@@ -111,14 +118,21 @@ class Exchange:
         core = self._core
         core.now_s = now_s
         if self._outcome is None:
-            core.drop_waiting()
-            core.outputs = [o for o in core.outputs if isinstance(o, Cancel)]
-            if termination in ("complete", "client-gone"):
-                termination = "complete" if self._ended() else "client-gone"
-            self._outcome = self._sum_up(termination)
-            core.chain.now_s = now_s
-            core.chain.finish(self._outcome)
+            try:
+                self._finish(termination)
+            finally:
+                core.plan.ended()
         return self._take()
+
+    def _finish(self, termination: str) -> None:
+        core = self._core
+        core.drop_waiting()
+        core.outputs = [o for o in core.outputs if isinstance(o, Cancel)]
+        if termination in ("complete", "client-gone"):
+            termination = "complete" if self._ended() else "client-gone"
+        self._outcome = self._sum_up(termination)
+        core.chain.now_s = core.now_s
+        core.chain.finish(self._outcome)
 
     def _ended(self) -> bool:
         over = (Stand.ENDED, Stand.CLOSED)
@@ -158,4 +172,19 @@ class Exchange:
             traceparent=core.traceparent,
             request_bytes=self._request.body_bytes,
             response_bytes=response.body_bytes,
+            policy=core.plan.policy,
+            generation=core.plan.generation,
+            program=core.plan.program,
+            message=core.refusal.message if core.refusal else "",
+            retry_after_s=core.refusal.retry_after_s if core.refusal else None,
+            response_headers=self._told(),
         )
+
+    def _told(self) -> Headers:
+        """Return the headers of what the client got."""
+        core, response = self._core, self._response
+        if core.told:
+            return Headers(core.told)
+        if core.local is not None:
+            return Headers(core.local.headers)
+        return response.change.overlay.headers() if response.head is not None else EMPTY

@@ -2,8 +2,9 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import lru_cache
+
+from msgspec import Struct
 
 from headrace.extensions.headers import Headers, Pairs
 from headrace.host.exchange.reply import NO_CHANGE, HeaderMutation
@@ -55,15 +56,14 @@ def _checked_name(name: str) -> str:
     return name
 
 
-@dataclass(slots=True)
-class Overlay:
+class Overlay(Struct):
     """Header fields with changes on top. Written by one exchange; a copy is one hook's draft.
 
     touched  name -> its values after the changes, for the names that were changed
     """
 
     base: Headers
-    touched: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    touched: dict[str, tuple[str, ...]] = {}
     _headers: Headers | None = None
     _mutation: HeaderMutation | None = None
 

@@ -4,8 +4,9 @@ A direction may begin with any part, because Envoy skips headers and bodies that
 configured not to send. The two directions know nothing of each other.
 """
 
-from dataclasses import dataclass
 from enum import Enum
+
+from msgspec import Struct
 
 from headrace.host.exchange.part import Kind, Part
 
@@ -42,8 +43,7 @@ class ProtocolFault(Exception):
     """Envoy sent a part that may not come now: a bug of theirs or ours, never the client's."""
 
 
-@dataclass(slots=True)
-class Order:
+class Order(Struct):
     """The stand of one direction of one exchange. Written by its Exchange only."""
 
     stand: Stand = Stand.NEW

@@ -5,7 +5,7 @@ make, and every message makes one.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum, IntEnum
 from typing import ClassVar
 
@@ -55,14 +55,11 @@ class Modes:
         return self.request if direction is Direction.REQUEST else self.response
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
+class Context(Struct, frozen=True):
     """What may come beside a part: Envoy attributes, and metadata (namespace -> key -> value)."""
 
-    attributes: Mapping[str, Json] = field(default_factory=dict[str, Json])
-    metadata: Mapping[str, Mapping[str, Json]] = field(
-        default_factory=dict[str, Mapping[str, Json]]
-    )
+    attributes: Mapping[str, Json] = {}
+    metadata: Mapping[str, Mapping[str, Json]] = {}
 
 
 class Head(Struct, frozen=True, gc=False):

@@ -1,11 +1,11 @@
 """The four passes through a chain: request, response head, response event, response end."""
 
-from collections.abc import Generator, Sequence
-from dataclasses import dataclass
+from collections.abc import Generator, Iterator, Sequence
 
+from msgspec import Struct
 from msgspec.structs import replace
 
-from headrace.extensions.headers import Headers
+from headrace.extensions.headers import EMPTY, Headers
 from headrace.extensions.stage import (
     Action,
     Answer,
@@ -35,8 +35,7 @@ from headrace.host.exchange.fold import ChangeRefused, Overlay
 from headrace.host.exchange.local import head_of, status_of
 
 
-@dataclass(slots=True)
-class Change:
+class Change(Struct):
     """What the hooks of one pass have changed so far. Written by that pass only."""
 
     overlay: Overlay
@@ -62,8 +61,12 @@ class Change:
             self.metadata = merged
 
 
-@dataclass(frozen=True, slots=True)
-class Passed:
+def unchanged() -> Change:
+    """Return no change to no headers."""
+    return Change(Overlay(EMPTY))
+
+
+class Passed(Struct, frozen=True):
     """Every stage lets it pass, with these changes."""
 
     change: Change
@@ -156,20 +159,23 @@ def event_pass(chain: Chain, event: ResponseEvent) -> Steps[ResponseEvent | Reje
 
 def observe(chain: Chain, event: ResponseEvent) -> Steps[None] | None:
     """Tell every observing stage of *event*; return what is left to do if a hook awaits."""
-    slots = [s for s in reversed(chain.slots) if s.on_event and not s.out]
-    for done, at in enumerate(slots, 1):
-        hook = at.filter.on_response_event
-        action = chain.call(at, "on_response_event", hook, event, _observed)
-        if isinstance(action, Asked):
-            return _observe_on(chain, event, action, slots[done:])
+    rest = reversed(chain.slots)
+    for at in rest:
+        if at.on_event and not at.out:
+            hook = at.filter.on_response_event
+            action = chain.call(at, "on_response_event", hook, event, _observed)
+            if isinstance(action, Asked):
+                return _observe_on(chain, event, action, rest)
     return None
 
 
 def _observe_on(
-    chain: Chain, event: ResponseEvent, asked: Asked, rest: Sequence[Slot]
+    chain: Chain, event: ResponseEvent, asked: Asked, rest: Iterator[Slot]
 ) -> Steps[None]:
     yield from chain.drive(asked)
     for at in rest:
+        if at.out or not at.on_event:
+            continue
         hook = at.filter.on_response_event
         action = chain.call(at, "on_response_event", hook, event, _observed)
         if isinstance(action, Asked):

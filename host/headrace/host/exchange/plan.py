@@ -3,9 +3,14 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from headrace.dsl.program import Program
 from headrace.extensions.headers import Headers
 from headrace.extensions.stage import Needs, Stage
 from headrace.host.exchange.limits import Limits
+
+
+def _nothing() -> None:
+    """Count nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +20,9 @@ class Plan:
     forged  request headers -> the names of control headers that this client may not send
     needs   what all its stages together must see
     clock   monotonic seconds, for the durations in the log only; decisions use `now_s`
+    epoch_s what the wall clock shows when the clock of `now_s` shows 0
+    policy, generation, program  whose exchanges these are, for the record
+    ended   called at the end of every exchange, once
     """
 
     chain: str
@@ -23,3 +31,8 @@ class Plan:
     forged: Callable[[Headers], tuple[str, ...]]
     needs: Needs
     clock: Callable[[], float]
+    policy: str = ""
+    generation: int = 0
+    program: Program | None = None
+    ended: Callable[[], None] = _nothing
+    epoch_s: float = 0.0

@@ -6,8 +6,9 @@ decision means for the wire is its Sink's business.
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any, Protocol
+
+from msgspec import Struct, field
 
 from headrace.extensions.headers import EMPTY, Headers
 from headrace.extensions.reasons import Reason
@@ -43,25 +44,28 @@ class Sink(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class ChunkEnd:
+class ChunkEnd(Struct, frozen=True):
     """Work: all events that one counted body message completed are decided."""
 
-    data: bytes = field(repr=False)
+    data: bytes
+
+    def __repr__(self) -> str:
+        return f"ChunkEnd({len(self.data)} bytes)"
 
 
-@dataclass(frozen=True, slots=True)
-class BodyEnd:
+class BodyEnd(Struct, frozen=True):
     """Work: the response is complete; by *data*, its last body message, or by trailers (None)."""
 
-    data: bytes | None = field(repr=False)
+    data: bytes | None
+
+    def __repr__(self) -> str:
+        return f"BodyEnd({len(self.data or b'')} bytes)"
 
 
 Work = ResponseEvent | ChunkEnd | BodyEnd
 
 
-@dataclass(slots=True)
-class Reading:
+class Reading(Struct):
     """The reading of one response body. Written by its ResponseSide only.
 
     gated       a stage may hold, change or refuse events; else they are told after the fact
@@ -117,7 +121,7 @@ class Reading:
         self.event_count += len(events)
         limits = self.core.plan.limits
         bound = limits.gate_bytes_max if self.gated else limits.observe_bytes_max
-        size = sum([len(event.raw) for event in events])
+        size = len(events[0].raw) if len(events) == 1 else sum([len(e.raw) for e in events])
         if self.work_bytes + size <= bound or not self.busy:
             self.work_bytes += size
             self.work += events

@@ -4,8 +4,9 @@ Which replies are owed, and when, depends on the body mode (Envoy's ext_proc.pro
 `ProcessingMode.BodySendMode`); the stages never notice it.
 """
 
-from dataclasses import dataclass, field
 from enum import Enum
+
+from msgspec import Struct, field
 
 from headrace.extensions.call import Call, CallFault, parse_call
 from headrace.extensions.headers import EMPTY
@@ -17,7 +18,7 @@ from headrace.host.exchange.core import Core
 from headrace.host.exchange.cut import cut
 from headrace.host.exchange.fold import Overlay
 from headrace.host.exchange.part import BodyMode, Chunk, Direction, Head, Modes, Part
-from headrace.host.exchange.passes import Change, Passed, request_pass
+from headrace.host.exchange.passes import Change, Passed, request_pass, unchanged
 from headrace.host.exchange.reply import (
     NO_CHANGE,
     BodyReply,
@@ -42,8 +43,7 @@ class Stand(Enum):
     PASSING = "passing"
 
 
-@dataclass(slots=True)
-class RequestSide:
+class RequestSide(Struct):
     """One exchange's request. Written by its Exchange only.
 
     held        the parts that wait for the decision, as they came
@@ -57,7 +57,7 @@ class RequestSide:
     stand: Stand = Stand.COLLECTING
     head: Head | None = None
     head_owed: bool = False
-    held: list[bytes] = field(default_factory=list[bytes])
+    held: list[bytes] = []
     held_bytes: int = 0
     body_bytes: int = 0
     replies_owed: int = 0
@@ -68,7 +68,7 @@ class RequestSide:
     begun: bool = False
     heard_s: float = 0.0
     released: HeaderMutation = NO_CHANGE
-    change: Change = field(default_factory=lambda: Change(Overlay(EMPTY)))
+    change: Change = field(default_factory=unchanged)
 
     def receive(self, part: Part) -> None:
         """Take one part of the request, in an order that has been checked."""
@@ -90,7 +90,7 @@ class RequestSide:
 
     def idle_due_s(self) -> float | None:
         """Return when a held body has paused for too long; None while none is held."""
-        if self.stand is not Stand.COLLECTING or not self.owes or self.mode in WHOLE:
+        if self.stand is not Stand.COLLECTING or not self.begun or self.mode in WHOLE:
             return None
         return self.heard_s + self.core.plan.limits.body_idle_s
 
@@ -169,7 +169,14 @@ class RequestSide:
                 return
             body = read
         core.request = Request(
-            core.id, headers, body, self._call(body), None, core.attributes, core.metadata
+            core.id,
+            headers,
+            body,
+            self._call(body),
+            None,
+            core.attributes,
+            core.metadata,
+            core.request.unix_s,
         )
         state = (REQUEST, self.head_owed)
         core.run(request_pass(core.chain, core.request, self.change), self._done, self.mode, state)

@@ -4,7 +4,7 @@ Observing stages are told of an event after its bytes have gone. Under a gating 
 head waits for the first verdict where Envoy lets it, so that a refusal is a clean answer.
 """
 
-from dataclasses import dataclass, field
+from msgspec import Struct, field
 
 from headrace.extensions.headers import EMPTY, Headers
 from headrace.extensions.reasons import Reason
@@ -19,7 +19,7 @@ from headrace.host.exchange.cut import cut
 from headrace.host.exchange.fold import Overlay
 from headrace.host.exchange.local import error_body, event_error
 from headrace.host.exchange.part import BodyMode, Chunk, Direction, Head, Part, Trailers
-from headrace.host.exchange.passes import Change, Passed, head_pass
+from headrace.host.exchange.passes import Change, Passed, head_pass, unchanged
 from headrace.host.exchange.reader import Reader
 from headrace.host.exchange.reading import Reading
 from headrace.host.exchange.reply import (
@@ -38,8 +38,7 @@ FDS = BodyMode.FULL_DUPLEX_STREAMED
 WHOLE = (BodyMode.BUFFERED, BodyMode.BUFFERED_PARTIAL)
 
 
-@dataclass(slots=True)
-class ResponseSide:
+class ResponseSide(Struct):
     """One exchange's response. Written by its Exchange only.
 
     parts         what came while a stage waits for an effect about the head
@@ -51,33 +50,30 @@ class ResponseSide:
     core: Core
     mode: BodyMode
     need: ResponseNeed = ResponseNeed.NONE
+    gated: bool = False
     head: Head | None = None
     head_owed: bool = False
     head_decided: bool = False
     ended: bool = False
     reading: Reading | None = None
-    parts: list[Chunk | Trailers] = field(default_factory=list[Chunk | Trailers])
+    parts: list[Chunk | Trailers] = []
     replies_owed: int = 0
-    released: list[bytes] = field(default_factory=list[bytes])
+    released: list[bytes] = []
     cut_short: bool = False
     body_bytes: int = 0
     head_s: float | None = None
     trailers: Headers = EMPTY
     trailed: bool = False
-    change: Change = field(default_factory=lambda: Change(Overlay(EMPTY)))
+    change: Change = field(default_factory=unchanged)
 
     @property
     def event_stream(self) -> bool:
         return self.reading is not None and self.reading.reader.event_stream
 
     @property
-    def _gated(self) -> bool:
-        return self.need is ResponseNeed.GATE
-
-    @property
     def owes(self) -> bool:
         """Whether Envoy waits for a reply, or bytes are held."""
-        held = self._gated and (any(self.released) or not self.ended)
+        held = self.gated and (any(self.released) or not self.ended)
         return self.head_owed or bool(self.parts) or (held and self.head is not None)
 
     def receive(self, part: Part) -> None:
@@ -116,7 +112,7 @@ class ResponseSide:
         status = head.headers.get(":status")
         core.status = int(status) if status.isdecimal() else 0
         self._open_reading(head.headers)
-        if self._gated and self.mode is BodyMode.NONE and not head.end_of_stream:
+        if self.gated and self.mode is BodyMode.NONE and not head.end_of_stream:
             core.reject(_unseen())
             return
         self.change.overlay = Overlay(head.headers)
@@ -127,9 +123,10 @@ class ResponseSide:
     def _open_reading(self, headers: Headers) -> None:
         core = self.core
         self.need = core.plan.needs.response
+        self.gated = self.need is ResponseNeed.GATE
         if core.chain.slots and self.need is not ResponseNeed.NONE:
-            reader = Reader(headers, self._gated, core.plan.limits)
-            self.reading = Reading(core, self.mode, self._gated, reader, self)
+            reader = Reader(headers, self.gated, core.plan.limits)
+            self.reading = Reading(core, self.mode, self.gated, reader, self)
 
     def _head_done(self, result: Passed | Stopped) -> None:
         core = self.core
@@ -144,7 +141,7 @@ class ResponseSide:
         if self.reading is not None and self.reading.reader.rewrites:
             self.change.overlay.strip(("content-encoding",))
         assert self.head is not None
-        waits = self._gated and self.mode is FDS and not self.head.end_of_stream
+        waits = self.gated and self.mode is FDS and not self.head.end_of_stream
         if not waits:
             self._send_head()
         if self.head.end_of_stream:
@@ -168,23 +165,23 @@ class ResponseSide:
             self._swallow(part)
         elif isinstance(part, Chunk):
             self._take_chunk(part)
-        elif self._gated and self.mode not in WHOLE:
+        elif self.gated and self.mode not in WHOLE:
             self._finish(None)
         else:
-            if not self._gated:
+            if not self.gated:
                 self._finish(None)
             self.core.outputs.append(TrailersReply(RESPONSE))
 
     def _take_chunk(self, chunk: Chunk) -> None:
         self.replies_owed += 1
-        if not self._gated:
+        if not self.gated:
             self._pass(chunk)
         elif self.mode is BodyMode.BUFFERED_PARTIAL and not chunk.end_of_stream:
             self.core.reject(_unseen())
             return
-        whole = chunk.end_of_stream or (self._gated and self.mode in WHOLE)
+        whole = chunk.end_of_stream or (self.gated and self.mode in WHOLE)
         if self.reading is not None:
-            self.reading.push(chunk.data, self._gated and self.mode is not FDS and not whole)
+            self.reading.push(chunk.data, self.gated and self.mode is not FDS and not whole)
         if whole:
             self._finish(chunk.data)
 
@@ -266,12 +263,12 @@ class ResponseSide:
     def refuse(self, reject: Reject) -> None:
         """Answer with *reject*: cleanly while Envoy holds the head, else inside the body."""
         core = self.core
-        if not self._gated:
+        if not self.gated:
             return
         if self.head_owed or self.mode in WHOLE:
             core.reject(reject)
             return
-        core.reason = reject.reason
+        core.reason, core.refusal = reject.reason, reject
         error = event_error(reject) if self.event_stream else error_body(reject)
         assert self.reading is not None
         self.reading.work.clear()

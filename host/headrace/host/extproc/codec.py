@@ -1,10 +1,10 @@
 """Protobuf messages to parts, and replies to protobuf messages."""
 
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 from google.protobuf.message import DecodeError
+from msgspec import Struct
 
 from headrace.extensions.headers import Headers, Pairs, value_bytes, value_text
 from headrace.extensions.stage import Json
@@ -57,8 +57,7 @@ class WireFault(Exception):
     """The peer sent what no ext_proc client may send. The stream is aborted INVALID_ARGUMENT."""
 
 
-@dataclass(frozen=True, slots=True)
-class Incoming:
+class Incoming(Struct, frozen=True):
     """One message of the peer.
 
     part           None if the message only speaks of gRPC flow control, which we need not obey
@@ -85,6 +84,10 @@ def decode(message: bytes, want_context: bool = True) -> Incoming:
     except DecodeError as error:
         raise WireFault("not a `ProcessingRequest`") from error
     kind: str | None = request.WhichOneof("request")
+    if kind == "response_body" and not request.HasField("protocol_config"):
+        body = request.response_body  # most messages are: every piece of every answer
+        chunk = Chunk(RESPONSE, body.body, body.end_of_stream)
+        return Incoming(chunk, None, request.observability_mode)
     context = _context(request) if want_context and kind != "response_body" else None
     modes = _modes(request.protocol_config) if request.HasField("protocol_config") else None
     return Incoming(_part(request, kind, context), modes, request.observability_mode)
@@ -132,17 +135,14 @@ def _modes(config: pb.ProtocolConfiguration) -> Modes:
 
 
 def _context(request: pb.ProcessingRequest) -> Context | None:
-    has_metadata = request.HasField("metadata_context")
-    if not has_metadata and not request.attributes:
+    # Maps are walked by key: their `items` and `values` are generators written in Python.
+    structs, spaces = request.attributes, request.metadata_context.filter_metadata
+    if not structs and not spaces:
         return None
     attributes: dict[str, Json] = {}
-    for struct in request.attributes.values():
-        attributes.update(plain(struct))
-    metadata: dict[str, dict[str, Json]] = {}
-    if has_metadata:
-        spaces = request.metadata_context.filter_metadata
-        metadata = {namespace: plain(struct) for namespace, struct in spaces.items()}
-    return Context(attributes, metadata)
+    for filter_name in structs:
+        attributes |= plain(structs[filter_name])
+    return Context(attributes, {namespace: plain(spaces[namespace]) for namespace in spaces})
 
 
 def encode(reply: Message) -> bytes:

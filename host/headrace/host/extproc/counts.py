@@ -34,6 +34,10 @@ class Counts(Protocol):
         """Count a broken invariant of ours; *where* is a fixed word."""
         ...
 
+    def refused(self, kind: str) -> None:
+        """Count what a limit of the transport refused, by a fixed word."""
+        ...
+
 
 class NoCounts:
     """Counts nothing."""
@@ -57,4 +61,7 @@ class NoCounts:
         """Do nothing."""
 
     def bug(self, where: str) -> None:
+        """Do nothing."""
+
+    def refused(self, kind: str) -> None:
         """Do nothing."""

@@ -4,27 +4,30 @@ import asyncio
 
 from headrace.host.extproc.counts import Counts, NoCounts
 from headrace.host.extproc.edge import Performer
+from headrace.host.extproc.grpcio_health import health_service
 from headrace.host.extproc.health import Health
+from headrace.host.extproc.listen import UNIX, ListenError, claim_unix
 from headrace.host.extproc.opening import Factory
 from headrace.host.extproc.options import GrpcOptions
 from headrace.host.extproc.rpc import (
     DEAD_STREAM,
     AbortError,
+    Certificate,
     Context,
     Server,
     duplex,
     server,
     service,
     status,
+    tls,
 )
+from headrace.host.extproc.service import SERVICE
 from headrace.host.extproc.session import CHAIN_METADATA, TRACE_METADATA, Door, Session
+from headrace.host.extproc.tls import Renewal, Tls
 
-SERVICE = "envoy.service.ext_proc.v3.ExternalProcessor"
+__all__ = ["EXPEL_S", "SERVICE", "GrpcServer", "ListenError"]
+
 EXPEL_S = 2.0  # how long a status may take to reach the peers after the grace
-
-
-class ListenError(Exception):
-    """An address that cannot be listened on: the operator's mistake."""
 
 
 class GrpcServer:
@@ -58,7 +61,9 @@ class GrpcServer:
         return len(self._calls)
 
     async def start(self, address: str) -> int:
-        """Listen on *address* (``host:port``, port 0 for any) and return the port.
+        """Listen on *address* and return the port, 0 for a Unix socket.
+
+        address  ``host:port``, port 0 for any, or ``unix:/path``
 
         Health says NOT_SERVING until `set_serving`.
 
@@ -69,20 +74,22 @@ class GrpcServer:
         options = self._options
         processor = service(SERVICE, {"Process": duplex(self._process)})
         grpc = server(
-            (processor, self._health.handlers()),
-            options.channel_arguments(),
+            (processor, health_service(self._health)),
+            _channel_arguments(options),
             options.exchanges_max,
         )
+        if address.startswith(UNIX):
+            claim_unix(address.removeprefix(UNIX))
         try:
             if options.tls is None:
                 port = grpc.add_insecure_port(address)
             else:
-                port = grpc.add_secure_port(address, options.tls.credentials())
+                port = grpc.add_secure_port(address, _credentials(options.tls))
         except RuntimeError as error:
             raise ListenError(f"cannot listen on `{address}`: is the port taken?") from error
         await grpc.start()
         self._server = grpc
-        return port
+        return 0 if address.startswith(UNIX) else port
 
     def set_serving(self, serving: bool) -> None:
         """Say by health whether new streams are welcome. They are served all the same."""
@@ -200,3 +207,42 @@ class _Call:
                 # The peer has reset the stream; the next read says so in its own way.
                 self._gone = True
                 frames.clear()
+
+
+def _channel_arguments(options: GrpcOptions) -> list[tuple[str, int]]:
+    arguments = [
+        ("grpc.so_reuseport", 0),  # a taken port is an error, not a silent second server
+        ("grpc.max_receive_message_length", options.message_bytes_max),
+        ("grpc.max_send_message_length", options.message_bytes_max),
+        ("grpc.max_metadata_size", options.metadata_bytes_max),
+        ("grpc.http2.bdp_probe", 0),
+        ("grpc.http2.lookahead_bytes", options.window_bytes),
+        ("grpc.max_concurrent_streams", options.streams_per_connection),
+        ("grpc.keepalive_permit_without_calls", 1),
+        (
+            "grpc.http2.min_ping_interval_without_data_ms",
+            int(options.ping_interval_min_s * 1000),
+        ),
+        ("grpc.enable_http_proxy", 0),
+    ]
+    if options.connection_age_max_s is not None:
+        arguments += [
+            ("grpc.max_connection_age_ms", int(options.connection_age_max_s * 1000)),
+            ("grpc.max_connection_age_grace_ms", int(options.connection_age_grace_s * 1000)),
+        ]
+    return arguments
+
+
+def _credentials(first: Tls) -> object:
+    """Return *first*, followed where its files go, for gRPC, which does ALPN itself."""
+    renewal = Renewal(first)
+
+    def renewed() -> Certificate | None:
+        newer = renewal.look()
+        return None if newer is None else _certificate(newer)
+
+    return tls(_certificate(first), renewed, first.client_ca is not None)
+
+
+def _certificate(shown: Tls) -> Certificate:
+    return shown.key, shown.certificate, shown.client_ca

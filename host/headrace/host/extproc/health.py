@@ -1,33 +1,46 @@
-"""gRPC health: whether this host takes new streams, in the words of `grpc.health.v1`."""
+"""gRPC health: whether this host takes new streams, in the words of `grpc.health.v1`.
 
-import asyncio
+Knows no transport: each asks `status`, and watches.
+"""
+
+from collections.abc import Callable
 
 from google.protobuf.message import DecodeError
 
 from headrace.host.extproc.proto import messages as pb
-from headrace.host.extproc.rpc import Context, service, status, streaming, unary
+from headrace.host.extproc.service import SERVICE
 
 HEALTH_SERVICE = "grpc.health.v1.Health"
 LIVENESS = "liveness"
-READY_SERVICES = frozenset({"", "readiness", "envoy.service.ext_proc.v3.ExternalProcessor"})
+READY_SERVICES = frozenset({"", "readiness", SERVICE})
 WATCHES_MAX = 256
+REQUEST_BYTES_MAX = 4096  # it has nothing but the name of a service
 
 SERVING, NOT_SERVING, SERVICE_UNKNOWN = 1, 2, 3
 
 
+class HealthFault(Exception):
+    """A question that ends with the gRPC status *code*."""
+
+    def __init__(self, code: str, text: str) -> None:
+        super().__init__(text)
+        self.code = code
+
+
 class Health:
-    """Answers Check and Watch. Mutable; written from the event loop's thread only.
+    """What Check and Watch tell. Mutable; written from the event loop's thread only.
 
     `liveness` serves as long as the loop runs; all other services follow `set_serving`.
+
+    closed  watchers go away after the last news
     """
 
-    __slots__ = ("_changed", "_closed", "_serving", "_watches")
+    __slots__ = ("_serving", "_watchers", "closed")
 
     def __init__(self) -> None:
         self._serving = False
-        self._closed = False
-        self._watches = 0
-        self._changed = asyncio.Event()
+        self._watchers: set[Callable[[], None]] = set()
+        self.closed = False
 
     @property
     def serving(self) -> bool:
@@ -38,17 +51,12 @@ class Health:
         """Say whether new streams are welcome, and tell the watchers."""
         if serving != self._serving:
             self._serving = serving
-            self._stir()
+            self._tell()
 
     def close(self) -> None:
         """Send the watchers away after the last news."""
-        self._closed = True
-        self._stir()
-
-    def handlers(self) -> object:
-        """Return the service for a gRPC server."""
-        methods = {"Check": unary(self._check), "Watch": streaming(self._watch)}
-        return service(HEALTH_SERVICE, methods)
+        self.closed = True
+        self._tell()
 
     def status(self, name: str) -> int:
         """Return the status of the service *name*."""
@@ -58,41 +66,34 @@ class Health:
             return SERVICE_UNKNOWN
         return SERVING if self._serving else NOT_SERVING
 
-    def _stir(self) -> None:
-        changed, self._changed = self._changed, asyncio.Event()
-        changed.set()
+    def watch(self, told: Callable[[], None]) -> bool:
+        """Call *told* at every change until `unwatch`; return False if too many watch."""
+        if len(self._watchers) >= WATCHES_MAX:
+            return False
+        self._watchers.add(told)
+        return True
 
-    async def _check(self, message: bytes, context: Context) -> bytes:
-        found = self.status(await _name(message, context))
-        if found == SERVICE_UNKNOWN:
-            await context.abort(status("NOT_FOUND"), "no such service")
-        return _reply(found)
+    def unwatch(self, told: Callable[[], None]) -> None:
+        """Call *told* no more."""
+        self._watchers.discard(told)
 
-    async def _watch(self, message: bytes, context: Context) -> None:
-        name = await _name(message, context)
-        if self._watches >= WATCHES_MAX:
-            await context.abort(status("RESOURCE_EXHAUSTED"), "too many watchers")
-        self._watches += 1
-        try:
-            told = None
-            while True:
-                changed, news = self._changed, self.status(name)
-                if news != told:
-                    told = news
-                    await context.write(_reply(news))
-                if self._closed:
-                    await context.abort(status("UNAVAILABLE"), "the host is going")
-                await changed.wait()
-        finally:
-            self._watches -= 1
+    def _tell(self) -> None:
+        for told in tuple(self._watchers):
+            told()
 
 
-async def _name(message: bytes, context: Context) -> str:
+def requested(message: bytes) -> str:
+    """Return the name of the service that *message*, a HealthCheckRequest, asks for.
+
+    Raises:
+        HealthFault: it is none.
+    """
     try:
         return pb.HealthCheckRequest.FromString(message).service
     except DecodeError:
-        await context.abort(status("INVALID_ARGUMENT"), "no `HealthCheckRequest`")
+        raise HealthFault("INVALID_ARGUMENT", "no `HealthCheckRequest`") from None
 
 
-def _reply(news: int) -> bytes:
-    return pb.HealthCheckResponse(status=news).SerializeToString()
+def reply(status: int) -> bytes:
+    """Return *status* as a HealthCheckResponse."""
+    return pb.HealthCheckResponse(status=status).SerializeToString()

@@ -1,15 +1,15 @@
 """What the wire needs of an exchange: a way to open one, and to drive it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Protocol
+
+from msgspec import Struct
 
 from headrace.host.exchange.part import Modes, Part
 from headrace.host.exchange.reply import Output
 
 
-@dataclass(frozen=True, slots=True)
-class Opening:
+class Opening(Struct, frozen=True):
     """How a stream begins.
 
     modes        the body modes in force, if the peer told them

@@ -53,6 +53,7 @@ class Server(Protocol):
         ...
 
 
+Certificate = tuple[bytes, bytes, bytes | None]  # key, chain, the CA of clients
 Unary = Callable[[bytes, Context], Awaitable[bytes]]
 Streaming = Callable[[bytes, Context], Awaitable[None]]
 Duplex = Callable[[object, Context], Awaitable[None]]
@@ -93,10 +94,20 @@ def status(name: str) -> object:
     return _grpc.StatusCode[name]
 
 
-def tls(key: bytes, certificate: bytes, client_ca: bytes | None) -> object:
-    """Return server credentials; with *client_ca*, clients must show a certificate of it."""
-    return _grpc.ssl_server_credentials(
-        [(key, certificate)],
-        root_certificates=client_ca,
-        require_client_auth=client_ca is not None,
-    )
+def tls(first: Certificate, renewed: Callable[[], Certificate | None], client_auth: bool) -> object:
+    """Return server credentials that begin with *first*.
+
+    renewed      asked at every handshake, in a thread of gRPC's, for a newer certificate
+    client_auth  clients must show a certificate of the CA
+    """
+
+    def fetch() -> object:
+        certificate = renewed()
+        return None if certificate is None else _configuration(certificate)
+
+    return _grpc.dynamic_ssl_server_credentials(_configuration(first), fetch, client_auth)
+
+
+def _configuration(certificate: Certificate) -> object:
+    key, chain, client_ca = certificate
+    return _grpc.ssl_server_certificate_configuration([(key, chain)], client_ca)

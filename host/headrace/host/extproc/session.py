@@ -81,7 +81,7 @@ class Session:
         self._chain = chain
         self._traceparent = traceparent
         self._wake = wake
-        self._want_context = door.wants_context(chain)
+        self._want_context = True
         self._loop = asyncio.get_running_loop()
         self._exchange: Exchange | None = None
         self._tasks: dict[int, asyncio.Task[object]] = {}
@@ -105,6 +105,9 @@ class Session:
             return
         self._received += 1
         self._received_bytes += len(message)
+        if self._exchange is None:
+            # Asked now, not when the stream began: a reload between would tell of another policy.
+            self._want_context = self._door.wants_context(self._chain)
         try:
             incoming = decode(message, self._want_context)
         except WireFault as fault:

@@ -10,7 +10,8 @@ from headrace.host.extproc.proto import messages as pb
 
 def plain(struct: pb.Struct) -> dict[str, Json]:
     """Return *struct* as a dict."""
-    return {key: _plain(value) for key, value in struct.fields.items()}
+    fields = struct.fields
+    return {key: _plain(fields[key]) for key in fields}
 
 
 def fill(struct: pb.Struct, values: Mapping[str, Json]) -> None:

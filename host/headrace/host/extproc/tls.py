@@ -2,6 +2,9 @@
 
 import datetime
 import ipaddress
+import logging
+import ssl
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,9 +20,13 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from headrace.host.extproc.rpc import tls
-
 SELF_SIGNED_DAYS = 30
+# RFC 9113 section 9.2.2 forbids HTTP/2 over TLS 1.2 without forward secrecy and AEAD.
+CIPHERS_1_2 = "ECDHE+AESGCM:ECDHE+CHACHA20"
+
+log = logging.getLogger(__name__)
+
+Stamp = tuple[tuple[int, int, int], ...]
 
 
 class TlsError(Exception):
@@ -31,15 +38,13 @@ class Tls:
     """What a listener shows, and which clients it takes.
 
     client_ca  clients must show a certificate of this CA; None takes every client
+    files      certificate, key and perhaps CA, to be looked at again; empty: made in memory
     """
 
     certificate: bytes = field(repr=False)
     key: bytes = field(repr=False)
     client_ca: bytes | None = field(default=None, repr=False)
-
-    def credentials(self) -> object:
-        """Return this for gRPC, which negotiates ``h2`` by ALPN itself."""
-        return tls(self.key, self.certificate, self.client_ca)
+    files: tuple[Path, ...] = ()
 
 
 def from_files(certificate: Path, key: Path, client_ca: Path | None = None) -> Tls:
@@ -60,7 +65,64 @@ def from_files(certificate: Path, key: Path, client_ca: Path | None = None) -> T
         raise TlsError(f"the key `{key}` does not belong to `{certificate}`")
     if authority is not None and client_ca is not None:
         _certificate(authority, client_ca, "client CA")
-    return Tls(chain, secret, authority)
+    files = (certificate, key) if client_ca is None else (certificate, key, client_ca)
+    return Tls(chain, secret, authority, files)
+
+
+class Renewal:
+    """Follows the files of a Tls. Mutable; used from one thread."""
+
+    def __init__(self, tls: Tls) -> None:
+        self._files = tls.files
+        self._stamp = _stamp(tls.files)
+
+    def look(self) -> Tls | None:
+        """Return what the files have now, if they have changed and can be used.
+
+        What cannot be used is logged once: the old certificate stays in use.
+        """
+        stamp = _stamp(self._files)
+        if not self._files or stamp == self._stamp:
+            return None
+        self._stamp = stamp
+        try:
+            renewed = from_files(*self._files)
+        except TlsError as error:
+            log.warning("the certificate was not renewed: %s", error)
+            return None
+        log.info("the certificate was renewed from `%s`", self._files[0])
+        return renewed
+
+
+def server_context(tls: Tls) -> ssl.SSLContext:
+    """Return *tls* for asyncio: TLS 1.2 or later, HTTP/2 by ALPN and nothing else."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers(CIPHERS_1_2)
+    context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION
+    context.set_alpn_protocols(["h2"])
+    with tempfile.TemporaryDirectory() as folder:  # ssl takes files only; the folder is ours alone
+        certificate, key = Path(folder, "tls.crt"), Path(folder, "tls.key")
+        certificate.write_bytes(tls.certificate)
+        key.write_bytes(tls.key)
+        context.load_cert_chain(certificate, key)
+    if tls.client_ca is not None:
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.load_verify_locations(cadata=tls.client_ca.decode("ascii", "replace"))
+    return context
+
+
+def _stamp(files: Sequence[Path]) -> Stamp:
+    """Return what changes when one of *files* does; a missing one counts as changed."""
+    return tuple(_state(path) for path in files)
+
+
+def _state(path: Path) -> tuple[int, int, int]:
+    try:
+        found = path.stat()
+    except OSError:
+        return (0, 0, 0)
+    return found.st_mtime_ns, found.st_size, found.st_ino
 
 
 def self_signed(names: Sequence[str], now: datetime.datetime) -> Tls:

@@ -7,11 +7,12 @@ where the lines of one metric stand together.
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TypeVar
 
-from headrace.extensions.picker.snapshot import ServerFacts
+from headrace.extensions.picker.snapshot import NO_METRICS, ServerFacts
 from headrace.host.scrape.dialect import AdapterInfo, CacheInfo, Combine, Dialect, Gauge
 
 COUNT_MAX = 2**31 - 1  # as the language bounds counts
@@ -41,8 +42,10 @@ class Series:
     value: float
 
 
-def read_page(page: bytes, dialect: Dialect) -> ServerFacts:
+def read_page(page: bytes, dialect: Dialect, asked: Sequence[bytes] = ()) -> ServerFacts:
     """Return what *page* tells. What it does not tell, or tells badly, is None and a problem.
+
+    asked  the names of further metrics; what the page lacks of these is absent, and no problem
 
     Raises:
         PageFault: it has neither a queue nor a running count of this dialect.
@@ -66,6 +69,7 @@ def read_page(page: bytes, dialect: Dialect) -> ServerFacts:
         block_size=block_size,
         num_blocks=num_blocks,
         started_s=started.value if started and math.isfinite(started.value) else None,
+        metrics=_sums(page, asked) if asked else NO_METRICS,
         problems=tuple(_problems(known)),
     )
 
@@ -113,6 +117,21 @@ def _unescaped(value: str) -> str:
     if "\\" not in value:
         return value
     return ESCAPE.sub(lambda m: NEWLINE_ESCAPED.get(m[1], m[1]), value)
+
+
+def _sums(page: bytes, names: Sequence[bytes]) -> Mapping[str, float]:
+    """Return of each of *names* that the page has the sum of its series, whatever their labels.
+
+    One that is not finite is no number to decide by, and left out.
+    """
+    sums: dict[str, float] = {}
+    for name in names:
+        values = [s.value for s in series(page, name)]
+        if values and all(map(math.isfinite, values)):
+            total = sum(values)
+            if math.isfinite(total):
+                sums[name.decode()] = total
+    return MappingProxyType(sums)
 
 
 def _values(page: bytes, gauge: Gauge) -> list[float]:

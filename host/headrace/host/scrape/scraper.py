@@ -8,7 +8,7 @@ import asyncio
 import errno
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from types import TracebackType
 from typing import Protocol
@@ -16,12 +16,14 @@ from typing import Protocol
 import aiohttp
 
 from headrace.dsl.program import Pool, Program
-from headrace.extensions.picker.snapshot import Store
+from headrace.dsl.source import Source, Span
+from headrace.extensions.picker.store import Store
 from headrace.host.scrape.dialect import Dialect, dialect
 from headrace.host.scrape.page import PageFault, read_page
 
 log = logging.getLogger(__name__)
 ERROR_CHARS_MAX = 200
+_NOWHERE = Span(Source("", ""), 0, 0)
 
 
 class Counts(Protocol):
@@ -45,6 +47,10 @@ class ScrapeOptions:
 
     hot_s, idle_s  between the starts of two scrapes, with and without traffic; less where
                    the pool's `stale after` asks for it
+    rate_max       scrapes a second of all endpoints together: with more of them, each waits
+                   longer; `stale after` goes before this as well
+    beat_s         apart are the moments at which scrapes begin, so that some begin together
+    together       scrapes that begin at one moment, on average and at most
     growth         from one idle interval to the next
     jitter_ratio   by which every interval varies, so that scrapes do not march in step
     gzip           ask for compressed pages: less network, more CPU
@@ -52,6 +58,9 @@ class ScrapeOptions:
 
     hot_s: float = 0.25
     idle_s: float = 1.5
+    rate_max: float = 128.0
+    beat_s: float = 0.05
+    together: int = 8
     growth: float = 1.5
     jitter_ratio: float = 0.2
     timeout_s: float = 1.0
@@ -64,12 +73,13 @@ class ScrapeOptions:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One endpoint to scrape, and how its pool wants it."""
+    """One endpoint to scrape, how its pool wants it, and what rules ask for by name."""
 
     pool: Pool
     address: str
     dialect: Dialect
     url: str
+    asked: tuple[bytes, ...] = ()
 
 
 class ScrapeFault(Exception):
@@ -144,6 +154,8 @@ class Scraper:
     async def adopt(self, program: Program) -> None:
         """Go over to the endpoints of *program*; the store must have adopted it before.
 
+        Where it asks for other metrics, all are scraped anew at once.
+
         Raises:
             UnknownDialect: a pool names metrics that nothing here reads; nothing has changed.
         """
@@ -182,8 +194,19 @@ class Scraper:
                 await self._scrape(target, began_s, clock)
             first.set()
             interval_s = self._interval(target, interval_s)
-            vary = self._options.jitter_ratio * (2 * self._random.random() - 1)
-            await asyncio.sleep(max(0.0, began_s + interval_s * (1 + vary) - clock()))
+            due_s = self._due(began_s, interval_s)
+            await asyncio.sleep(max(0.0, due_s - clock()))
+
+    def _due(self, began_s: float, interval_s: float) -> float:
+        """Return when to scrape again what was scraped at *began_s*, on the beat before it.
+
+        A scrape that follows others finds code and data in the caches, which halves its cost.
+        """
+        options = self._options
+        vary = options.jitter_ratio * (2 * self._random.random() - 1)
+        due_s = began_s + interval_s * (1 + vary)
+        beat_s = interval_s * min(0.25, options.together / len(self._targets))
+        return due_s - due_s % min(options.beat_s, beat_s)
 
     def _interval(self, target: Target, last_s: float) -> float:
         """Return how long to wait; with jitter always less than half of `stale after`."""
@@ -191,8 +214,10 @@ class Scraper:
         state = self._store.snapshot.pools.get(target.pool.name)
         endpoints = state.endpoints if state else ()
         busy = any(e.in_flight or e.running or e.waiting_scraped for e in endpoints)
-        wanted_s = self._options.hot_s if busy else last_s * self._options.growth
-        return min(wanted_s, self._options.idle_s, longest_s)
+        options = self._options
+        hot_s = max(options.hot_s, len(self._targets) / options.rate_max)
+        wanted_s = hot_s if busy else max(hot_s, last_s * options.growth)
+        return min(wanted_s, max(hot_s, options.idle_s), longest_s)
 
     async def _scrape(self, target: Target, began_s: float, clock: Callable[[], float]) -> None:
         """Scrape once and write down how it went."""
@@ -200,7 +225,9 @@ class Scraper:
         ok = False
         try:
             page = await self._fetch(target)
-            self._store.scraped(pool, address, read_page(page, target.dialect), began_s)
+            self._store.scraped(
+                pool, address, read_page(page, target.dialect, target.asked), began_s
+            )
             ok = True
         except (ScrapeFault, PageFault) as fault:
             refused = isinstance(fault, ScrapeFault) and fault.refused
@@ -256,8 +283,11 @@ async def _cancelled(tasks: list["asyncio.Task[None]"]) -> None:
 
 
 def _targets(program: Program, path: str) -> frozenset[Target]:
+    # Where a pool stands in its file is no reason to scrape it anew.
+    pools = [replace(pool, span=_NOWHERE) for pool in program.pools.values()]
+    asked = tuple(name.encode() for name in program.metrics)
     return frozenset(
-        Target(pool, address, dialect(pool.name, pool.metrics), f"http://{address}{path}")
-        for pool in program.pools.values()
+        Target(pool, address, dialect(pool.name, pool.metrics), f"http://{address}{path}", asked)
+        for pool in pools
         for address in pool.endpoints
     )

@@ -1,11 +1,14 @@
 """What an operator chooses about a host."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from headrace.host.envoy.address import Address
 from headrace.host.exchange.limits import Limits
 from headrace.host.exchange.part import Modes
+from headrace.host.extproc.listen import UnixAddress
 from headrace.host.extproc.tls import Tls
+from headrace.host.extproc.transport import Transport
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,16 +16,21 @@ class ServeOptions:
     """How a host listens, reports and ends; what it decides is the policy's.
 
     tls                 None for plain HTTP/2
+    transport           who speaks gRPC with Envoy
     otlp                where spans go, an OTLP/HTTP URL; empty sends none
     trace_sample_ratio  share of exchanges without a traced caller that get a span, 0..1
     log_level           of Python's logging, lower case
     drain_grace_s       how long open exchanges may go on after a request to end
     modes               the body modes of peers that do not tell theirs
+    admin_token         what a client of the operator endpoint must show to change something;
+                        empty: on loopback nothing, elsewhere it cannot
+    decision_log        where every decision is written with its reasons; None writes none
     """
 
-    listen: Address
+    listen: Address | UnixAddress
     metrics_listen: Address
     tls: Tls | None = None
+    transport: Transport = Transport.NATIVE
     otlp: str = ""
     trace_sample_ratio: float = 1.0
     log_level: str = "info"
@@ -30,11 +38,13 @@ class ServeOptions:
     limits: Limits = field(default_factory=Limits)
     modes: Modes = field(default_factory=Modes)
     seed: int = 0
+    admin_token: str = field(default="", repr=False)
+    decision_log: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Listening:
     """Where a host listens in fact."""
 
-    listen: Address
+    listen: Address | UnixAddress
     metrics: Address

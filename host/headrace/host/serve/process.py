@@ -3,20 +3,27 @@
 import gc
 import logging
 from contextlib import AsyncExitStack
-from time import monotonic
+from ipaddress import ip_address
+from time import monotonic, time
 
 from headrace.dsl.program import Program
-from headrace.extensions.picker.snapshot import Store
-from headrace.extensions.registry import Site, UnknownStage
+from headrace.extensions.picker.store import Store
+from headrace.extensions.registry import Site
 from headrace.extensions.stage import Outcome
 from headrace.host.envoy.address import Address
-from headrace.host.extproc.grpcio import GrpcServer, ListenError
+from headrace.host.explain.log import DecisionLog
+from headrace.host.explain.tell import decided, note
+from headrace.host.extproc.listen import ListenError, UnixAddress
 from headrace.host.extproc.options import MIB, GrpcOptions
-from headrace.host.generation import Generation, build_generation
-from headrace.host.scrape.dialect import UnknownDialect
-from headrace.host.scrape.scraper import ScrapeOptions, Scraper
+from headrace.host.extproc.transport import Server, make_server
+from headrace.host.scrape.scraper import ScrapeOptions
+from headrace.host.serve.load import Loaded, Reloading
 from headrace.host.serve.options import Listening, ServeOptions
+from headrace.host.serve.policy_desk import PolicyDesk
+from headrace.host.serve.reload import Reloader
+from headrace.host.serve.succession import Succession, Unservable, World
 from headrace.host.serve.watchdog import Watchdog
+from headrace.host.telemetry.admin import Admin
 from headrace.host.telemetry.endpoint import OperatorEndpoint
 from headrace.host.telemetry.log import Level
 from headrace.host.telemetry.open import TelemetryOptions, open_telemetry
@@ -25,48 +32,51 @@ from headrace.host.telemetry.telemetry import Telemetry
 FIRST_SCRAPE_S = 1.0  # how long the start waits for the replicas' first metrics
 FLUSH_S = 2.0  # how long the end waits for spans and log lines to go out
 ENVELOPE_BYTES = 8 * MIB  # what a message may have beside a whole body
+__all__ = ["CannotListen", "Host", "Unservable"]
 # Exchanges make little cyclic garbage; a full collection over the rest would be felt as latency.
 GC_THRESHOLDS = (50_000, 20, 100)
 
 
-class Unservable(Exception):
-    """A program that compiles but asks for what is not installed here."""
-
-
 class CannotListen(Exception):
-    """An address cannot be had."""
+    """An address, or a file to write to, cannot be had."""
 
 
 class Host:
     """One `headrace serve`, from `start` to `drain`. Used from one event loop."""
 
-    def __init__(self, program: Program, options: ServeOptions) -> None:
+    def __init__(
+        self, program: Program, options: ServeOptions, reloading: Reloading | None = None
+    ) -> None:
         """Build the stages; nothing listens yet.
+
+        reloading  how the policy's files are followed; None: the policy stays
 
         Raises:
             Unservable: a stage or a dialect of metrics is not installed.
         """
-        self._program = program
         self._options = options
-        self._store = Store.for_program(program)
+        self._reloading = reloading or Reloading(lambda: Loaded(program))
         self._exits = AsyncExitStack()
         self._telemetry: Telemetry | None = None
-        self._server: GrpcServer | None = None
+        self._decisions: DecisionLog | None = None
+        self._server: Server | None = None
         self._serving = False
-        site = Site(self._store, self._report, options.seed)
-        try:
-            self._generation: Generation = build_generation(
-                program, site, options.limits, options.modes
-            )
-            scraping = ScrapeOptions(seed=options.seed)
-            self._scraper = Scraper(self._store, program, scraping, self)
-        except (UnknownStage, UnknownDialect) as error:
-            raise Unservable(str(error)) from error
+        self._reloader: Reloader | None = None
+        epoch_s = time() - monotonic()
+        site = Site(Store.for_program(program), self._report, options.seed, epoch_s)
+        scraping = ScrapeOptions(seed=options.seed)
+        world = World(site, options, scraping, self, self._soaked)
+        self._succession = Succession(program, world)
 
     @property
     def digest(self) -> str:
         """The digest of the policy it decides by."""
-        return self._program.digest
+        return self._succession.generation.program.digest
+
+    def reload(self) -> None:
+        """Look at the policy's files at once: what SIGHUP does."""
+        if self._reloader is not None:
+            self._reloader.ask()
 
     async def start(self) -> Listening:
         """Begin to scrape and to listen, and return where.
@@ -79,20 +89,23 @@ class Host:
         try:
             self._telemetry = telemetry = open_telemetry(_telemetry(options), monotonic())
             self._exits.callback(telemetry.close, FLUSH_S)
+            self._open_decision_log(telemetry)
             await self._exits.enter_async_context(Watchdog(telemetry.metrics.loop_lag))
-            await self._exits.enter_async_context(self._scraper)
+            await self._exits.enter_async_context(self._succession.scraper)
+            reloader = Reloader(self._succession, self._reloading, telemetry.metrics)
+            self._reloader = await self._exits.enter_async_context(reloader)
             metrics_port = await self._open_endpoint(telemetry)
             port = await self._open_wire(telemetry)
         except BaseException:
             await self._exits.aclose()
             raise
-        await self._scraper.first_round(FIRST_SCRAPE_S)
+        await self._succession.scraper.first_round(FIRST_SCRAPE_S)
         self._serve(True)
         gc.collect()
         gc.freeze()
         gc.set_threshold(*GC_THRESHOLDS)
         return Listening(
-            Address(options.listen.host, port), Address(options.metrics_listen.host, metrics_port)
+            _heard_at(options.listen, port), Address(options.metrics_listen.host, metrics_port)
         )
 
     async def drain(self) -> None:
@@ -110,6 +123,10 @@ class Host:
         if self._telemetry is not None:
             self._telemetry.metrics.scraped(pool, endpoint, wall_s, ok)
 
+    def _soaked(self, kind: str) -> None:
+        if self._telemetry is not None:
+            self._telemetry.metrics.soaked(kind)
+
     def _serve(self, serving: bool) -> None:
         self._serving = serving
         if self._server is not None:
@@ -117,11 +134,28 @@ class Host:
 
     def _report(self, outcome: Outcome) -> None:
         assert self._telemetry is not None, "exchanges exist only after the start"
+        if self._decisions is not None and decided(outcome):
+            self._decisions.put(note(outcome, self._telemetry.epoch_s + outcome.ended_s))
         self._telemetry.report(outcome)
+
+    def _open_decision_log(self, telemetry: Telemetry) -> None:
+        path = self._options.decision_log
+        if path is None:
+            return
+        decisions = DecisionLog(path, telemetry.metrics.decisions_dropped)
+        try:
+            decisions.start()
+        except OSError as error:
+            raise CannotListen(f"--decision-log: cannot write `{path}`: {_why(error)}") from error
+        self._decisions = decisions
+        self._exits.callback(decisions.close, FLUSH_S)
 
     async def _open_endpoint(self, telemetry: Telemetry) -> int:
         address = self._options.metrics_listen
-        endpoint = OperatorEndpoint(telemetry, lambda: self._serving)
+        assert self._reloader is not None, "it runs before the endpoint"
+        desk = PolicyDesk(self._reloader)
+        admin = Admin(_is_loopback(address), self._options.admin_token)
+        endpoint = OperatorEndpoint(telemetry, lambda: self._serving, desk, admin)
         self._exits.push_async_callback(endpoint.stop)
         try:
             return await endpoint.start(address.host, address.port)
@@ -131,13 +165,14 @@ class Host:
             ) from error
 
     async def _open_wire(self, telemetry: Telemetry) -> int:
-        options = self._options
-        server = GrpcServer(
-            self._generation.open,
+        options, current = self._options, self._succession.current
+        server = make_server(
+            options.transport,
+            current.open,
             options=GrpcOptions(
                 message_bytes_max=options.limits.body_bytes_max + ENVELOPE_BYTES,
                 tls=options.tls,
-                wants_context=self._generation.wants_context,
+                wants_context=current.wants_context,
             ),
             counts=telemetry.metrics,
         )
@@ -155,6 +190,14 @@ def _telemetry(options: ServeOptions) -> TelemetryOptions:
         sample_ratio=options.trace_sample_ratio,
         level=Level[options.log_level.upper()],
     )
+
+
+def _heard_at(asked: Address | UnixAddress, port: int) -> Address | UnixAddress:
+    return asked if isinstance(asked, UnixAddress) else Address(asked.host, port)
+
+
+def _is_loopback(address: Address) -> bool:
+    return ip_address(address.host).is_loopback
 
 
 def _why(error: OSError) -> str:

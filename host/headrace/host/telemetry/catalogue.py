@@ -131,6 +131,12 @@ ABORTS = Metric(
     "ext_proc streams that we ended with a gRPC error status.",
     ("code",),
 )
+REFUSED = Metric(
+    "headrace_transport_refused_total",
+    Kind.COUNTER,
+    "What a limit of the native transport refused: floods, stalls, and too much at once.",
+    ("kind",),
+)
 SPANS = Metric(
     "headrace_spans_total",
     Kind.COUNTER,
@@ -141,6 +147,11 @@ LOG_LINES_DROPPED = Metric(
     "headrace_log_lines_dropped_total",
     Kind.COUNTER,
     "Log lines dropped because too many waited to be written.",
+)
+DECISIONS_DROPPED = Metric(
+    "headrace_decision_log_dropped_total",
+    Kind.COUNTER,
+    "Decisions not written to the decision log: too many waited, or the disk refused.",
 )
 SCRAPES = Metric(
     "headrace_scrapes_total",
@@ -162,6 +173,29 @@ LOOP_LAG_S = Metric(
     (),
     WORK_S,
 )
+POLICY_VALID = Metric(
+    "headrace_policy_valid",
+    Kind.GAUGE,
+    "1 if the policy's files are what serves; 0 if they were refused and an older policy goes on.",
+)
+POLICY_GENERATION = Metric(
+    "headrace_policy_generation",
+    Kind.GAUGE,
+    "The number of the generation that serves; it grows with every swap.",
+)
+POLICY_RELOADS = Metric(
+    "headrace_policy_reloads_total",
+    Kind.COUNTER,
+    "Attempts to change the policy: `swapped`, `refused`, `rolled-back`, or `superseded` by a "
+    "newer one.",
+    ("result",),
+)
+POLICY_SOAK = Metric(
+    "headrace_policy_soak_decisions_total",
+    Kind.COUNTER,
+    "Requests that a policy on trial decided beside the serving one: `same`, or what differed.",
+    ("kind",),
+)
 
 CATALOGUE = (
     REQUESTS,
@@ -181,9 +215,15 @@ CATALOGUE = (
     MESSAGES,
     MESSAGE_BYTES,
     ABORTS,
+    REFUSED,
     SPANS,
     LOG_LINES_DROPPED,
+    DECISIONS_DROPPED,
     SCRAPES,
     SCRAPE_S,
     LOOP_LAG_S,
+    POLICY_VALID,
+    POLICY_GENERATION,
+    POLICY_RELOADS,
+    POLICY_SOAK,
 )

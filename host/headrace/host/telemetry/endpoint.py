@@ -1,19 +1,25 @@
-"""The HTTP endpoint for operators: metrics, health, and the last decisions."""
+"""The HTTP endpoint for operators: metrics, health, the last decisions, and the policy."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import msgspec
 from aiohttp import web
 from prometheus_client.exposition import choose_encoder
 
-from headrace.extensions.picker.decision import Decision
 from headrace.extensions.picker.explain import explain
+from headrace.host.telemetry.admin import Admin
+from headrace.host.telemetry.policy_pages import Policies, policy_routes
 from headrace.host.telemetry.telemetry import Telemetry
 
 NO_DECISION = "no request has been sent to an endpoint yet\n"
 
 
-def operator_app(telemetry: Telemetry, ready: Callable[[], bool]) -> web.Application:
+def operator_app(
+    telemetry: Telemetry,
+    ready: Callable[[], bool],
+    policies: Policies | None = None,
+    admin: Admin | None = None,
+) -> web.Application:
     """Return the application. It knows the host only as *telemetry* and as *ready* or not.
 
     /metrics         Prometheus text, or OpenMetrics if asked for
@@ -21,6 +27,7 @@ def operator_app(telemetry: Telemetry, ready: Callable[[], bool]) -> web.Applica
     /readyz          200 while it takes exchanges, else 503
     /decisions       the last decisions as JSON, newest first
     /decisions/last  the newest in words and numbers
+    /policy...       see `policy_routes`, if there are *policies*; writing is up to *admin*
     """
 
     async def metrics(request: web.Request) -> web.Response:
@@ -37,15 +44,14 @@ def operator_app(telemetry: Telemetry, ready: Callable[[], bool]) -> web.Applica
         return web.Response(status=503, text="not ready\n")
 
     async def decisions(_: web.Request) -> web.Response:
-        body = _as_json(list(reversed(telemetry.decisions)))
-        return web.Response(body=body, content_type="application/json")
+        return web.Response(body=_as_json(telemetry), content_type="application/json")
 
     async def last(_: web.Request) -> web.Response:
         if not telemetry.decisions:
             return web.Response(status=404, text=NO_DECISION)
         return web.Response(text=explain(telemetry.decisions[-1]))
 
-    app = web.Application()
+    app = web.Application(client_max_size=1024)
     app.add_routes(
         [
             web.get("/metrics", metrics),
@@ -53,6 +59,7 @@ def operator_app(telemetry: Telemetry, ready: Callable[[], bool]) -> web.Applica
             web.get("/readyz", readyz),
             web.get("/decisions", decisions),
             web.get("/decisions/last", last),
+            *(policy_routes(policies, admin or Admin(loopback=False)) if policies else ()),
         ]
     )
     return app
@@ -61,8 +68,14 @@ def operator_app(telemetry: Telemetry, ready: Callable[[], bool]) -> web.Applica
 class OperatorEndpoint:
     """Serves `operator_app` at an address, from `start` to `stop`."""
 
-    def __init__(self, telemetry: Telemetry, ready: Callable[[], bool]) -> None:
-        app = operator_app(telemetry, ready)
+    def __init__(
+        self,
+        telemetry: Telemetry,
+        ready: Callable[[], bool],
+        policies: Policies | None = None,
+        admin: Admin | None = None,
+    ) -> None:
+        app = operator_app(telemetry, ready, policies, admin)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
 
     async def start(self, host: str, port: int) -> int:
@@ -81,5 +94,11 @@ class OperatorEndpoint:
         await self._runner.cleanup()
 
 
-def _as_json(decisions: Sequence[Decision]) -> bytes:
-    return msgspec.json.encode([decision.as_json() for decision in decisions])
+def _as_json(telemetry: Telemetry) -> bytes:
+    told = zip(reversed(telemetry.decisions), reversed(telemetry.deciders), strict=True)
+    return msgspec.json.encode(
+        [
+            {**decision.as_json(), "policy": policy, "generation": generation}
+            for decision, (policy, generation) in told
+        ]
+    )

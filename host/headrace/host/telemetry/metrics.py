@@ -1,12 +1,7 @@
 """Count exchanges and messages for Prometheus."""
 
-from collections.abc import Sequence
-from typing import cast
-
 from prometheus_client import CollectorRegistry
 
-from headrace.dsl.program import RuleFault
-from headrace.extensions.picker.decision import Decision
 from headrace.extensions.records import Usage
 from headrace.extensions.stage import Outcome, StageRun
 from headrace.host.telemetry import catalogue as c
@@ -37,16 +32,23 @@ class Metrics:
         self._routed = Counts(c.ROUTED, registry)
         self._rule_errors = Counts(c.RULE_ERRORS, registry)
         self._bugs = Counts(c.BUGS, registry)
-        self._active = gauge(c.ACTIVE, registry)
+        self._open = 0
+        gauge(c.ACTIVE, registry).set_function(lambda: self._open)  # a gauge's `inc` takes a lock
         self._streams = Counts(c.STREAMS, registry)
         self._messages = Counts(c.MESSAGES, registry)
         self._message_bytes = Counts(c.MESSAGE_BYTES, registry)
         self._aborts = Counts(c.ABORTS, registry)
+        self._refused = Counts(c.REFUSED, registry)
         self._spans = Counts(c.SPANS, registry)
         self._log_lines_dropped = Counts(c.LOG_LINES_DROPPED, registry)
+        self._decisions_dropped = Counts(c.DECISIONS_DROPPED, registry)
         self._scrapes = Counts(c.SCRAPES, registry)
         self._scrape_s = Spread(c.SCRAPE_S, registry)
         self._loop_lag_s = Spread(c.LOOP_LAG_S, registry)
+        self._policy_valid = gauge(c.POLICY_VALID, registry)
+        self._policy_generation = gauge(c.POLICY_GENERATION, registry)
+        self._policy_reloads = Counts(c.POLICY_RELOADS, registry)
+        self._policy_soak = Counts(c.POLICY_SOAK, registry)
 
     def observe(self, outcome: Outcome, summary: Summary) -> None:
         """Count one exchange that ended."""
@@ -67,9 +69,13 @@ class Metrics:
             self._count_tokens(summary.usage)
         for error in summary.rule_errors:
             self._rule_errors.add(error.rule, error.kind)
-        if summary.decision is not None and may_have_faults(summary.decision):
+        if summary.decision is not None:
             for fault in summary.decision.faults:
                 self._rule_errors.add(fault.rule, fault.kind)
+
+    def rule_error(self, rule: str, kind: str) -> None:
+        """Count a rule that failed when the exchange was over."""
+        self._rule_errors.add(rule, kind)
 
     def _run(self, run: StageRun, summary: Summary) -> None:
         self._stage_s.see(run.ended_s - run.started_s, run.stage, run.hook, run.result)
@@ -88,11 +94,11 @@ class Metrics:
 
     def opened(self) -> None:
         """Count a stream that began."""
-        self._active.inc()
+        self._open += 1
 
     def closed(self, termination: str) -> None:
         """Count a stream that ended, by the words of `Exchange.end`."""
-        self._active.dec()
+        self._open -= 1
         self._streams.add(termination)
 
     def received(self, messages: int, size_bytes: int) -> None:
@@ -117,6 +123,10 @@ class Metrics:
         """Count a broken invariant of ours; *where* is a fixed word."""
         self._bugs.add(where)
 
+    def refused(self, kind: str) -> None:
+        """Count what a limit of the transport refused, by a fixed word."""
+        self._refused.add(kind)
+
     def scraped(self, pool: str, endpoint: str, wall_s: float, ok: bool) -> None:
         """Count one scrape."""
         self._scrapes.add(pool, endpoint, "ok" if ok else "failed")
@@ -126,6 +136,19 @@ class Metrics:
         """Count how late the event loop was once."""
         self._loop_lag_s.see(lag_s)
 
+    def policy(self, generation: int, *, valid: bool) -> None:
+        """Tell which generation serves, and whether the policy's files are what it was made of."""
+        self._policy_valid.set(valid)
+        self._policy_generation.set(generation)
+
+    def reload(self, result: str) -> None:
+        """Count an attempt to change the policy, by how it ended."""
+        self._policy_reloads.add(result)
+
+    def soaked(self, kind: str) -> None:
+        """Count a request that a policy on trial has decided too, by what differed."""
+        self._policy_soak.add(kind)
+
     def spans(self, result: str, count: int) -> None:
         """Count spans by what became of them. May be called from the exporter's thread."""
         self._spans.add(result, by=count)
@@ -134,23 +157,9 @@ class Metrics:
         """Count log lines that nobody will read."""
         self._log_lines_dropped.add(by=count)
 
-
-def may_have_faults(decision: Decision) -> bool:
-    """Return whether `decision.faults` has any, without making them: the usual answer is no."""
-    if decision.faults_before:
-        return True
-    steps = (step.column for attempt in decision.attempts for step in attempt.steps)
-    columns = (column.raw for column in decision.columns)
-    return not (all(map(_is_sound, steps)) and all(map(_is_sound, columns)))
-
-
-def _is_sound(column: Sequence[float | RuleFault]) -> bool:
-    """Return whether *column* has numbers only. A sum finds out, at the speed of C."""
-    try:
-        total = sum(cast("Sequence[float]", column))
-    except TypeError:  # a fault among them
-        return False
-    return total == total  # NaN is the one number that differs from itself
+    def decisions_dropped(self, count: int) -> None:
+        """Count decisions that the decision log lacks."""
+        self._decisions_dropped.add(by=count)
 
 
 def _routed(result: str, reason: str) -> str:

@@ -7,7 +7,9 @@ Names of attributes: OpenTelemetry's semantic conventions for HTTP and for gener
 (schema gen-ai/1.42.0), else ``headrace.*``.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import cast
 
 from opentelemetry.sdk.resources import Resource
@@ -18,6 +20,7 @@ from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, Trace
 from headrace.extensions.call import Call
 from headrace.extensions.stage import Outcome, StageRun
 from headrace.host.telemetry.describe import (
+    Attribute,
     Attributes,
     as_text,
     describe,
@@ -36,6 +39,7 @@ OK = Status(StatusCode.UNSET)
 ROWS = "endpoints"
 ROW_EVENT = "endpoint.score"
 ROWS_MAX = 256
+NO_ATTRIBUTES: Mapping[str, Attribute] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +51,17 @@ class Spans:
     resource: Resource = field(default_factory=lambda: Resource({"service.name": "headrace"}))
 
     def of(
-        self, outcome: Outcome, summary: Summary, trace_id: int, parent: Parent | None
+        self,
+        outcome: Outcome,
+        summary: Summary,
+        trace_id: int,
+        parent: Parent | None,
+        own: Mapping[str, Attribute] = NO_ATTRIBUTES,
     ) -> list[ReadableSpan]:
-        """Return the spans of *outcome*, the exchange's own last, as they would have ended."""
+        """Return the spans of *outcome*, the exchange's own last, as they would have ended.
+
+        own  what the policy puts on the exchange's span
+        """
         context = self._context(trace_id)
         spans = [self._stage(run, context) for run in outcome.runs]
         above = None
@@ -62,7 +74,7 @@ class Spans:
                 context=context,
                 parent=above,
                 resource=self.resource,
-                attributes=_exchange(outcome, summary),
+                attributes={**_exchange(outcome, summary), **own},
                 events=self._moments(outcome),
                 kind=SpanKind.SERVER,
                 status=Status(StatusCode.ERROR, summary.reason) if failed else OK,
@@ -170,6 +182,9 @@ def _exchange(outcome: Outcome, summary: Summary) -> Attributes:
         "headrace.termination": outcome.termination,
         "headrace.events": outcome.event_count,
     }
+    if outcome.policy:
+        found["headrace.policy.digest"] = outcome.policy
+        found["headrace.policy.generation"] = outcome.generation
     if summary.reason:
         found["headrace.reason"] = summary.reason
         found["error.type"] = summary.reason

@@ -5,8 +5,10 @@ from collections import deque
 from dataclasses import dataclass, field
 from random import Random
 
+from headrace.dsl.program import Program
 from headrace.extensions.picker.decision import Decision
 from headrace.extensions.stage import Outcome
+from headrace.host.telemetry.describe import text
 from headrace.host.telemetry.export import Exporter
 from headrace.host.telemetry.lines import LineWriter
 from headrace.host.telemetry.log import Level, level_of, line
@@ -14,8 +16,10 @@ from headrace.host.telemetry.metrics import Metrics
 from headrace.host.telemetry.spans import Spans
 from headrace.host.telemetry.summary import Summary, summarise
 from headrace.host.telemetry.trace_context import Ids, Parent, Sampler, parse
+from headrace.host.telemetry.tracing import ALWAYS, ERRORS, Tracing
 
 DECISIONS_KEPT = 64
+NO_PROGRAM = Program("")
 _LOGGER = logging.getLogger(__name__)
 
 
@@ -28,6 +32,7 @@ class Telemetry:
     level      lines less grave than this are not written
     exporter   where spans go; None makes none
     decisions  the last picks, newest last, for people who ask
+    deciders   for each of them, the policy's digest and the number of its generation
     """
 
     epoch_s: float
@@ -39,6 +44,9 @@ class Telemetry:
     ids: Ids = field(default_factory=lambda: Ids(Random()))  # noqa: S311  no secrets, just ids
     decisions: deque[Decision] = field(
         default_factory=lambda: deque[Decision](maxlen=DECISIONS_KEPT)
+    )
+    deciders: deque[tuple[str, int]] = field(
+        default_factory=lambda: deque[tuple[str, int]](maxlen=DECISIONS_KEPT)
     )
 
     def report(self, outcome: Outcome) -> None:
@@ -55,6 +63,7 @@ class Telemetry:
         self.metrics.observe(outcome, summary)
         if summary.decision is not None:
             self.decisions.append(summary.decision)
+            self.deciders.append((outcome.policy, outcome.generation))
         level = level_of(outcome, summary)
         writes = self.lines is not None and level >= self.level
         if not writes and self.exporter is None:
@@ -77,8 +86,22 @@ class Telemetry:
         trace_id: int,
         parent: Parent | None,
     ) -> None:
-        if self.sampler.keeps(parent, trace_id):
-            exporter.send(Spans(self.epoch_s, self.ids).of(outcome, summary, trace_id, parent))
+        tracing = Tracing(outcome.program or NO_PROGRAM, outcome)
+        ratio = tracing.program.trace.sample_ratio
+        always = ""
+        kept = self.sampler.keeps(parent, outcome.request.id, ratio)
+        if not kept:
+            always = tracing.always()
+        if kept or always:
+            own = tracing.attributes()
+            if always:
+                own[ALWAYS] = text(always)
+            if tracing.errors:
+                own[ERRORS] = [f"{error.rule}: {error.kind}" for error in tracing.errors]
+            spans = Spans(self.epoch_s, self.ids)
+            exporter.send(spans.of(outcome, summary, trace_id, parent, own))
+        for error in tracing.errors:
+            self.metrics.rule_error(error.rule, error.kind)
 
     def close(self, timeout_s: float) -> bool:
         """Write and send what waits, for at most *timeout_s* each; return whether all went."""

@@ -4,6 +4,8 @@ import re
 from dataclasses import dataclass
 from random import Random
 
+from xxhash import xxh3_64_intdigest
+
 _TRACEPARENT = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
 SAMPLED = 0x01
 
@@ -38,17 +40,22 @@ def parse(traceparent: str) -> Parent | None:
 class Sampler:
     """Keeps what the client keeps; of traces that begin here, *ratio* (0..1).
 
-    As OpenTelemetry's ParentBased(TraceIdRatioBased): by the low 64 bits of the trace's id,
-    so all who sample by the same ratio keep the same traces.
+    As OpenTelemetry's ParentBased with a ratio: by a hash of the request's id, so that a
+    replay, and every host that sees the request again, keeps the same ones.
     """
 
     ratio: float = 1.0
 
-    def keeps(self, parent: Parent | None, trace_id: int) -> bool:
-        """Return whether the spans of an exchange in the trace *trace_id* are kept."""
+    def keeps(self, parent: Parent | None, request_id: str, ratio: float | None = None) -> bool:
+        """Return whether the spans of the exchange *request_id* are kept.
+
+        ratio  what the policy says, which goes before what the operator says
+        """
         if parent is not None:
             return parent.sampled
-        return (trace_id & 0xFFFF_FFFF_FFFF_FFFF) < round(self.ratio * (1 << 64))
+        key = f"trace\0{request_id}".encode("utf-8", "surrogateescape")
+        asked = self.ratio if ratio is None else ratio
+        return xxh3_64_intdigest(key) < round(asked * (1 << 64))
 
 
 @dataclass(slots=True)

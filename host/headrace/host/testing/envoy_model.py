@@ -52,6 +52,7 @@ class EnvoyModel:
 
     upstream   request as the upstream got it -> its response
     performs   what to reply to each type of effect; others are refused
+    tick_s     how far time goes on with every message
     """
 
     exchange: Exchange
@@ -65,12 +66,13 @@ class EnvoyModel:
     local: list[bytes] = field(default_factory=list[bytes])
     local_head: Pairs = ()
     over: bool = False
+    tick_s: float = 0.001
 
     def run(self) -> Seen:
         """Drive the exchange to its end and return what both ends saw."""
         self._take(self.exchange.receive(self.request.begin(), self.now_s))
         while not self.over and self._advance():
-            self.now_s += 0.001
+            self.now_s += self.tick_s
         if not self.over and not self.seen.violations:
             self._conclude()
         self.exchange.end("complete" if self.over else "client-gone", self.now_s)

@@ -1,0 +1,1 @@
+"""From declarations to a program: names, bounds, types, one module per kind of block."""

@@ -1,0 +1,153 @@
+"""Pools: where requests can go."""
+
+import ipaddress
+import re
+from collections.abc import Mapping, Sequence
+
+from headrace.dsl.checks.limits import within
+from headrace.dsl.checks.names import Names
+from headrace.dsl.problems.diagnostic import Problems, Related
+from headrace.dsl.problems.suggest import did_you_mean
+from headrace.dsl.program import InferencePoolRef, Pool, Selector
+from headrace.dsl.syntax.declarations import PoolBlock
+from headrace.dsl.syntax.tree import Word
+from headrace.dsl.vocabulary import METRIC_DIALECTS
+
+_POOL_NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?")
+_LABEL_VALUE = re.compile(r"([A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)?")
+_SOURCES = ("endpoints", "inferencepool", "select")
+_ADAPTERS_MAX = 1000
+_STALE_MIN_S, _STALE_MAX_S = 0.05, 3600.0
+_PORT = 8000  # what model servers listen on, if nothing is said
+_LABELS_MAX = 20
+
+
+def pools(blocks: Sequence[PoolBlock], names: Names, problems: Problems) -> dict[str, Pool]:
+    """Return the pools by name."""
+    found: dict[str, Pool] = {}
+    seen: dict[str, Word] = {}
+    for block in blocks:
+        pool = _pool(block, names, problems)
+        found.setdefault(pool.name, pool)
+        for word in block.endpoints:
+            _shared(word, seen, problems)
+        seen |= {w.text: w for w in block.endpoints}
+    return found
+
+
+def _shared(word: Word, seen: Mapping[str, Word], problems: Problems) -> None:
+    first = seen.get(word.text)
+    if first is not None:
+        message = f"`{word.text}` is in two pools"
+        related = (Related(first.span, "also here"),)
+        help_ = "each pool counts its own requests only, and so misjudges the load"
+        problems.add("S331", word.span, message, "second pool", help_, related)
+
+
+def _pool(block: PoolBlock, names: Names, problems: Problems) -> Pool:
+    name = block.name
+    if not _POOL_NAME.fullmatch(name.text):
+        help_ = "lower-case letters, digits, `-` and `.`, at most 63, as in Kubernetes"
+        message = f"`{name.text}` is not a name for a pool"
+        problems.add("S215", name.span, message, "not a name", help_)
+    _one_source(block, problems)
+    if block.parent:
+        names.find("pool", block.parent)
+    if block.metrics and block.metrics.text not in METRIC_DIALECTS:
+        word = block.metrics
+        help_ = did_you_mean(word.text, METRIC_DIALECTS, "dialects")
+        problems.add("S214", word.span, f"unknown metrics dialect `{word.text}`", "unknown", help_)
+    if block.profile:
+        names.find("profile", block.profile)
+    stale = within(block.stale, _STALE_MIN_S, _STALE_MAX_S, "50ms to 1h", problems)
+    adapters = within(block.adapters, 1, _ADAPTERS_MAX, f"1 to {_ADAPTERS_MAX}", problems)
+    return Pool(
+        name.text,
+        block.span,
+        _endpoints(block, problems),
+        block.metrics.text if block.metrics else METRIC_DIALECTS[0],
+        2.0 if stale is None else stale,
+        None if adapters is None else int(adapters),
+        block.profile.text if block.profile else None,
+        _reference(block),
+        _selector(block, problems),
+    )
+
+
+def _one_source(block: PoolBlock, problems: Problems) -> None:
+    """Report a pool that says not at all, or more than once, where its endpoints come from."""
+    spans = [block.spans[verb] for verb in _SOURCES if verb in block.spans]
+    if not spans:
+        help_ = 'add `endpoints "127.0.0.1:8001"`, `select app = "..."` or `inferencepool NAME`'
+        message = f"pool `{block.name.text}` has no endpoints"
+        problems.add("S216", block.span, message, "who serves?", help_)
+    for second in spans[1:]:
+        related = (Related(spans[0], "the first source"),)
+        message = f"pool `{block.name.text}` says twice where its endpoints come from"
+        problems.add("S217", second, message, "another source", "keep one of them", related)
+    if "port" in block.spans and block.endpoints:
+        help_ = "remove it: each address has its own port"
+        message = "`port` has no effect beside `endpoints`"
+        problems.add("S217", block.spans["port"], message, "no effect", help_)
+
+
+def _reference(block: PoolBlock) -> InferencePoolRef | None:
+    if block.inference_pool is None:
+        return None
+    namespace = block.namespace.text if block.namespace else None
+    return InferencePoolRef(block.inference_pool.text, namespace)
+
+
+def _selector(block: PoolBlock, problems: Problems) -> Selector | None:
+    port = within(block.port, 1, 65535, "1 to 65535", problems)
+    if not block.labels:
+        return None
+    if len(block.labels) > _LABELS_MAX:
+        span = block.labels[_LABELS_MAX][0].span
+        problems.add("S218", span, f"`select` has at most {_LABELS_MAX} labels", "one too many")
+    seen: dict[str, Word] = {}
+    for name, value in block.labels:
+        first = seen.setdefault(name.text, name)
+        if first is not name:
+            related = (Related(first.span, "first time"),)
+            message = f"the label `{name.text}` is twice in one `select`"
+            problems.add("S207", name.span, message, "second time", "keep one of them", related)
+        if not _LABEL_VALUE.fullmatch(value.text):
+            help_ = "at most 63 letters, digits, `-`, `_` and `.`, as in Kubernetes"
+            problems.add("S218", value.span, "this is not the value of a label", "", help_)
+    labels = tuple((name.text, value.text) for name, value in block.labels)
+    return Selector(labels, _PORT if port is None else int(port))
+
+
+def _endpoints(block: PoolBlock, problems: Problems) -> tuple[str, ...]:
+    seen: dict[str, Word] = {}
+    for word in block.endpoints:
+        first = seen.setdefault(word.text, word)
+        if first is not word:
+            related = (Related(first.span, "first time"),)
+            message = f"`{word.text}` is twice in one pool"
+            problems.add("S207", word.span, message, "second time", "remove it", related)
+        fault = _address_fault(word.text)
+        if fault:
+            message = f"`{word.text}` is not the address of an endpoint"
+            help_ = 'an IP address and a port: `"10.0.0.7:8000"` or `"[fd00::7]:8000"`'
+            problems.add("S218", word.span, message, fault, help_)
+    return tuple(seen)
+
+
+def _address_fault(text: str) -> str:
+    """Return what is wrong with ``ip:port``, in words; "" if nothing is."""
+    host, colon, port = text.rpartition(":")
+    if not colon:
+        return "no port"
+    if not (port.isascii() and port.isdigit() and len(port) <= 5 and 1 <= int(port) <= 65535):
+        return "the port must be 1 to 65535"
+    bracketed = host.startswith("[") and host.endswith("]")
+    try:
+        address = ipaddress.ip_address(host[1:-1] if bracketed else host)
+    except ValueError:
+        # Envoy takes the destination as an address and looks no name up.
+        return "a name, not an IP address" if re.search("[a-z]", host) else "not an IP address"
+    if (address.version == 6) is not bracketed:
+        return "an IPv6 address needs brackets" if address.version == 6 else "no brackets for IPv4"
+    return ""

@@ -1,0 +1,213 @@
+"""Overloads, guards, trust, traces, stages, chains and tests, flattened."""
+
+from collections.abc import Iterator, Sequence
+
+from headrace.dsl.effective.choosing import value
+from headrace.dsl.effective.form import (
+    DEFAULT,
+    Fact,
+    Line,
+    Section,
+    expr,
+    expressed,
+    number,
+    origin,
+    raw,
+    said,
+)
+from headrace.dsl.program import OnMatch, Program
+from headrace.dsl.syntax.declarations import (
+    Action,
+    ChainBlock,
+    GuardBlock,
+    OverloadBlock,
+    QueueRule,
+    ShedRule,
+    StageBlock,
+    TestBlock,
+    TraceBlock,
+    TrustBlock,
+)
+from headrace.dsl.syntax.tree import Written
+
+_BLOCKED = 'block with 400 "blocked by safety policy"'
+
+
+def overload(block: OverloadBlock, program: Program) -> Section:
+    """Return an overload with what its statements leave to the defaults."""
+    lines = [_shed(shed, i + 1) for i, shed in enumerate(block.sheds)]
+    if block.queue:
+        lines.append(_queue(block.queue))
+    pools = f" for {raw(block.pools)}" if block.pools else ""
+    names = sorted(f"`{w.text}`" for w in block.pools)
+    of = Fact("pools", repr(names), ", ".join(names) or "all")
+    facts = (of, *expressed("condition", block.when))
+    head = Line(f"overload{pools} when {expr(block.when)}", origin(block.span), facts)
+    return Section("overload", (), head, tuple(lines))
+
+
+def _shed(shed: ShedRule, place: int) -> Line:
+    answer = shed.status.span.text if shed.status else "429"
+    message = shed.message.span.text if shed.message else '"overloaded, try again later"'
+    retry = shed.retry_after.span.text if shed.retry_after else "1s"
+    condition = f"{'any ' if shed.any else ''}when {expr(shed.when)}"
+    text = f"shed {condition} with {answer} {message} retry after {retry}"
+    told = shed.message.text if shed.message else "overloaded, try again later"
+    facts = (
+        Fact(f"condition of shed {place}", repr((shed.any, shed.when.expr)), condition),
+        Fact(f"status of shed {place}", repr(float(answer.replace("_", ""))), answer),
+        Fact(f"message of shed {place}", repr(told), message),
+        Fact(
+            f"retry of shed {place}",
+            repr(float(shed.retry_after.value if shed.retry_after else 1)),
+            retry,
+        ),
+    )
+    return Line(text, origin(shed.span), facts)
+
+
+def _queue(queue: QueueRule) -> Line:
+    length = queue.length.span.text if queue.length else "1_000"
+    length_max = float(queue.length.value if queue.length else 1000)
+    fair = f" fair by {', '.join(map(expr, queue.fair))}" if queue.fair else ""
+    wait = queue.wait.span.text
+    text = f"queue by {expr(queue.by)}{fair} for up to {wait}, at most {length}"
+    keys = repr([w.expr for w in queue.fair])
+    facts = (
+        *expressed("order of the queue", queue.by),
+        Fact("fairness of the queue", keys, fair.removeprefix(" fair by ") or "none"),
+        Fact("wait in the queue", repr(float(queue.wait.value)), wait),
+        Fact("length of the queue", repr(length_max), length),
+    )
+    return Line(text, origin(queue.span), facts)
+
+
+def guard(block: GuardBlock, program: Program) -> Section:
+    """Return a guard with all that it leaves to the defaults."""
+    spans, name = block.spans, block.name.text
+    lines = [*_looks_for(block)]
+    if block.inspect:
+        listed = sorted(w.text for w in block.inspect)
+        facts = said("inspect", listed, raw(block.inspect))
+        lines.append(Line(f"inspect {raw(block.inspect)}", origin(spans["inspect"]), facts))
+    else:
+        lines.append(Line("inspect prompt", DEFAULT, said("inspect", ["prompt"], "prompt")))
+    if block.timeout:
+        lines.append(number("timeout", "timeout", block.timeout, spans["timeout"]))
+    compiled = next(guard for guard in program.guards if guard.name == name)
+    match = block.on.get("match")
+    answer = compiled.on_match is OnMatch.BLOCK
+    fact = repr((compiled.on_match.value, *((compiled.status, compiled.message) if answer else ())))
+    done = _done(match, answers=True) if match else _BLOCKED
+    at = origin(match.span) if match else DEFAULT
+    lines.append(Line(f"on match {done}", at, (Fact("on match", fact, done),)))
+    for event in ("error", "timeout", "partial") if block.template else ():
+        action = block.on.get(event)
+        done = _done(action, answers=False) if action else "block"
+        at = origin(action.span) if action else DEFAULT
+        lines.append(Line(f"on {event} {done}", at, said(f"on {event}", done, done)))
+    when = f" when {expr(block.when)}" if block.when else ""
+    condition = expressed("condition", block.when) if block.when else ()
+    head = Line(f"guard {block.name.span.text}{when}", origin(block.name.span), condition)
+    return Section("guard", (name,), head, tuple(lines))
+
+
+def _looks_for(block: GuardBlock) -> Iterator[Line]:
+    if block.patterns:
+        facts = tuple(Fact(f"pattern {w.span.text}", "listed", w.span.text) for w in block.patterns)
+        text = f"patterns {raw(block.patterns)}"
+        yield Line(text, origin(block.spans["patterns"]), facts)
+    if block.template:
+        text = block.template.span.text
+        at = origin(block.spans["template"])
+        yield Line(f"template {text}", at, said("template", block.template.text, text))
+
+
+def _done(action: Action, *, answers: bool) -> str:
+    if action.what != "block" or not answers:
+        return action.what
+    status = action.status.span.text if action.status else "400"
+    message = action.message.span.text if action.message else '"blocked by safety policy"'
+    return f"block with {status} {message}"
+
+
+def trace(block: TraceBlock, program: Program) -> Section:
+    """Return a trace block."""
+    lines: list[Line] = []
+    if block.sample:
+        lines.append(number("sample", "sample", block.sample, block.spans["sample"]))
+    for written in block.always:
+        text = expr(written)
+        fact = Fact(f"always when {text}", repr(written.expr), text)
+        lines.append(Line(f"always when {text}", origin(written.span), (fact,)))
+    for word, written in block.attributes:
+        facts = expressed(f"attribute `{word.text}`", written)
+        text = f"attribute {word.span.text} = {expr(written)}"
+        lines.append(Line(text, origin(word.span), facts))
+    return Section("trace", (), Line("trace", origin(block.span)), tuple(lines))
+
+
+def trust(block: TrustBlock, program: Program) -> Section:
+    """Return a trust block."""
+    lines: list[Line] = []
+    for entry in block.entries:
+        text = f"{raw(entry.names, ' ')} from {expr(entry.when)}"
+        facts = tuple(
+            Fact(f"trust in `{w.text}` from {expr(entry.when)}", repr(entry.when.expr), "believed")
+            for w in entry.names
+        )
+        lines.append(Line(text, origin(entry.names[0].span), facts))
+    return Section("trust", (), Line("trust", origin(block.span)), tuple(lines))
+
+
+def stage(block: StageBlock, program: Program) -> Section:
+    """Return a stage of a package."""
+    lines = [
+        Line(f"{s.name.text} {value(s)}", origin(s.span), said(s.name.text, s.value, value(s)))
+        for s in block.settings
+    ]
+    text = f"stage {block.name.span.text} from {block.origin.span.text}"
+    head = Line(text, origin(block.span), said("origin", block.origin.text, block.origin.span.text))
+    return Section("stage", (block.name.text,), head, tuple(lines))
+
+
+def chain(block: ChainBlock, program: Program) -> Section:
+    """Return a chain."""
+    names = [w.text for w in block.stages]
+    text = raw(block.stages, "  ")
+    facts = said("stages", names, ", ".join(f"`{n}`" for n in names))
+    line = Line(text, origin(block.span), facts)
+    head = Line(f"chain {block.name.span.text}", origin(block.name.span))
+    return Section("chain", (block.name.text,), head, (line,))
+
+
+def test(block: TestBlock, program: Program) -> Section:
+    """Return a test; its lines say nothing of what the policy does."""
+    lines: list[Line] = []
+    for pool in block.pools:
+        lines.append(Line(f"given pool {pool.pool.span.text} {{", origin(pool.span)))
+        for name, written in pool.endpoints:
+            text = f"endpoint {name.span.text} {expr(written)}"
+            lines.append(Line(text, origin(name.span), depth=2))
+        lines.append(Line("}", ""))
+    if block.request:
+        at = origin(block.request.span)
+        lines.append(Line(f"given request {expr(block.request)}", at))
+    if block.table:
+        table = block.table
+        lines.append(Line(f"table {raw(table.columns)}", origin(table.span)))
+        lines += [
+            Line(f"| {', '.join(map(expr, row))}", origin(row[0].span), depth=2)
+            for row in table.rows
+        ]
+    for asked in block.cases:
+        lines += _asked(asked.request, asked.expects)
+    head = Line(f"test {block.name.span.text}", origin(block.span))
+    return Section("test", (block.name.text,), head, tuple(lines))
+
+
+def _asked(request: Written | None, expects: Sequence[Written]) -> Iterator[Line]:
+    if request is not None:
+        yield Line(f"when request {expr(request)}", origin(request.span))
+    for written in expects:
+        yield Line(f"expect {expr(written)}", origin(written.span))

@@ -1,0 +1,98 @@
+"""Times that do not go together: S317."""
+
+from collections.abc import Iterator
+
+from headrace.dsl.cel.interval import ANY_BOOL
+from headrace.dsl.cel.kinds import BOOL, STRING
+from headrace.dsl.cel.typed import Op, Typed, node
+from headrace.dsl.lints.cases import possible
+from headrace.dsl.lints.subject import Subject
+from headrace.dsl.lints.terms import parts
+from headrace.dsl.problems.diagnostic import Related
+from headrace.dsl.source import Span
+from headrace.dsl.syntax import declarations as said
+from headrace.dsl.vocabulary import variables
+
+_AGE = "endpoint.age"
+_EARLY = ("ttft", "latency")  # what a guard of the prompt delays
+
+
+def times(subject: Subject) -> None:
+    """Report ages that never come about, and waits longer than what a model promises."""
+    _ages(subject)
+    _budgets(subject)
+
+
+def _ages(subject: Subject) -> None:
+    """Report a bound on the age of measurements that `stale after` makes pointless."""
+    pools = subject.program.pools.values()
+    if not pools:
+        return
+    longest = max(pools, key=lambda pool: pool.stale_after_s)
+    seen: set[tuple[str, int]] = set()
+    lets = subject.rules.lets.values()
+    for typed in (*lets, *(r.typed for r in subject.program.rules if r.typed is not None)):
+        for bound in _age_bounds(typed):
+            spot = (bound.span.source.name, bound.span.start)
+            if bound.numbers.lo <= longest.stale_after_s or spot in seen:
+                continue
+            seen.add(spot)
+            stale = next((b.stale for b in subject.of(said.PoolBlock) if b.stale), None)
+            related = (Related(stale.span, "this"),) if stale else ()
+            message = "this age is never reached by an endpoint that is ready"
+            label = f"older than `stale after {longest.stale_after_s:g}s`"
+            help_ = "measurements older than `stale after` count as none: bound the age below it"
+            subject.problems.add("S317", bound.span, message, label, help_, related)
+
+
+def _age_bounds(typed: Typed) -> Iterator[Typed]:
+    for part in parts(typed):
+        if part.op is Op.COMPARE:
+            for one, other in (part.args, part.args[::-1]):
+                if one.op is Op.READ and _AGE in one.reads and other.op is Op.CONST:
+                    yield other
+
+
+def _budgets(subject: Subject) -> None:
+    """Report guards that together may take longer than the first token of a model may."""
+    for model in subject.of(said.ModelBlock):
+        said_ = model.latency
+        if said_ is None or said_.metric.text not in _EARLY:
+            continue
+        guards = [b for b in subject.of(said.GuardBlock) if _delays(b, model, subject)]
+        total_s = sum(b.timeout.value for b in guards if b.timeout)
+        if not guards or total_s < said_.below.value:
+            continue
+        timeout = guards[-1].timeout
+        assert timeout is not None
+        each = "these guards together" if len(guards) > 1 else "this guard"
+        message = f"{each} may take {_ms(total_s)}, and `{model.names[0].text}` promises"
+        message += f" {said_.metric.text} below {_ms(said_.below.value)}"
+        related = (Related(said_.below.span, "the promise"),)
+        help_ = "shorten the timeouts, or promise less"
+        subject.problems.add("S317", timeout.span, message, "too long", help_, related)
+
+
+def _delays(guard: said.GuardBlock, model: said.ModelBlock, subject: Subject) -> bool:
+    """Return whether *guard* can hold up the prompt of a request for *model*."""
+    prompt = not guard.inspect or any(word.text == "prompt" for word in guard.inspect)
+    if guard.timeout is None or not prompt:
+        return False
+    when = subject.typed(guard.when) if guard.when else None
+    if when is None:
+        return True
+    asked = [_asks_for(word.text, word.span) for word in model.names if "*" not in word.text]
+    return len(asked) < len(model.names) or any(possible((when, True), (a, True)) for a in asked)
+
+
+def _asks_for(name: str, span: Span) -> Typed:
+    """Return the condition `request.model == name`."""
+    variable = variables()["request.model"]
+    reads = frozenset({variable.name})
+    read = Typed(Op.READ, STRING, span, (), variable, reads=reads)
+    constant = node(Op.CONST, STRING, span, value=name)
+    return node(Op.COMPARE, BOOL, span, (read, constant), "==", ANY_BOOL)
+
+
+def _ms(seconds: float) -> str:
+    return f"{seconds:g}s" if seconds >= 1 else f"{seconds * 1000:g}ms"

@@ -1,0 +1,1 @@
+"""What the compiler tells an author: codes, places, help, fixes, and what is allowed."""

@@ -1,0 +1,1 @@
+"""From text to declarations: blocks, the grammar, trees, and what a misfit is called."""

@@ -1,0 +1,108 @@
+"""Builds what says where requests can go: pools, models, objectives, stages, chains, imports."""
+
+from typing import cast
+
+import lark
+
+from headrace.dsl.syntax.build_parts import Parts, trees
+from headrace.dsl.syntax.declarations import (
+    ChainBlock,
+    ImportBlock,
+    LatencySaid,
+    ModelBlock,
+    ObjectiveBlock,
+    PoolBlock,
+    StageBlock,
+    Target,
+)
+from headrace.dsl.syntax.grammar import Tree
+
+
+def import_(node: Tree, parts: Parts) -> ImportBlock:
+    """Build an `import`."""
+    return ImportBlock(parts.text(node.children[0]), parts.span(node))
+
+
+def pool(node: Tree, parts: Parts) -> PoolBlock:
+    """Build a `pool`."""
+    name, parent, *rest = node.children
+    settings = parts.settings([cast(Tree, r) for r in rest])
+    reference = trees(settings.get("inferencepool"))
+    return PoolBlock(
+        name=parts.name(name),
+        span=parts.head(node),
+        spans=parts.spans(settings),
+        parent=parts.maybe_name(parent),
+        endpoints=parts.texts(settings.get("endpoints")),
+        inference_pool=parts.name(reference[0]) if reference else None,
+        namespace=parts.name(reference[1]) if len(reference) > 1 else None,
+        labels=tuple(
+            (parts.word(label.children[0]), parts.text(label.children[1]))
+            for label in trees(settings.get("select"))
+        ),
+        port=parts.first_number(settings.get("port")),
+        metrics=parts.first_name(settings.get("metrics")),
+        stale=parts.first_number(settings.get("stale")),
+        adapters=parts.first_number(settings.get("adapters")),
+        profile=parts.first_name(settings.get("use_profile")),
+    )
+
+
+def model(node: Tree, parts: Parts) -> ModelBlock:
+    """Build a `model`."""
+    named = [n for n in trees(node) if n.data == "model_name"]
+    parent = node.children[len(named)]
+    settings = parts.settings([cast(Tree, r) for r in node.children[len(named) + 1 :]])
+    aliases = [n.children[1] for n in named]
+    return ModelBlock(
+        names=tuple(parts.name(n.children[0]) for n in named),
+        span=parts.head(node),
+        spans=parts.spans(settings),
+        aliases=tuple(parts.maybe_word(a) for a in aliases),
+        parent=parts.maybe_name(parent),
+        priority=parts.first_number(settings.get("priority")),
+        objective=parts.first_name(settings.get("aim")),
+        latency=_latency(settings.get("latency"), parts),
+        route=tuple(_target(t, parts) for t in trees(settings.get("route"))),
+        mirrors=tuple(_mirrored(t, parts) for t in trees(settings.get("mirror"))),
+        adapter_of=parts.first_name(settings.get("adapter_of")),
+        profile=parts.first_name(settings.get("use_profile")),
+    )
+
+
+def _latency(node: Tree | None, parts: Parts) -> LatencySaid | None:
+    if node is None:
+        return None
+    metric, quantile, below = node.children
+    return LatencySaid(parts.name(metric), parts.number(quantile), parts.number(below))
+
+
+def _target(node: Tree, parts: Parts) -> Target:
+    share, name, rewrite = node.children
+    return Target(parts.name(name), parts.maybe_number(share), parts.maybe_text(rewrite))
+
+
+def _mirrored(node: Tree, parts: Parts) -> Target:
+    share, name = node.children
+    return Target(parts.name(name), parts.number(share), None)
+
+
+def objective(node: Tree, parts: Parts) -> ObjectiveBlock:
+    """Build an `objective`."""
+    name, *rest = trees(node)
+    settings = parts.settings(rest)
+    priority = parts.first_number(settings.get("priority"))
+    return ObjectiveBlock(parts.name(name), parts.head(node), parts.spans(settings), priority)
+
+
+def stage(node: Tree, parts: Parts) -> StageBlock:
+    """Build a `stage`."""
+    name, origin = (cast(lark.Token, t) for t in node.children[:2])
+    return StageBlock(
+        parts.word(name), parts.text(origin), parts.said(trees(node)), parts.head(node)
+    )
+
+
+def chain(node: Tree, parts: Parts) -> ChainBlock:
+    """Build a `chain`."""
+    return ChainBlock(parts.name(trees(node)[0]), parts.words(node), parts.head(node))

@@ -1,0 +1,54 @@
+"""What the language has and no part of the host performs yet.
+
+A policy that uses any of it compiles. `headrace check` warns of it, and what would serve
+the policy refuses to start: nothing that is written is ever silently without effect.
+Whoever builds one of these deletes its row.
+"""
+
+from collections.abc import Mapping
+
+from headrace.dsl.problems.codes import Level
+from headrace.dsl.problems.diagnostic import Diagnostic
+from headrace.dsl.program import Program
+from headrace.dsl.source import Span
+
+LATENCY = "an objective for a latency that no rule reads"
+# By the keys of `Program.uses`: what it is called, and what to write until then.
+STATEMENTS: Mapping[str, tuple[str, str]] = {
+    "pool.inferencepool": ("`inferencepool`", 'list the addresses: `endpoints "10.0.0.1:8000"`'),
+    "pool.select": ("`select`", 'list the addresses: `endpoints "10.0.0.1:8000"`'),
+    "model.mirror": ("`mirror`", "send a small share there: `route 95% to a, 5% to b`"),
+    "model.latency": (LATENCY, "read it in a rule, as `model.objective`, or set `priority`"),
+    "class.fairness": ("`fairness by`", "set `priority` and shed by it in an `overload`"),
+    "profile.plugin": ("`use plugin`", "write the scorer as an expression"),
+    "overload.queue": ("`queue`", "write `shed`: requests are let through or turned away"),
+    "guard.template": ("`template`", 'screen with `patterns "..."`'),
+    "guard.inspect response": ("`inspect response`", "write `inspect prompt`"),
+    "guard.on match redact": ("`redact`", "write `on match block` or `on match log`"),
+}
+# By the names that rules read.
+NAMES: Mapping[str, str] = {
+    "endpoint.predicted_ttft": "use `endpoint.queue` and `endpoint.prefix_match`",
+    "endpoint.decode_delay": "use `endpoint.running`",
+}
+
+
+def unperformed(program: Program) -> tuple[Diagnostic, ...]:
+    """Return a warning for every place where *program* uses what no part of the host performs."""
+    found: list[Diagnostic] = []
+    read = frozenset[str]().union(*(rule.reads for rule in program.rules))
+    for use in program.uses:
+        if use.what == "model.latency" and "model.objective" in read:
+            continue
+        if use.what in STATEMENTS:
+            what, cure = STATEMENTS[use.what]
+            found.append(_warning(what, cure, use.span))
+    for rule in program.rules:
+        for name in sorted(rule.reads & NAMES.keys()):
+            found.append(_warning(f"`{name}`", NAMES[name], rule.span))
+    return tuple(dict.fromkeys(found))
+
+
+def _warning(what: str, cure: str, span: Span) -> Diagnostic:
+    message = f"{what} is understood, and this host does not perform it yet"
+    return Diagnostic("S108", Level.WARNING, message, span, "no effect yet", f"until then, {cure}")

@@ -1,0 +1,128 @@
+"""`headrace explain`: why did this request go there?"""
+
+from collections.abc import Iterator, Sequence
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import msgspec
+import typer
+
+from headrace.host.cli.flags import Mistakes, fail, flag, reason
+from headrace.host.cli.policies import read_sources
+
+if TYPE_CHECKING:
+    from headrace.host.explain.story import Story
+
+FINDINGS = 1
+RECORDS = (".json", ".jsonl", ".log")
+LINE_BYTES_MAX = 1 << 20
+
+
+class Format(Enum):
+    """How the explanation is printed."""
+
+    HUMAN = "human"
+    JSON = "json"
+
+
+def explain(
+    paths: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="POLICY|LOG",
+            help="A policy's files, or one decision log (`.jsonl`) of `serve --decision-log`.",
+        ),
+    ],
+    state: Annotated[
+        Path | None, flag("--state", "JSON or YAML: the pools' endpoints.", metavar="FILE")
+    ] = None,
+    request: Annotated[
+        Path | None, flag("--request", "JSON or YAML: the fields of `request.*`.", metavar="FILE")
+    ] = None,
+    test: Annotated[
+        str, flag("--test", "State and request of the test with this in its name.")
+    ] = "",
+    id: Annotated[
+        str, flag("--id", "Of a log: the request's id, or its beginning; else the last one.")
+    ] = "",
+    format: Annotated[Format, flag("--format", "For people or for machines.")] = Format.HUMAN,
+) -> None:
+    """Show how a request was decided: conditions, filters and scores, with every value.
+
+    Either of a policy and a state that you give, or of a decision that `serve` has recorded;
+    a record needs no policy. Exits 0, 1 if there is no such decision, 2 if the command line
+    is wrong.
+
+        headrace explain policies/quickstart.sched --request request.json
+    """
+    from headrace.host.explain.page import page
+
+    mistakes = Mistakes()
+    if len(paths) == 1 and Path(paths[0]).suffix in RECORDS:
+        if state or request or test:
+            mistakes.add("--state, --request, --test: a record has its own; leave them out")
+        story = _recorded(Path(paths[0]), id, mistakes)
+    else:
+        story = _decided(paths, state, request, test, mistakes)
+    mistakes.stop()
+    assert story is not None, "without a story there is a mistake"
+    if format is Format.JSON:
+        typer.echo(msgspec.json.format(msgspec.json.encode(story), indent=2).decode())
+    else:
+        typer.echo(page(story), nl=False)
+
+
+def _decided(
+    paths: Sequence[str], state: Path | None, request: Path | None, test: str, mistakes: Mistakes
+) -> "Story | None":
+    from headrace.host.cli.scene import given_scene, tested_scene
+    from headrace.host.policytest.words import story
+
+    sources = read_sources(paths, mistakes)
+    if test and (state or request):
+        mistakes.add("--test: the test gives state and request; leave those out")
+    if mistakes.texts:
+        return None
+    if test:
+        scene = tested_scene(sources, test, mistakes)
+    else:
+        scene = given_scene(sources, state, request, mistakes)
+    ran = scene.run(mistakes) if scene else None
+    return story(ran) if ran else None
+
+
+def _recorded(path: Path, wanted: str, mistakes: Mistakes) -> "Story | None":
+    """Return the last record of *path* whose id begins with *wanted*; exit 1 if there is none."""
+    from headrace.host.explain.story import VERSION, Story
+
+    found: Story | None = None
+    unreadable = 0
+    try:
+        for line in _lines(path):
+            try:
+                story = msgspec.json.decode(line, type=Story)
+            except (msgspec.DecodeError, UnicodeDecodeError):
+                unreadable += 1
+                continue
+            if story.version == VERSION and story.id.startswith(wanted):
+                found = story
+    except OSError as error:
+        mistakes.add(f"cannot read `{path}`: {reason(error)}")
+        return None
+    if found is None:
+        what = f"no decision whose id begins with `{wanted}`" if wanted else "no decision"
+        more = f" ({unreadable} unreadable lines)" if unreadable else ""
+        fail(f"`{path}` has {what}{more}", FINDINGS)
+    return found
+
+
+def _lines(path: Path) -> Iterator[bytes]:
+    """Yield the objects of a log, one a line, or the one that the whole file is."""
+    with path.open("rb") as file:
+        if path.suffix == ".json":
+            yield file.read(LINE_BYTES_MAX)
+            return
+        while line := file.readline(LINE_BYTES_MAX):
+            if line.strip():
+                yield line

@@ -1,0 +1,1 @@
+"""What highlights policies in pages and terminals."""

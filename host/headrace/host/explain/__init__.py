@@ -1,0 +1,1 @@
+"""Why: the value of every part of an expression, and the page of a decision."""

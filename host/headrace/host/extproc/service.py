@@ -1,0 +1,3 @@
+"""The name of the service that every transport serves."""
+
+SERVICE = "envoy.service.ext_proc.v3.ExternalProcessor"

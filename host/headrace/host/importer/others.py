@@ -1,0 +1,165 @@
+"""The plugins of the reference that are neither scorers nor filters."""
+
+from collections.abc import Mapping
+
+from headrace.host.importer.part import Hosted, Known, Left, Part, Picking, Reading, hosted, left
+from headrace.host.importer.settings import Settings
+
+RANDOM = "random"
+DESTINATIONS_MAX = 3  # of the picker: the endpoint it chose, and fallbacks
+_INDEX = ("autoTune", "blockSizeTokens", "blockSize", "hashBlockSize", "lruCapacityPerServer")
+
+
+def _pick(statement: str, note: str = "") -> Reading:
+    def read(settings: Settings, known: Known) -> Part:
+        most = settings.number("maxNumOfEndpoints", 1)
+        differs = ""
+        if most > DESTINATIONS_MAX:
+            differs = f"{most:g} endpoints are asked for; the best {DESTINATIONS_MAX} are sent"
+        return Picking(statement, differs, note)
+
+    return read
+
+
+PICKERS: Mapping[str, Reading] = {
+    "max-score-picker": _pick(
+        "max  ties by endpoint.running",
+        "equal scores go to the less busy; the reference lets chance decide",
+    ),
+    "random-picker": _pick(RANDOM),
+    "weighted-random-picker": _pick("weighted of top 100"),
+}
+
+SINGLE = "single-profile-handler"
+HEADER = "header-profile-handler"
+_DISAGGREGATED = (
+    "disagg-profile-handler",
+    "pd-profile-handler",
+    "data-parallel-profile-handler",
+)
+HANDLERS = frozenset({SINGLE, HEADER, *_DISAGGREGATED})
+
+
+def parser(settings: Settings, known: Known) -> Part:
+    """`openai-parser`: what the host reads."""
+    return Hosted("the host reads OpenAI's chat, completions, embeddings and responses")
+
+
+def _tokens(settings: Settings, known: Known) -> Part:
+    settings.ignore("modelName", "mode", "estimate")
+    if settings.has("vllm") or settings.has("udsTokenizerConfig"):
+        settings.ignore("vllm", "udsTokenizerConfig")
+        return Left(
+            "no tokenizer is asked: `request.prompt_tokens` is an estimate by length",
+            "compare it with the usage that the servers report",
+        )
+    return Hosted("the host estimates tokens by length")
+
+
+def _index(settings: Settings, known: Known) -> Part:
+    return Hosted("the host keeps an index of prompts")
+
+
+def _extractor(settings: Settings, known: Known) -> Part:
+    settings.ignore("engineLabelKey")
+    return Hosted("the host reads the servers' metrics")
+
+
+def _parts_of(what: str) -> Reading:
+    return left(what, "serve prefill and decode in one endpoint, or keep the reference for it")
+
+
+_SPLIT = _parts_of("prefill, decode and encode are not chosen separately")
+_LOADS = hosted(
+    "the host counts its own requests in flight",
+    "addEstimatedOutputTokens", "outputRatio", "maxEstimatedOutputTokens",
+)  # fmt: skip
+_PREDICTED = left("latencies are not predicted here", "score by `endpoint.queue`")
+_UNREAD = left(
+    "only OpenAI's requests are read: model, priority and prompt of others stay unknown",
+    "route their paths past the policy",
+)
+_CLUSTERS = left("endpoints here are single servers, not clusters", "give each cluster a `pool`")
+_KUBERNETES = hosted("endpoints and their changes are known to the host")
+_QUEUED = "the order of waiting requests is `queue by` of an `overload`"
+
+OTHERS: Mapping[str, Reading] = {
+    SINGLE: hosted("a model, class or pool says which profile"),
+    **dict.fromkeys(_DISAGGREGATED, _SPLIT),
+    "disagg-headers-handler": _SPLIT,
+    "prefill-header-handler": _SPLIT,
+    "prefix-based-pd-decider": _SPLIT,
+    "always-disagg-pd-decider": _SPLIT,
+    "always-disagg-multimodal-decider": _SPLIT,
+    "openai-parser": parser,
+    "passthrough-parser": _UNREAD,
+    "anthropic-parser": _UNREAD,
+    "vllmhttp-parser": _UNREAD,
+    "sglanghttp-parser": _UNREAD,
+    "vllmgrpc-parser": _UNREAD,
+    "vertexai-parser": _UNREAD,
+    "token-producer": _tokens,
+    "tokenizer": _tokens,
+    "approx-prefix-cache-producer": _index,
+    "precise-prefix-cache-producer": left(
+        "KV events are not read: what is cached is estimated from what was sent where",
+        "nothing to do; `endpoint.prefix_match` is that estimate",
+    ),
+    "burst-prefix-cache-producer": left(
+        "requests are not held back to put them together",
+        "`endpoint.prefix_match` counts a prompt from the moment it is sent",
+    ),
+    "inflight-load-producer": _LOADS,
+    "predicted-latency-producer": _PREDICTED,
+    "session-id-producer": left("requests of a session are not bound to an endpoint"),
+    "mm-embeddings-cache-producer": left("who encoded which image is not known"),
+    "p2p-source-producer": left("servers are not told where to take KV blocks from"),
+    "latency-slo-admitter": left(
+        "latencies are not predicted here", "shed by `pool.queue` in an `overload`"
+    ),
+    "agent-identity": left(
+        "agents are not told apart", "read their header where it matters: `request.header(...)`"
+    ),
+    "request-attribute-reporter": left(
+        "nothing about usage is sent to the proxy",
+        "the log and the metrics of the host have the tokens of every request",
+    ),
+    "disaggregatedset-rollout-screener": left(
+        "revisions are not told apart", "give each revision a `pool` and a share of the `route`"
+    ),
+    "metrics-data-source": hosted("the host reads the servers' metrics"),
+    "core-metrics-extractor": _extractor,
+    "model-server-protocol-metrics": _extractor,
+    "models-data-source": hosted("which models are served is said by `model`"),
+    "models-data-extractor": hosted("which models are served is said by `model`"),
+    "dcgm-data-source": left("accelerators are not asked; only the servers' own metrics are read"),
+    "dcgm-extractor": left("accelerators are not asked; only the servers' own metrics are read"),
+    "topology-extractor": left("how near an endpoint is to another is not known"),
+    "k8s-notification-source": _KUBERNETES,
+    "endpoint-notification-source": _KUBERNETES,
+    "file-discovery": left("no file of endpoints is read", 'list them: `endpoints "IP:PORT"`'),
+    "multicluster-file-discovery": _CLUSTERS,
+    "multicluster-metrics-data-source": _CLUSTERS,
+    "multicluster-metrics-extractor": _CLUSTERS,
+    "multicluster-approx-prefix-cache-producer": _CLUSTERS,
+    "global-strict-fairness-policy": hosted(_QUEUED),
+    "fcfs-ordering-policy": hosted(_QUEUED),
+    "round-robin-fairness-policy": left(
+        "taking turns is `fair by` of a `queue`", "see what is said about flow control"
+    ),
+    "program-aware-fairness": left("attained service is not counted", "`fair by` takes turns"),
+    "edf-ordering-policy": left("requests have no deadlines"),
+    "slo-deadline-ordering-policy": left("requests have no deadlines"),
+    "static-usage-limit-policy": left("the limit is the condition of the `overload`"),
+    "priority-holdback-policy": left(
+        "one condition holds for all priorities",
+        "write an `overload` with a lower bound that sheds by `request.priority`",
+    ),
+    "soft-reflective-ceiling-policy": left(
+        "one condition holds for all priorities",
+        "write an `overload` with a lower bound that sheds by `request.priority`",
+    ),
+    "sheddable-eviction-filter": left("requests that run are never evicted"),
+    "priority-then-time-eviction-order-policy": left("requests that run are never evicted"),
+    "destination-endpoint-served-verifier": left("it is for the reference's own tests"),
+}

@@ -1,0 +1,134 @@
+"""Runs one request through the real chain of a program, in a given world, without a network."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from time import perf_counter
+
+from headrace.dsl.cases import Given, TestCase
+from headrace.dsl.program import DEFAULT_CHAIN, After, Program, RuleFault, Scalar
+from headrace.extensions.registry import Builder, Site, builders
+from headrace.extensions.stage import Outcome
+from headrace.host.afterwards import LookedBack, look_back
+from headrace.host.exchange.part import Direction, Modes
+from headrace.host.extproc.opening import Opening
+from headrace.host.generation import build_generation
+from headrace.host.policytest.asked import REPLY, Unaskable, message_of
+from headrace.host.policytest.world import NOW_S, NOW_UNIX_S, World, world
+from headrace.host.testing.envoy_model import EnvoyModel, Weather
+from headrace.host.testing.lane import Lane
+from headrace.host.testing.message import Message, Seen
+
+ID = "test-1"
+SEED = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """One request that was decided, and answered as a model server would.
+
+    values  what expectations read
+    """
+
+    world: World = field(repr=False)
+    seen: Seen = field(repr=False)
+    outcome: Outcome = field(repr=False)
+    values: LookedBack
+
+
+@dataclass(frozen=True, slots=True)
+class Missed:
+    """An expectation that did not hold, and what it came to."""
+
+    expected: After
+    came: Scalar | RuleFault
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What came of one case. *error*: why it could not be run at all."""
+
+    case: TestCase
+    wall_s: float
+    ran: Ran | None = None
+    missed: tuple[Missed, ...] = ()
+    error: str = ""
+
+    @property
+    def passed(self) -> bool:
+        """Whether every expectation held."""
+        return not self.missed and not self.error
+
+
+class Broken(Exception):
+    """The chain did not bring the request to an end. The message says what happened."""
+
+
+@dataclass(frozen=True, slots=True)
+class Runner:
+    """Runs requests by one program. Each starts afresh: nothing is learned from one to the next.
+
+    installed  the stages that there are; looking for them takes milliseconds
+    """
+
+    program: Program
+    installed: Mapping[str, Builder] = field(default_factory=builders, repr=False)
+
+    def case(self, case: TestCase) -> Result:
+        """Return what comes of *case*. Never raises: a failure is a result."""
+        began_s = perf_counter()
+        try:
+            ran = self.request(case.request, world(self.program, case.pools))
+        except (Unaskable, Broken) as fault:
+            return Result(case, perf_counter() - began_s, error=str(fault))
+        except Exception as bug:
+            error = f"a bug of the host: {type(bug).__name__}: {bug}"
+            return Result(case, perf_counter() - began_s, error=error)
+        missed = tuple(missed_of(case.expects, ran.values))
+        return Result(case, perf_counter() - began_s, ran, missed)
+
+    def request(self, request: Mapping[str, Given], where: World) -> Ran:
+        """Return what the chain `default` does with *request*, in the world *where*.
+
+        Raises:
+            Unaskable: its fields contradict each other.
+            Broken: the exchange came to no end.
+        """
+        message = message_of(request)
+        site = Site(where.store(), _report_nothing, SEED, NOW_UNIX_S - NOW_S)
+        generation = build_generation(where.program, site, installed=self.installed)
+        plan = replace(generation.plans[DEFAULT_CHAIN.name], clock=_stopped)
+        still = replace(generation, plans={DEFAULT_CHAIN.name: plan})
+        exchange = still.open(Opening(modes=Modes()), NOW_S, ID)
+        lanes = (_lane(Direction.REQUEST, message), _lane(Direction.RESPONSE, REPLY))
+        weather = Weather(Modes())
+        model = EnvoyModel(exchange, weather, *lanes, performs={}, now_s=NOW_S, tick_s=0.0)
+        seen = model.run()
+        if exchange.outcome is None or seen.violations:
+            raise Broken("; ".join(seen.violations) or "the exchange did not end")
+        if seen.aborted:
+            raise Broken(f"the exchange was broken off: {seen.aborted}")
+        values = look_back(exchange.outcome, where.program)
+        return Ran(where, seen, exchange.outcome, values)
+
+
+def missed_of(expects: Sequence[After], values: LookedBack) -> list[Missed]:
+    """Return those of *expects* that are not true of *values*."""
+    found: list[Missed] = []
+    for after in expects:
+        came = after.value(values.request, values.model, values.decision, values.response, NOW_S)
+        if came is not True:
+            found.append(Missed(after, came))
+    return found
+
+
+def _lane(direction: Direction, message: Message) -> Lane:
+    mode = Modes().of(direction)
+    return Lane(direction, mode, message, [message.body] if message.body else [], False)
+
+
+def _report_nothing(outcome: Outcome) -> None:
+    """Tell nobody: the outcome is looked at here."""
+
+
+def _stopped() -> float:
+    return NOW_S

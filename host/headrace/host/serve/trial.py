@@ -1,0 +1,145 @@
+"""A policy that is about to serve: its new endpoints are scraped before anybody is sent there."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import cast
+
+from headrace.dsl.program import Pool, Program
+from headrace.extensions.picker.prefix import PrefixIndex
+from headrace.extensions.picker.snapshot import (
+    NEVER_S,
+    Endpoint,
+    PoolState,
+    ServerFacts,
+    Snapshot,
+    pool_state,
+)
+from headrace.extensions.picker.store import Store
+from headrace.host.scrape.dialect import dialect
+from headrace.host.scrape.scraper import Counts, ScrapeOptions, Scraper
+
+
+class Trial:
+    """Scrapes the endpoints that *program* has and *serving* has not, as an `async with`.
+
+    Raises (on making one):
+        UnknownDialect: a pool names metrics that nothing here reads.
+    """
+
+    def __init__(
+        self,
+        program: Program,
+        serving: Program,
+        live: Store,
+        options: ScrapeOptions,
+        counts: Counts,
+    ) -> None:
+        for pool in program.pools.values():
+            dialect(pool.name, pool.metrics)  # those of all pools, not of the new endpoints only
+        self._live = live
+        self._program = program
+        added = {
+            name: _added(pool, serving.pools.get(name)) for name, pool in program.pools.items()
+        }
+        self.added = replace(program, pools={n: p for n, p in added.items() if p.endpoints})
+        self._fresh = Store.for_program(self.added)
+        self._scraper = Scraper(self._fresh, self.added, options, counts)
+        self.store = Store.for_program(program)
+        self._seen = (-1, -1)
+        self._view = self.store.snapshot
+
+    async def __aenter__(self) -> "Trial":
+        await self._scraper.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._scraper.stop()
+
+    async def warm(self, timeout_s: float) -> tuple[str, ...]:
+        """Wait until the new endpoints were scraped, and return those that are not ready."""
+        await self._scraper.first_round(timeout_s)
+        states = self._fresh.snapshot.pools.values()
+        return tuple(e.address for state in states for e in state.endpoints if not e.ready)
+
+    def refresh(self) -> None:
+        """Bring `store` to what is known now: of the live store, and of the new endpoints.
+
+        The shadow's own reservations vanish by it; what it would learn of prompts is dropped.
+        """
+        seen = (self._live.snapshot.epoch, self._fresh.snapshot.epoch)
+        if seen != self._seen:
+            self._view = Snapshot(
+                {name: self._state(pool) for name, pool in self._program.pools.items()}, *seen
+            )
+            self.store.prefixes = {
+                name: _borrowed(self._live.prefixes.get(name)) for name in self._program.pools
+            }
+            self._seen = seen
+        self.store.snapshot = self._view
+
+    def hand_over(self) -> None:
+        """Tell the live store, which has adopted the program, what was scraped meanwhile."""
+        for pool, state in self._fresh.snapshot.pools.items():
+            for endpoint in state.endpoints:
+                if endpoint.scraped_at_s > NEVER_S and endpoint.ready:
+                    facts = facts_of(endpoint)
+                    self._live.scraped(pool, endpoint.address, facts, endpoint.scraped_at_s)
+
+    def _state(self, pool: Pool) -> PoolState:
+        live = self._live.snapshot.pools.get(pool.name)
+        fresh = self._fresh.snapshot.pools.get(pool.name)
+        if live is not None and fresh is None and tuple(live.positions) == pool.endpoints:
+            return live
+        return pool_state(pool.name, [_known(a, fresh, live) for a in pool.endpoints])
+
+
+def facts_of(endpoint: Endpoint) -> ServerFacts:
+    """Return the facts that made *endpoint* what it is."""
+    return ServerFacts(
+        waiting=endpoint.waiting_scraped,
+        running=endpoint.running,
+        kv_cache=endpoint.kv_cache,
+        gpu=endpoint.gpu,
+        adapters=endpoint.adapters,
+        adapters_max=len(endpoint.adapters) + endpoint.adapter_slots,
+        block_size=endpoint.block_size,
+        num_blocks=endpoint.num_blocks,
+        started_s=endpoint.started_s,
+        metrics=endpoint.metrics,
+    )
+
+
+class BorrowedIndex:
+    """A prefix index that is read and not written: what a shadow believes must stay no belief."""
+
+    def __init__(self, live: PrefixIndex | None) -> None:
+        self._live = live
+
+    def match(self, hashes: list[int]) -> Mapping[str, float]:
+        """Return what the live index knows of *hashes*."""
+        return {} if self._live is None else self._live.match(hashes)
+
+    def insert(self, address: str, hashes: list[int]) -> None:
+        """Learn nothing."""
+
+    def withdraw(self, address: str, hashes: list[int]) -> None:
+        """Learn nothing."""
+
+    def forget(self, address: str) -> None:
+        """Learn nothing."""
+
+
+def _borrowed(live: PrefixIndex | None) -> PrefixIndex:
+    # The picker asks an index for these four methods only; the store wants the class.
+    return cast(PrefixIndex, BorrowedIndex(live))
+
+
+def _added(pool: Pool, serving: Pool | None) -> Pool:
+    """Return *pool* with those endpoints only that are not scraped for it yet."""
+    known = () if serving is None or serving.metrics != pool.metrics else serving.endpoints
+    return replace(pool, endpoints=tuple(a for a in pool.endpoints if a not in known))
+
+
+def _known(address: str, fresh: PoolState | None, live: PoolState | None) -> Endpoint:
+    found = (fresh.get(address) if fresh else None) or (live.get(address) if live else None)
+    return found or Endpoint(address, address)

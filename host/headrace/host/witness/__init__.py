@@ -1,0 +1,1 @@
+"""Look for a request that two policies decide differently."""

@@ -1,0 +1,1 @@
+"""Peers that mean harm: the host stays small, quick and there for others."""

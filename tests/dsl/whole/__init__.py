@@ -1,0 +1,1 @@
+"""A policy of two files that has everything the language has."""
