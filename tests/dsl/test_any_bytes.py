@@ -19,7 +19,7 @@ CASES = [
 ]
 BASE = 'sched 1\npool gemma { endpoints "10.0.0.1:8000" }\nmodel chat { route gemma }\n'
 MIB = 1 << 20
-SECONDS_MAX = 1.0
+SECONDS_MAX = 3.0  # on the slowest machine we mean to test on; here it is a quarter of a second
 # Cut, doubled and spliced: where, how much, and what comes in between.
 CHANGES = st.tuples(st.integers(0, 2000), st.integers(0, 40), st.binary(max_size=6))
 

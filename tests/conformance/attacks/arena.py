@@ -16,14 +16,14 @@ from tests.conformance.site import Site
 MIB = 1 << 20
 NATIVE = pytest.mark.parametrize("site", ["native"], indirect=True)
 CALM = (Code.ENHANCE_YOUR_CALM,)
-WAIT_S_MAX = 1.0  # of a bystander, from its request to its answer, on a busy machine
+WAIT_S_MAX = 3.0  # of a bystander, from its request to its answer, on a busy machine
 
 
 @dataclass(frozen=True, slots=True)
 class Price:
     """What an attack may cost the host at most."""
 
-    cpu_s: float = 0.8
+    cpu_s: float = 2.0
     grown_bytes: int = 24 * MIB
 
 
