@@ -71,3 +71,9 @@ def test_bombs_are_refused_at_once(text: str) -> None:
     assert time.process_time() - started < SECONDS_MAX
     assert any(d.level is Level.ERROR for d in found) or "allow" in text
     assert len(found) <= SHOWN_MAX + 1
+
+
+@pytest.mark.parametrize("text", ["trace{\x01", "trace{", "pool{", "test{", "let", "override{"])
+def test_a_stub_of_a_block_is_refused(text: str) -> None:
+    assert checked_and_shown(text.encode()) > 0
+    assert checked_and_shown(f"sched 1\n{text}".encode()) > 0

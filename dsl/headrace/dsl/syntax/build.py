@@ -74,5 +74,4 @@ def _declaration(node: Tree, block: Block, problems: Problems) -> Declaration:
         keyword = inner.data.rstrip("_")
     parts = Parts(keyword, ExprBuilder(block.span, problems), problems)
     built = BUILDERS[inner.data](inner, parts)
-    word = block.span.inner(0, len("override"))
-    return Override(built, word) if over else built
+    return Override(built, block.span.inner(0, len("override"))) if over else built
