@@ -27,6 +27,15 @@ class ModelFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class HintFacts:
+    fairness_id: str = "tenant-a"
+    session: str = "s-1"
+    ttl_s: float | None = 5.0
+    slo_ttft_s: float | None = 0.5
+    slo_tpot_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class RequestFacts:
     id: str = "r-1"
     model: str = "chatbot"
@@ -42,6 +51,7 @@ class RequestFacts:
     prefix: Mapping[str, float] = field(default_factory=lambda: {"10.0.0.1:8000": 0.75})
     now: Timestamp = field(default_factory=lambda: Timestamp(1_234_567_890_000_000_000))
     asked: "ModelFacts" = field(default_factory=lambda: ModelFacts())
+    hints: "HintFacts" = field(default_factory=lambda: HintFacts())
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,6 +73,17 @@ def test_bombs_are_refused_at_once(text: str) -> None:
     assert len(found) <= SHOWN_MAX + 1
 
 
+def test_a_title_may_have_any_character() -> None:
+    text = 'test "a\0b\ud800" { expect decision.shed }'
+
+    assert checked_and_shown(f"{BASE}\n{text}".encode("utf-8", "surrogatepass")) >= 0
+    assert check_policy([Source("title.sched", f"{BASE}\n{text}")])  # nothing raises
+
+
+def test_a_scorer_may_be_a_number_in_parentheses() -> None:
+    assert checked_and_shown(f"{BASE}\nscorer s = (1\n)".encode()) > 0
+
+
 @pytest.mark.parametrize("text", ["trace{\x01", "trace{", "pool{", "test{", "let", "override{"])
 def test_a_stub_of_a_block_is_refused(text: str) -> None:
     assert checked_and_shown(text.encode()) > 0

@@ -27,6 +27,7 @@ from headrace.dsl.values import (
     Condition,
     DecisionValues,
     EndpointValues,
+    HintValues,
     ModelValues,
     NumberOf,
     PoolValues,
@@ -43,8 +44,8 @@ from headrace.dsl.values import (
 __all__ = [
     "DEFAULT_CHAIN", "After", "Afterwards", "Attribute", "BoolColumn", "Chain", "Class",
     "Condition", "Cost", "CostTerm", "DecisionValues", "EndpointFilter", "EndpointValues",
-    "Given", "GivenEndpoint", "GivenPool", "Guard", "InferencePoolRef", "Latency", "Mirror",
-    "Model", "ModelValues", "Number", "NumberOf", "Objective", "OnMatch", "OnTrouble",
+    "Given", "GivenEndpoint", "GivenPool", "Guard", "HintValues", "InferencePoolRef", "Latency",
+    "Mirror", "Model", "ModelValues", "Number", "NumberOf", "Objective", "OnMatch", "OnTrouble",
     "Overload", "Pick", "Plugin", "Pool", "PoolValues", "Profile", "Program", "Queue",
     "RatioColumn", "RequestValues", "ResponseValues", "Rule", "RuleFault", "Scalar", "Scorer",
     "Selector", "Share", "Shed", "SpreadValues", "StageUse", "Term", "TestCase", "Text",

@@ -17,6 +17,7 @@ class RequestValues(Protocol):
     prefix  endpoint address -> share of the prompt already cached there, 0..1; absent means 0
     now     the wall clock when the exchange began: `now`, the same in all its rules
     asked   the policy's model that it asks for: `model.*`
+    hints   what its headers ask of its serving, as far as the policy trusts them
     """
 
     @property
@@ -47,6 +48,23 @@ class RequestValues(Protocol):
     def now(self) -> "Timestamp": ...
     @property
     def asked(self) -> "ModelValues": ...
+    @property
+    def hints(self) -> "HintValues": ...
+
+
+class HintValues(Protocol):
+    """What the headers of a request ask for: `request.fairness_id` and the like, else empty."""
+
+    @property
+    def fairness_id(self) -> str: ...
+    @property
+    def session(self) -> str: ...
+    @property
+    def ttl_s(self) -> float | None: ...
+    @property
+    def slo_ttft_s(self) -> float | None: ...
+    @property
+    def slo_tpot_s(self) -> float | None: ...
 
 
 class EndpointValues(Protocol):

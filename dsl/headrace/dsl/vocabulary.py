@@ -50,6 +50,13 @@ def _request(
     return Variable(full, type_, Binding.REQUEST, doc, full, range_, items_max=items_max)
 
 
+def _hint(name: str, type_: Type, doc: str, code: str = "") -> Variable:
+    full, code = f"request.{name}", f"request.hints.{code or name}"
+    given = type_ is DURATION
+    range_ = _AGES if given else None
+    return Variable(full, type_, Binding.REQUEST, doc, code, range_, optional=given)
+
+
 def _endpoint(
     name: str, type_: Type, doc: str, range_: Interval | None = None, items_max: int = 0
 ) -> Variable:
@@ -88,6 +95,11 @@ VARIABLES = (
     _request("stream", BOOL, "whether the caller wants a stream"),
     _request("size", BYTES, "the length of the body", _SIZES),
     _request("headers", STRING_MAP, "all headers, by lower-case name", items_max=_HEADERS_MAX),
+    _hint("fairness_id", STRING, "whose share of the service it counts on, or empty"),
+    _hint("session", STRING, "the conversation it is part of, or empty"),
+    _hint("ttl", DURATION, "how long it may wait for its turn", "ttl_s"),
+    _hint("slo_ttft", DURATION, "the time to the first token that it asks for", "slo_ttft_s"),
+    _hint("slo_tpot", DURATION, "the time per further token that it asks for", "slo_tpot_s"),
     _endpoint("name", STRING, "its name"),
     _endpoint("zone", STRING, "its zone, or empty"),
     _endpoint("labels", STRING_MAP, "its labels", items_max=_LABELS_MAX),

@@ -20,7 +20,7 @@ _TRUSTABLE = {
         "x-slo-ttft-ms",
         "x-slo-tpot-ms",
     ),
-    "ttl": ("x-llm-d-inference-ttl",),
+    "ttl": ("x-headrace-ttl", "x-llm-d-inference-ttl"),
     "session": ("x-session-token",),
     "endpoint": (
         "x-gateway-destination-endpoint",
@@ -62,7 +62,7 @@ def forged(headers: Headers, trusted: frozenset[str]) -> tuple[str, ...]:
     found = [
         name
         for name, _ in headers.pairs
-        if (name in CONTROL and CONTROL[name] not in trusted) or name.startswith(OWN_PREFIX)
+        if (CONTROL[name] not in trusted if name in CONTROL else name.startswith(OWN_PREFIX))
     ]
     return tuple(dict.fromkeys(found)) if found else ()
 

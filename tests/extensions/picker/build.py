@@ -20,6 +20,7 @@ from headrace.dsl.program import (
     When,
 )
 from headrace.dsl.source import Source, Span
+from headrace.extensions.hints import NO_HINTS, Hints
 from headrace.extensions.picker.snapshot import ServerFacts
 from headrace.extensions.picker.store import Store
 from headrace.extensions.values import NO_MODEL, ModelFacts
@@ -46,6 +47,7 @@ class Asked:
     prefix: Mapping[str, float] = field(default_factory=dict[str, float])
     now: Timestamp = MIDNIGHT
     asked: ModelFacts = NO_MODEL
+    hints: Hints = NO_HINTS
 
 
 def span(text: str, line: int = 1) -> Span:

@@ -7,9 +7,10 @@ from headrace.extensions.call import Api, Call, Text
 from headrace.extensions.headers import Headers
 from headrace.extensions.picker import build
 from headrace.extensions.picker.decision import Decision, Fault, How
+from headrace.extensions.picker.pressure import ShedRecord
 from headrace.extensions.picker.record import Capture
 from headrace.extensions.picker.snapshot import ServerFacts
-from headrace.extensions.picker.stage import DESTINATION, LB, SERVED, PickFilter, Served, ShedRecord
+from headrace.extensions.picker.stage import DESTINATION, LB, SERVED, PickFilter, Served
 from headrace.extensions.picker.store import Store
 from headrace.extensions.picker.subset import KEY, NAMESPACE
 from headrace.extensions.picker.values import Seen

@@ -73,7 +73,9 @@ def _function(
         if isinstance(part, ast.stmt | ast.expr | ast.arg | ast.excepthandler | ast.keyword):
             part.lineno, part.end_lineno = line, line
             part.col_offset, part.end_col_offset = column - 1, column - 1
-    filename = f"<sched:{span.source.name}:{name}>"
+    # A test's title may have any character in it, and Python refuses some in a file name.
+    shown = "".join(c if c.isprintable() else "?" for c in f"{span.source.name}:{name}")
+    filename = f"<sched:{shown}>"
     # The traceback module then prints the policy's line, as it does for files.
     lines = span.source.text.splitlines(keepends=True)
     linecache.cache[filename] = (len(span.source.text), None, lines, filename)

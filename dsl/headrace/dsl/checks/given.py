@@ -17,8 +17,10 @@ from headrace.dsl.syntax.tree import Expr, ListOf, Literal, MapOf, Name, Unary, 
 
 CASES_MAX = 500  # of one policy
 _NO_ROW: Mapping[str, Written] = {}
-# What follows from the policy is not given.
-_DECIDED = frozenset(("request.adapter", "request.priority", "endpoint.name"))
+# What follows from the policy, or from headers, is not given.
+_DECIDED = {v.name for v in vocabulary.VARIABLES if v.code.startswith("request.hints.")} | {
+    *("request.adapter", "request.priority", "endpoint.name")
+}
 
 
 def tests(blocks: Sequence[TestBlock], rules: Rules) -> tuple[TestCase, ...]:

@@ -196,8 +196,9 @@ class Rules:
         if kind.numeric:
             inner = text if kind.base is Base.DOUBLE else f"double({text})"
             help_ = f"write it as a ratio, for example `1.0 / (1.0 + {inner})`"
-            if typed.span.text.isdigit():
-                help_ = f"write `{text}.0` or `{int(text) * 100}%`"
+            digits = typed.span.text  # without the parentheses that may be round it
+            if digits.isdecimal() and len(digits) < 10:
+                help_ = f"write `{digits}.0` or `{int(digits) * 100}%`"
         elif kind.base is Base.BOOL:
             help_ = f"write `{text} ? 100% : 0%`, or make it a `filter`"
         code = "S204" if kind.numeric and kind.unit is not Unit.NONE else "S203"

@@ -77,7 +77,9 @@ def facts(values: Values) -> tuple[EndpointValues, RequestValues, PoolValues]:
     """Return the values by vocabulary name as what generated code reads; unsaid ones are plain."""
     roots = SimpleNamespace(
         e=SimpleNamespace(address="", scraped_at_s=0.0, metrics=values.get("endpoint.metric", {})),
-        request=SimpleNamespace(now=Timestamp(0), prefix={}, asked=SimpleNamespace()),
+        request=SimpleNamespace(
+            now=Timestamp(0), prefix={}, asked=SimpleNamespace(), hints=SimpleNamespace()
+        ),
         pool=SimpleNamespace(max=SimpleNamespace(), min=SimpleNamespace(), p90=SimpleNamespace()),
     )
     for name, variable in vocabulary.variables().items():

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from headrace.dsl.cel.values import Timestamp
 from headrace.extensions.call import Call
 from headrace.extensions.headers import EMPTY, Headers
+from headrace.extensions.hints import Hints, hints_of
 from headrace.extensions.values import NO_MODEL, ModelFacts, Request
 
 NO_PREFIX: Mapping[str, float] = {}
@@ -47,6 +48,7 @@ class Facts:
     prefix   endpoint address -> share of the prompt cached there; the picker knows it
     unix_s   the wall clock when the exchange began
     asked    the policy's model; empty before it is known
+    sent     the headers that the hints are read from
     """
 
     id: str = ""
@@ -63,6 +65,12 @@ class Facts:
     prefix: Mapping[str, float] = field(default_factory=lambda: NO_PREFIX, repr=False)
     unix_s: float = 0.0
     asked: ModelFacts = NO_MODEL
+    sent: Headers = field(default=EMPTY, repr=False, compare=False)
+
+    @property
+    def hints(self) -> Hints:
+        """What the headers ask for."""
+        return hints_of(self.sent)
 
     @property
     def now(self) -> Timestamp:
@@ -86,6 +94,7 @@ def facts(request: Request, prefix: Mapping[str, float] = NO_PREFIX) -> Facts:
         headers=HeaderMap(headers),
         prefix=prefix,
         unix_s=request.unix_s,
+        sent=headers,
     )
     if isinstance(call, Call):
         values.model = call.model

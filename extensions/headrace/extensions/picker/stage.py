@@ -1,21 +1,21 @@
 """The picker stage: sheds, picks, reserves, and releases when the exchange is over."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from headrace.dsl.program import Overload, Profile, Program, RuleFault, Shed, When
+from headrace.dsl.program import Profile, Program
 from headrace.extensions.call import Call
 from headrace.extensions.picker.decide import Question, decide, least
-from headrace.extensions.picker.decision import Decision, Fault, How, line_of
+from headrace.extensions.picker.decision import Decision, How
+from headrace.extensions.picker.placement import Placement
 from headrace.extensions.picker.plans import Plans
 from headrace.extensions.picker.prefix import PrefixIndex
-from headrace.extensions.picker.snapshot import Endpoint, PoolState, Reservation
+from headrace.extensions.picker.pressure import pressed
+from headrace.extensions.picker.snapshot import PoolState
 from headrace.extensions.picker.store import Store
 from headrace.extensions.picker.subset import NAMESPACE as SUBSET_NAMESPACE
 from headrace.extensions.picker.subset import subset_of
 from headrace.extensions.picker.values import PickValues
 from headrace.extensions.reasons import Reason
-from headrace.extensions.records import RuleError
 from headrace.extensions.stage import (
     CONTINUE,
     Action,
@@ -42,30 +42,6 @@ NEEDS = Needs(
     receiving=frozenset({LB}),
 )
 EMPTY_INDEX_BYTES = 1
-
-
-@dataclass(frozen=True, slots=True)
-class ShedRecord:
-    """Why a request was turned away: which rules, on which values of the pool.
-
-    endpoints  of the pool, as they were then
-    """
-
-    request_id: str
-    model: str
-    kind: str
-    priority: int
-    pool: str
-    overload: str
-    overload_line: str
-    shed: str
-    shed_line: str
-    status: int
-    retry_after_s: float | None
-    pool_queue: float
-    pool_kv_cache: float
-    pool_ready: int
-    endpoints: tuple[Endpoint, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,13 +74,11 @@ class Picker:
 class PickFilter(Filter):
     """The pick of one exchange, and its reservation until the end."""
 
-    __slots__ = ("_had_blocks", "_picker", "_reservation", "_values")
+    __slots__ = ("_picker", "_place")
 
     def __init__(self, picker: Picker) -> None:
         self._picker = picker
-        self._reservation: Reservation | None = None
-        self._values: PickValues | None = None
-        self._had_blocks = 0  # of this prompt, at the endpoint picked, before the pick
+        self._place = Placement(picker.store, picker.reads_prefix)
 
     def on_request(self, request: Request, now_s: float) -> Action:
         """Shed, or pick and reserve."""
@@ -119,8 +93,8 @@ class PickFilter(Filter):
         snapshot = store.snapshot
         pool = snapshot.pools.get(route.pool) or PoolState(route.pool)
         index = store.prefixes.get(route.pool) or PrefixIndex(EMPTY_INDEX_BYTES)
-        values = self._values = PickValues(request, route, index)
-        shed, faults = self._overload(values, pool, now_s)
+        values = PickValues(request, route, index)
+        shed, faults = pressed(self._picker.program.overloads, values, pool, now_s)
         if shed is not None:
             return shed
         decision = decide(
@@ -137,11 +111,11 @@ class PickFilter(Filter):
             ),
             self._picker.plans,
         )
-        return self._take(decision, now_s)
+        return self._take(decision, values, now_s)
 
     def on_response_headers(self, head: ResponseHead, now_s: float) -> Action:
         """Follow the request to where the proxy says it was served."""
-        reservation = self._reservation
+        reservation = self._place.reservation
         if head.local or reservation is None or not head.metadata:
             return CONTINUE
         served = head.metadata.get(LB, {}).get(SERVED)
@@ -150,11 +124,11 @@ class PickFilter(Filter):
         pool = self._picker.store.snapshot.pools.get(reservation.pool)
         if pool is None or pool.get(served) is None:
             return CONTINUE
-        self._move(reservation, served, now_s)
+        self._place.move(served, now_s)
         return Continue(records=(Served(reservation.pool, reservation.address, served),))
 
     def on_end(self, outcome: Outcome, now_s: float) -> None:
-        self._release(now_s)
+        self._place.release(now_s)
 
     def fallback(self, request: Request, now_s: float) -> Action:
         """Pick without the policy, which has just failed: least in flight among the ready."""
@@ -175,8 +149,7 @@ class PickFilter(Filter):
             subset_of(request.metadata),
             store.snapshot.epoch,
         )
-        self._values = None
-        return self._take(least(question, How.FALLBACK), now_s)
+        return self._take(least(question, How.FALLBACK), None, now_s)
 
     def _only_pool(self, request: Request) -> Route | None:
         """Return the route to the policy's only pool, for chains without a body router."""
@@ -192,100 +165,17 @@ class PickFilter(Filter):
         assert profile is not None, f"the compiler lets no route name the unknown profile {name}"
         return profile
 
-    def _overload(
-        self, values: PickValues, pool: PoolState, now_s: float
-    ) -> tuple[Reject | None, tuple[Fault, ...]]:
-        """Return the reject of the first shed rule that holds, and what failed on the way."""
-        faults: list[Fault] = []
-        for overload in self._picker.program.overloads:
-            if overload.pools and pool.name not in overload.pools:
-                continue
-            if not _holds(overload.when, values, pool, now_s, faults):
-                continue
-            for shed in overload.sheds:
-                if _holds(shed.when, values, pool, now_s, faults):
-                    errors = [RuleError(f.rule, f.kind) for f in faults]
-                    return _reject(overload, shed, values, pool, errors), tuple(faults)
-        return None, tuple(faults)
-
-    def _take(self, decision: Decision, now_s: float) -> Action:
+    def _take(self, decision: Decision, values: PickValues | None, now_s: float) -> Action:
         """Reserve the chosen endpoint and tell the proxy, in header and metadata alike."""
         if decision.chosen is None:
             return Reject(Reason.NO_ENDPOINTS, _nowhere(decision), records=(decision,))
-        self._release(now_s)
-        store = self._picker.store
-        self._reservation = store.reserve(decision.pool, decision.chosen, now_s)
-        self._learn(decision.pool, decision.chosen)
+        self._place.take(decision.pool, decision.chosen, values, now_s)
         where = ",".join(decision.destinations)
         return Continue(
             set_headers={DESTINATION: where},
             metadata={LB: {DESTINATION: where}},
             records=(decision,),
         )
-
-    def _learn(self, pool: str, address: str) -> None:
-        """Note what the endpoint will have cached, if any rule looks at that."""
-        values = self._values
-        if values and (self._picker.reads_prefix or values.prefix_was_read):
-            self._had_blocks = round(values.prefix.get(address, 0.0) * len(values.hashes))
-            self._picker.store.prefixes[pool].insert(address, values.hashes)
-
-    def _move(self, reservation: Reservation, served: str, now_s: float) -> None:
-        """Count the request at *served*; the endpoint picked was not sent its prompt."""
-        store, values = self._picker.store, self._values
-        self._reservation = store.move(reservation, served, now_s)
-        if values and values.prefix_was_read:
-            index = store.prefixes[reservation.pool]
-            index.withdraw(reservation.address, values.hashes[self._had_blocks :])
-            index.insert(served, values.hashes)
-
-    def _release(self, now_s: float) -> None:
-        if self._reservation is not None:
-            self._picker.store.release(self._reservation, now_s)
-            self._reservation = None
-
-
-def _holds(
-    when: When, values: PickValues, pool: PoolState, now_s: float, faults: list[Fault]
-) -> bool:
-    """Return whether *when* is true; that it failed is added to *faults*."""
-    verdict = when.test(values, pool, now_s)
-    if isinstance(verdict, RuleFault):
-        faults.append(Fault(when.rule.name or when.rule.text, verdict.kind))
-    return verdict is True
-
-
-def _reject(
-    overload: Overload,
-    shed: Shed,
-    values: PickValues,
-    pool: PoolState,
-    errors: Sequence[RuleError],
-) -> Reject:
-    record = ShedRecord(
-        request_id=values.id,
-        model=values.model,
-        kind=values.route.kind,
-        priority=values.priority,
-        pool=pool.name,
-        overload=overload.when.rule.text,
-        overload_line=line_of(overload.when.rule),
-        shed=shed.when.rule.text,
-        shed_line=line_of(shed.when.rule),
-        status=shed.status,
-        retry_after_s=shed.retry_after_s,
-        pool_queue=pool.queue,
-        pool_kv_cache=pool.kv_cache,
-        pool_ready=pool.ready,
-        endpoints=pool.endpoints,
-    )
-    return Reject(
-        Reason.SHED,
-        shed.message,
-        status=shed.status,
-        retry_after_s=shed.retry_after_s,
-        records=(record, *errors),
-    )
 
 
 def _nowhere(decision: Decision) -> str:

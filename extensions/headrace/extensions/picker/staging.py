@@ -34,6 +34,7 @@ MODEL = {"name": "asked.name", "priority": "asked.priority", "objective": "asked
 ASKED_FOR = {f"request.{name}": name for name in INPUTS} | {
     f"model.{name}": attribute for name, attribute in MODEL.items()
 }
+HINTS = ("fairness_id", "session", "ttl", "slo_ttft", "slo_tpot")
 MATCH = "endpoint.prefix_match"
 PREFIX = frozenset({MATCH, "request.prefix"})
 # What a decision keeps of a request only if a rule reads it, by the names that rules read.
@@ -42,6 +43,7 @@ SELDOM = {
     **dict.fromkeys(PREFIX, "prefix"),
     "now": "now",
     **{f"model.{name}": "asked" for name in MODEL},
+    **{f"request.{name}": "hints" for name in HINTS},
 }
 INFINITE = float("inf")
 

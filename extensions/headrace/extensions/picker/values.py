@@ -5,9 +5,10 @@ from collections.abc import Mapping, Sequence
 from msgspec import Struct
 
 from headrace.dsl.cel.values import Timestamp
-from headrace.dsl.program import ModelValues, RequestValues
+from headrace.dsl.program import HintValues, ModelValues, RequestValues
 from headrace.extensions.body_router.values import instant
 from headrace.extensions.call import Call
+from headrace.extensions.hints import NO_HINTS, Hints, hints_of
 from headrace.extensions.picker.prefix import PrefixIndex, block_hashes
 from headrace.extensions.values import NO_MODEL, Request, Route
 
@@ -37,6 +38,7 @@ class Seen(Struct, frozen=True):
     prefix: Mapping[str, float] = NO_MATCH
     now: Timestamp = EPOCH
     asked: ModelValues = NO_MODEL
+    hints: HintValues = NO_HINTS
 
     @classmethod
     def of(cls, values: RequestValues, reads: frozenset[str]) -> "Seen":
@@ -56,6 +58,7 @@ class Seen(Struct, frozen=True):
             values.prefix if "prefix" in reads else NO_MATCH,
             values.now if "now" in reads else EPOCH,
             values.asked if "asked" in reads else NO_MODEL,
+            values.hints if "hints" in reads else NO_HINTS,
         )
 
 
@@ -70,9 +73,9 @@ class PickValues:
     """
 
     __slots__ = (
-        "_hashes", "_headers", "_index", "_prefix", "_request", "adapter", "asked", "call", "id",
-        "max_tokens", "method", "model", "path", "priority", "prompt_tokens", "route", "size",
-        "stream",
+        "_hashes", "_headers", "_hints", "_index", "_prefix", "_request", "adapter", "asked",
+        "call", "id", "max_tokens", "method", "model", "path", "priority", "prompt_tokens",
+        "route", "size", "stream",
     )  # fmt: skip
 
     def __init__(self, request: Request, route: Route, index: PrefixIndex) -> None:
@@ -94,6 +97,7 @@ class PickValues:
         self._index = index
         self._hashes: Sequence[int] | None = None
         self._headers: Mapping[str, str] | None = None
+        self._hints: Hints | None = None
         self._prefix: Mapping[str, float] | None = None
 
     @property
@@ -102,6 +106,13 @@ class PickValues:
         if self._headers is None:
             self._headers = dict(reversed(self._request.headers.pairs))
         return self._headers
+
+    @property
+    def hints(self) -> Hints:
+        """What its headers ask for."""
+        if self._hints is None:
+            self._hints = hints_of(self._request.headers)
+        return self._hints
 
     @property
     def now(self) -> Timestamp:

@@ -10,9 +10,9 @@ from headrace.extensions.body_router.values import Facts
 from headrace.extensions.picker.decision import Column, Decision, Kind, Step, line_of
 from headrace.extensions.picker.decision import Row as Scored
 from headrace.extensions.picker.explain import would_win
+from headrace.extensions.picker.pressure import ShedRecord
 from headrace.extensions.picker.record import Capture
 from headrace.extensions.picker.snapshot import Endpoint, PoolState, pool_state
-from headrace.extensions.picker.stage import ShedRecord
 from headrace.extensions.records import Routing, RuleError, Verdict
 from headrace.extensions.stage import Outcome
 from headrace.host.afterwards import find, request_of
