@@ -1,4 +1,4 @@
-"""For all tests: under FUZZ_SECONDS a property is tried again and again, for so long."""
+"""For all tests: who shares a process shares a worker, and FUZZ_SECONDS to try a property for."""
 
 import os
 import time
@@ -7,6 +7,7 @@ import hypothesis
 import pytest
 
 FUZZ_SECONDS = float(os.environ.get("FUZZ_SECONDS", "0"))
+SHARED = ("rig", "site")  # fixtures of a whole session that start processes, one per transport
 
 if FUZZ_SECONDS:
     # What a CI server sets makes the examples the same each time.
@@ -27,3 +28,12 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
         rounds += 1
     print(f"{rounds} rounds in {FUZZ_SECONDS:g} s")
     return True
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests of one shared fixture together, or every worker starts its own Envoy."""
+    for item in items:
+        params: dict[str, object] = getattr(getattr(item, "callspec", None), "params", {})
+        for name in SHARED:
+            if name in params:
+                item.add_marker(pytest.mark.xdist_group(f"{name} {params[name]}"))

@@ -229,7 +229,7 @@ def test_a_rule_is_evaluated_when_what_it_reads_is_known(name: str) -> None:
     assert binding_of(rule) is {**FILTERS, **SCORERS}[name][1]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     st.integers(0, 2**32),
     st.sampled_from([1, 2, 3, 5, 8, 12, 40, 80]),
