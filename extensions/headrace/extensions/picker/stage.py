@@ -8,7 +8,7 @@ from headrace.extensions.picker.decide import Question, decide, least
 from headrace.extensions.picker.decision import Decision, How
 from headrace.extensions.picker.placement import Placement
 from headrace.extensions.picker.plans import Plans
-from headrace.extensions.picker.prefix import PrefixIndex
+from headrace.extensions.picker.prefix import Observed, PrefixIndex
 from headrace.extensions.picker.pressure import pressed
 from headrace.extensions.picker.snapshot import PoolState
 from headrace.extensions.picker.store import Store
@@ -16,6 +16,7 @@ from headrace.extensions.picker.subset import NAMESPACE as SUBSET_NAMESPACE
 from headrace.extensions.picker.subset import subset_of
 from headrace.extensions.picker.values import PickValues
 from headrace.extensions.reasons import Reason
+from headrace.extensions.records import Usage
 from headrace.extensions.stage import (
     CONTINUE,
     Action,
@@ -128,7 +129,7 @@ class PickFilter(Filter):
         return Continue(records=(Served(reservation.pool, reservation.address, served),))
 
     def on_end(self, outcome: Outcome, now_s: float) -> None:
-        self._place.release(now_s)
+        self._place.end(outcome.status, _observed(outcome), now_s)
 
     def fallback(self, request: Request, now_s: float) -> Action:
         """Pick without the policy, which has just failed: least in flight among the ready."""
@@ -176,6 +177,15 @@ class PickFilter(Filter):
             metadata={LB: {DESTINATION: where}},
             records=(decision,),
         )
+
+
+def _observed(outcome: Outcome) -> Observed:
+    """Return what the server counted; without a stage that reads that, the events of a stream."""
+    for run in outcome.runs:
+        for record in run.records:
+            if isinstance(record, Usage):
+                return Observed(record.input_tokens, record.cached_tokens, record.output_tokens)
+    return Observed(answer_tokens=outcome.event_count if outcome.event_stream else None)
 
 
 def _nowhere(decision: Decision) -> str:
