@@ -17,7 +17,9 @@ SECONDS_MAX = 20  # for one input; instrumented code is some ten times slower
 
 def main(arguments: list[str]) -> None:
     """Fuzz the target that is named first, with the arguments of libFuzzer behind it."""
-    program, target, *rest = arguments
+    target, *rest = arguments
+    # By which libFuzzer starts itself again, to merge and to minimise; a shell reads it.
+    program = f"{sys.executable} -m tests.dsl.fuzzing {target}"
     # Atheris has no types, and what it instruments is imported within.
     atheris: Any = import_module("atheris")
     with atheris.instrument_imports(include=["headrace.dsl"]):
@@ -41,4 +43,4 @@ def main(arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv)
+    main(sys.argv[1:])
