@@ -1,12 +1,13 @@
 """The picker stage: sheds, picks, reserves, and releases when the exchange is over."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from headrace.dsl.program import Profile, Program
 from headrace.extensions.call import Call
 from headrace.extensions.picker.decide import Question, decide, least
 from headrace.extensions.picker.decision import Decision, How
-from headrace.extensions.picker.placement import Placement
+from headrace.extensions.picker.placement import Placement, Watch
 from headrace.extensions.picker.plans import Plans
 from headrace.extensions.picker.prefix import PrefixIndex
 from headrace.extensions.picker.pressure import pressed
@@ -16,6 +17,7 @@ from headrace.extensions.picker.subset import NAMESPACE as SUBSET_NAMESPACE
 from headrace.extensions.picker.subset import subset_of
 from headrace.extensions.picker.values import PickValues
 from headrace.extensions.reasons import Reason
+from headrace.extensions.records import Usage
 from headrace.extensions.stage import (
     CONTINUE,
     Action,
@@ -27,6 +29,7 @@ from headrace.extensions.stage import (
     Outcome,
     Reject,
     Request,
+    ResponseEvent,
     ResponseHead,
     ResponseNeed,
     Route,
@@ -42,6 +45,7 @@ NEEDS = Needs(
     receiving=frozenset({LB}),
 )
 EMPTY_INDEX_BYTES = 1
+SERVER_ERROR = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +59,11 @@ class Served:
 
 @dataclass(frozen=True, slots=True)
 class Picker:
-    """Choose the endpoint of every request. Without a working policy, the least busy one."""
+    """Choose the endpoint of every request. Without a working policy, the least busy one.
+
+    watch   what the rules make it necessary to see of answers
+    tpot_s  model -> the time per token after the first that it promises
+    """
 
     program: Program = field(repr=False)
     store: Store = field(repr=False)
@@ -65,10 +73,12 @@ class Picker:
     deadline_s: float = 1.0
     on_failure: OnFailure = OnFailure.FALLBACK
     reads_prefix: bool = True
+    watch: Watch = Watch.NOTHING
+    tpot_s: Mapping[str, float] = field(default_factory=dict[str, float], repr=False)
     plans: Plans = field(default_factory=Plans, repr=False)
 
     def open(self, info: ExchangeInfo) -> Filter | None:
-        return PickFilter(self)
+        return PickFilter(self) if self.watch is Watch.NOTHING else WatchingFilter(self)
 
 
 class PickFilter(Filter):
@@ -78,7 +88,7 @@ class PickFilter(Filter):
 
     def __init__(self, picker: Picker) -> None:
         self._picker = picker
-        self._place = Placement(picker.store, picker.reads_prefix)
+        self._place = Placement(picker.store, picker.reads_prefix, picker.watch)
 
     def on_request(self, request: Request, now_s: float) -> Action:
         """Shed, or pick and reserve."""
@@ -94,6 +104,7 @@ class PickFilter(Filter):
         pool = snapshot.pools.get(route.pool) or PoolState(route.pool)
         index = store.prefixes.get(route.pool) or PrefixIndex(EMPTY_INDEX_BYTES)
         values = PickValues(request, route, index)
+        values.tpot_s = self._picker.tpot_s.get(route.model)
         shed, faults = pressed(self._picker.program.overloads, values, pool, now_s)
         if shed is not None:
             return shed
@@ -176,6 +187,44 @@ class PickFilter(Filter):
             metadata={LB: {DESTINATION: where}},
             records=(decision,),
         )
+
+
+class WatchingFilter(PickFilter):
+    """The pick of one exchange whose answer is followed, for the cost model to learn from.
+
+    The head of a response is no sign of its first token: servers send it when a stream is
+    opened, before the prompt is computed. The first piece of the body is.
+    """
+
+    __slots__ = ()
+
+    def on_response_event(self, event: ResponseEvent, now_s: float) -> Action:
+        """Note the first token, and of a stream each further one."""
+        if event.event_stream:
+            self._place.piece(now_s)
+        return CONTINUE
+
+    def on_end(self, outcome: Outcome, now_s: float) -> None:
+        """Learn from how the answer ended."""
+        self._place.ended(_failed(outcome), _output_tokens(outcome), now_s)
+
+
+def _failed(outcome: Outcome) -> bool:
+    """Return whether the endpoint failed: it answered with an error, or broke off.
+
+    A client that went away says nothing of the server; nor does an answer of ours.
+    """
+    if outcome.termination == "client-gone" or outcome.reason is not None:
+        return False
+    return outcome.status >= SERVER_ERROR or outcome.status == 0
+
+
+def _output_tokens(outcome: Outcome) -> int:
+    """Return what the server counted; without a count, the events of a stream; else 0."""
+    counted = [r for run in outcome.runs for r in run.records if isinstance(r, Usage)]
+    if counted:
+        return counted[-1].output_tokens
+    return outcome.event_count if outcome.event_stream else 0
 
 
 def _nowhere(decision: Decision) -> str:
