@@ -17,4 +17,6 @@ def build(program: Program, site: Site) -> Picker:
             for profile in program.profiles.values()
             for rule in rules_of(profile)
         ),
+        conformance=site.conformance,
+        emit_scores=site.emit_scores,
     )

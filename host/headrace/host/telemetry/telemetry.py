@@ -15,12 +15,27 @@ from headrace.host.telemetry.log import Level, level_of, line
 from headrace.host.telemetry.metrics import Metrics
 from headrace.host.telemetry.spans import Spans
 from headrace.host.telemetry.summary import Summary, summarise
-from headrace.host.telemetry.trace_context import Ids, Parent, Sampler, parse
+from headrace.host.telemetry.trace_context import (
+    Ids,
+    Parent,
+    Sampler,
+    parse,
+    traceparent,
+)
 from headrace.host.telemetry.tracing import ALWAYS, ERRORS, Tracing
 
 DECISIONS_KEPT = 64
 NO_PROGRAM = Program("")
 _LOGGER = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """The span of an exchange. *announced*: the upstream was told of it, so it must be kept."""
+
+    trace_id: int
+    span_id: int
+    announced: bool
 
 
 @dataclass(slots=True)
@@ -49,6 +64,22 @@ class Telemetry:
         default_factory=lambda: deque[tuple[str, int]](maxlen=DECISIONS_KEPT)
     )
 
+    def announce(self, parent: str, request_id: str, ratio: float | None) -> str:
+        """Return the `traceparent` of the span that an exchange will have, if it is sampled.
+
+        So the model server's spans become children of ours. Empty if no span is certain: the
+        request then keeps its client's.
+
+        parent  the `traceparent` that it came with
+        ratio   what the policy says of sampling
+        """
+        if self.exporter is None:
+            return ""
+        came = parse(parent) if parent else None
+        if not self.sampler.keeps(came, request_id, ratio):
+            return ""
+        return traceparent(came.trace_id if came else self.ids.trace(), self.ids.span())
+
     def report(self, outcome: Outcome) -> None:
         """Tell *outcome*. Never raises: telling must not fail what it tells of."""
         try:
@@ -69,37 +100,35 @@ class Telemetry:
         if not writes and self.exporter is None:
             return
         parent = parse(outcome.traceparent) if outcome.traceparent else None
-        trace_id = parent.trace_id if parent else 0
+        ours = parse(outcome.announced) if outcome.announced else None
+        known = ours or parent
+        trace_id = known.trace_id if known else 0
         if self.exporter is not None:
             trace_id = trace_id or self.ids.trace()
-            self._trace(self.exporter, outcome, summary, trace_id, parent)
+            span_id = ours.span_id if ours else self.ids.span()
+            self._trace(outcome, summary, Own(trace_id, span_id, ours is not None), parent)
         if writes and self.lines is not None:
             shown = f"{trace_id:032x}" if trace_id else ""
             time_s = self.epoch_s + outcome.ended_s
             self.lines.put(line(outcome, summary, level, time_s, shown))
 
-    def _trace(
-        self,
-        exporter: Exporter,
-        outcome: Outcome,
-        summary: Summary,
-        trace_id: int,
-        parent: Parent | None,
-    ) -> None:
+    def _trace(self, outcome: Outcome, summary: Summary, own: Own, parent: Parent | None) -> None:
+        assert self.exporter is not None, "only asked where spans go somewhere"
         tracing = Tracing(outcome.program or NO_PROGRAM, outcome)
         ratio = tracing.program.trace.sample_ratio
         always = ""
-        kept = self.sampler.keeps(parent, outcome.request.id, ratio)
+        kept = own.announced or self.sampler.keeps(parent, outcome.request.id, ratio)
         if not kept:
             always = tracing.always()
         if kept or always:
-            own = tracing.attributes()
+            written = tracing.attributes()
             if always:
-                own[ALWAYS] = text(always)
+                written[ALWAYS] = text(always)
             if tracing.errors:
-                own[ERRORS] = [f"{error.rule}: {error.kind}" for error in tracing.errors]
+                written[ERRORS] = [f"{error.rule}: {error.kind}" for error in tracing.errors]
             spans = Spans(self.epoch_s, self.ids)
-            exporter.send(spans.of(outcome, summary, trace_id, parent, own))
+            context = spans.context(own.trace_id, own.span_id)
+            self.exporter.send(spans.of(outcome, summary, context, parent, written))
         for error in tracing.errors:
             self.metrics.rule_error(error.rule, error.kind)
 
