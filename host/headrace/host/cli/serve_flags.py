@@ -65,7 +65,7 @@ MetricsListen = Annotated[
     str,
     flag(
         "--metrics-listen",
-        "Where /metrics, /healthz, /readyz, /policy and /decisions/last are.",
+        "Where /metrics, /healthz, /readyz, /policy and /decisions are.",
         metavar="IP:PORT",
         panel=_LISTENING,
     ),

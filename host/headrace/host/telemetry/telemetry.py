@@ -1,18 +1,17 @@
 """Take the outcome of every exchange and tell it: as metrics, as a log line, as spans."""
 
 import logging
-from collections import deque
 from dataclasses import dataclass, field
 from random import Random
 
 from headrace.dsl.program import Program
-from headrace.extensions.picker.decision import Decision
 from headrace.extensions.stage import Outcome
 from headrace.host.telemetry.describe import text
 from headrace.host.telemetry.export import Exporter
 from headrace.host.telemetry.lines import LineWriter
 from headrace.host.telemetry.log import Level, level_of, line
 from headrace.host.telemetry.metrics import Metrics
+from headrace.host.telemetry.ring import Ring
 from headrace.host.telemetry.spans import Spans
 from headrace.host.telemetry.summary import Summary, summarise
 from headrace.host.telemetry.trace_context import (
@@ -24,7 +23,6 @@ from headrace.host.telemetry.trace_context import (
 )
 from headrace.host.telemetry.tracing import ALWAYS, ERRORS, Tracing
 
-DECISIONS_KEPT = 64
 NO_PROGRAM = Program("")
 _LOGGER = logging.getLogger(__name__)
 
@@ -46,8 +44,7 @@ class Telemetry:
     lines      where log lines go; None writes none
     level      lines less grave than this are not written
     exporter   where spans go; None makes none
-    decisions  the last picks, newest last, for people who ask
-    deciders   for each of them, the policy's digest and the number of its generation
+    ring       the last exchanges, for people who ask
     """
 
     epoch_s: float
@@ -57,12 +54,7 @@ class Telemetry:
     exporter: Exporter | None = None
     sampler: Sampler = field(default_factory=Sampler)
     ids: Ids = field(default_factory=lambda: Ids(Random()))  # noqa: S311  no secrets, just ids
-    decisions: deque[Decision] = field(
-        default_factory=lambda: deque[Decision](maxlen=DECISIONS_KEPT)
-    )
-    deciders: deque[tuple[str, int]] = field(
-        default_factory=lambda: deque[tuple[str, int]](maxlen=DECISIONS_KEPT)
-    )
+    ring: Ring = field(default_factory=Ring)
 
     def announce(self, parent: str, request_id: str, ratio: float | None) -> str:
         """Return the `traceparent` of the span that an exchange will have, if it is sampled.
@@ -92,9 +84,7 @@ class Telemetry:
     def _report(self, outcome: Outcome) -> None:
         summary = summarise(outcome)
         self.metrics.observe(outcome, summary)
-        if summary.decision is not None:
-            self.decisions.append(summary.decision)
-            self.deciders.append((outcome.policy, outcome.generation))
+        self.ring.put(outcome, summary, self.epoch_s + outcome.ended_s)
         level = level_of(outcome, summary)
         writes = self.lines is not None and level >= self.level
         if not writes and self.exporter is None:

@@ -13,7 +13,7 @@ from typing import cast
 from headrace.dsl.cases import Given, GivenEndpoint, GivenPool
 from headrace.dsl.policy import compile_policy
 from headrace.dsl.source import Source, Span
-from headrace.extensions.registry import Site
+from headrace.extensions.registry import Announce, Site, unannounced
 from headrace.extensions.stage import Outcome
 from headrace.host.exchange.limits import Limits
 from headrace.host.extproc.proto import messages as pb
@@ -55,6 +55,7 @@ class House:
     conformance: bool = False
     emit_scores: bool = False
     plain_errors: bool = False
+    announce: Announce = unannounced
     limits: Limits = field(default_factory=Limits)
     outcomes: list[Outcome] = field(default_factory=list[Outcome])
 
@@ -80,6 +81,7 @@ class House:
             store,
             self.outcomes.append,
             epoch_s=time() - monotonic(),
+            announce=self.announce,
             conformance=self.conformance,
             emit_scores=self.emit_scores,
             plain_errors=self.plain_errors,

@@ -217,3 +217,35 @@ def test_an_objective_gives_its_priority_without_a_router_too(name: str) -> None
 
     picked = next(r for run in house.outcomes[0].runs for r in run.records)
     assert getattr(picked, "priority", None) == 4
+
+
+CAME = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+OURS = "00-0af7651916cd43dd8448eb211c80319c-00f067aa0ba902b7-01"
+OTHER = "00-1af7651916cd43dd8448eb211c80319c-00f067aa0ba902b7-01"
+
+
+@pytest.mark.parametrize(
+    ("came", "ours", "sent", "removed"),
+    [
+        (CAME, OURS, OURS, []),
+        (CAME, "", None, []),
+        (CAME, OTHER, OTHER, ["tracestate"]),
+        ("nonsense", OURS, OURS, ["tracestate"]),
+    ],
+)
+def test_the_upstreams_span_hangs_on_ours_or_on_the_clients(
+    came: str, ours: str, sent: str | None, removed: list[str]
+) -> None:
+    asked_for: list[tuple[str, str]] = []
+
+    def announce(traceparent: str, request_id: str, ratio: float | None) -> str:
+        asked_for.append((traceparent, request_id))
+        return ours
+
+    house = House(BUSY, announce=announce)
+    answers = house.say(chat("my-model", traceparent=came, tracestate="a=b"), 2)
+
+    assert sets(answers[0]).get("traceparent") == sent
+    assert removes(answers[0]) == removed
+    assert asked_for == [(came, "test-request-id")]
+    assert house.outcomes[0].announced == ours
