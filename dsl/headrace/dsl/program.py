@@ -318,3 +318,10 @@ class Program:
         if name in self.chains:
             return self.chains[name]
         return DEFAULT_CHAIN if name == DEFAULT_CHAIN.name else None
+
+    @property
+    def picks_alone(self) -> bool:
+        """Whether no request needs a model: no chain routes by one, and there is one pool."""
+        chains = {DEFAULT_CHAIN.name: DEFAULT_CHAIN, **self.chains}
+        routed = any("body_router" in chain.stages for chain in chains.values())
+        return len(self.pools) == 1 and not routed

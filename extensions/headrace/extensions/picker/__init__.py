@@ -29,6 +29,8 @@ def build(program: Program, site: Site) -> Picker:
             for name, model in program.models.items()
             if model.latency is not None and model.latency.metric in TPOTS
         },
+        conformance=site.conformance,
+        emit_scores=site.emit_scores,
     )
 
 
