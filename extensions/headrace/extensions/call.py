@@ -125,18 +125,34 @@ def shown(text: str, chars_max: int = 128) -> str:
 
 
 def parse_call(path: str, content_type: str, body: bytes, depth_max: int = 64) -> Call | CallFault:
-    """Return what *body* asks for, or why it cannot be told. Raises nothing, takes linear time."""
+    """Return what *body* asks for, or why it cannot be told. Raises nothing, takes linear time.
+
+    Without a *path*, which only a peer other than Envoy leaves out, its fields tell the API.
+    """
     api = api_of(path)
-    if api is None:
+    if api is None and path:
         message = f"no inference API at path `{shown(path)}`; known: {', '.join(PATHS)}"
         return CallFault(Reason.UNKNOWN_PATH, message)
     fault = _unreadable(content_type, body, depth_max)
     if fault is not None:
         return fault
     try:
-        return READERS[api](body)
+        return READERS[api or _likely(body)](body)
     except (msgspec.DecodeError, RecursionError) as error:
         return _explain(body, error)
+
+
+def _likely(body: bytes) -> Api:
+    """Return the API that the top-level fields of *body* are of.
+
+    Raises:
+        msgspec.DecodeError: *body* is no JSON object.
+    """
+    fields = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+    for name, api in (("messages", Api.CHAT), ("input", Api.RESPONSES)):
+        if name in fields:
+            return api
+    return Api.COMPLETIONS
 
 
 def with_model(body: bytes, model: str) -> bytes:
@@ -319,7 +335,7 @@ def _call(
     model = shape.model
     if isinstance(model, msgspec.UnsetType):
         return CallFault(Reason.MISSING_MODEL, "`model` is missing; name one", "model")
-    if not _is_name(model):
+    if not is_name(model):
         message = f"`model` must be 1 to {MODEL_CHARS_MAX} printable characters"
         return CallFault(Reason.INVALID_MODEL, message, "model")
     if absent:
@@ -348,7 +364,8 @@ def _call(
 PATH_OF = {api: path for path, api in PATHS.items()}
 
 
-def _is_name(model: str) -> bool:
+def is_name(model: str) -> bool:
+    """Return whether *model* can be a model's name."""
     # The name goes into a header, so nothing that ends a line or is trimmed there may pass.
     return 0 < len(model) <= MODEL_CHARS_MAX and model.isprintable() and model == model.strip()
 
@@ -375,5 +392,5 @@ def _explain(body: bytes, error: Exception) -> CallFault:
     param = where.rstrip("`") or None
     problem = f"{what[:1].lower()}{what[1:]}".replace(" | null", "")
     message = f"`{param}`: {problem}" if param else problem
-    name = model if _is_name(model) else ""
+    name = model if is_name(model) else ""
     return CallFault(Reason.INVALID_REQUEST, message, param, name)

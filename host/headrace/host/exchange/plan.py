@@ -13,6 +13,11 @@ def _nothing() -> None:
     """Count nothing."""
 
 
+def _unsaid(traceparent: str, request_id: str) -> str:
+    """Announce no span of ours."""
+    return ""
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """A chain ready to open exchanges. Built once per generation.
@@ -23,6 +28,10 @@ class Plan:
     epoch_s what the wall clock shows when the clock of `now_s` shows 0
     policy, generation, program  whose exchanges these are, for the record
     ended   called at the end of every exchange, once
+    announce  traceparent, request id -> the traceparent to send upstream; empty leaves the client's
+    as_reference  whether to do, beyond what Envoy needs, what llm-d's router does: name a request
+            that has no `x-request-id`, tell the length of its body, send a JSON response whole
+    plain_errors  whether whole answers that are errors look as that router's do
     """
 
     chain: str
@@ -36,3 +45,6 @@ class Plan:
     program: Program | None = None
     ended: Callable[[], None] = _nothing
     epoch_s: float = 0.0
+    announce: Callable[[str, str], str] = _unsaid
+    as_reference: bool = False
+    plain_errors: bool = False

@@ -63,7 +63,16 @@ class Host:
         self._serving = False
         self._reloader: Reloader | None = None
         epoch_s = time() - monotonic()
-        site = Site(Store.for_program(program), self._report, options.seed, epoch_s)
+        site = Site(
+            Store.for_program(program),
+            self._report,
+            options.seed,
+            epoch_s,
+            self._announce,
+            options.reference.conformance,
+            options.reference.emit_scores,
+            options.reference.plain_errors,
+        )
         scraping = ScrapeOptions(seed=options.seed)
         world = World(site, options, scraping, self, self._soaked)
         self._succession = Succession(program, world)
@@ -137,6 +146,10 @@ class Host:
         if self._decisions is not None and decided(outcome):
             self._decisions.put(note(outcome, self._telemetry.epoch_s + outcome.ended_s))
         self._telemetry.report(outcome)
+
+    def _announce(self, traceparent: str, request_id: str, ratio: float | None) -> str:
+        assert self._telemetry is not None, "exchanges exist only after the start"
+        return self._telemetry.announce(traceparent, request_id, ratio)
 
     def _open_decision_log(self, telemetry: Telemetry) -> None:
         path = self._options.decision_log
