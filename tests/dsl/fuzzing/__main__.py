@@ -1,6 +1,6 @@
 """Coverage-guided fuzzing of the language.
 
-    python -m tests.dsl.fuzzing policy|cel|format [CORPUS...] [-max_total_time=600]
+    python -m tests.dsl.fuzzing policy|cel|format [FOLDER...] [-max_total_time=600]
 
 Needs `atheris`, which nothing else here does. It begins with `seeds.py` and the target's corpus,
 and keeps what it finds there, unless another folder is named first.
@@ -12,11 +12,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+TARGETS = ("policy", "cel", "format")
 SECONDS_MAX = 20  # for one input; instrumented code is some ten times slower
 
 
 def main(arguments: list[str]) -> None:
     """Fuzz the target that is named first, with the arguments of libFuzzer behind it."""
+    if not arguments or arguments[0] not in TARGETS:
+        sys.exit(__doc__)
     target, *rest = arguments
     # By which libFuzzer starts itself again, to merge and to minimise; a shell reads it.
     program = f"{sys.executable} -m tests.dsl.fuzzing {target}"

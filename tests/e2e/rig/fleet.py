@@ -19,7 +19,7 @@ from tests.e2e.rig.process import end
 
 REPLICAS = 6
 SEQS = 2  # requests that a replica works on at once
-MODEL = "gemma"
+POOL = "gemma"
 CHAT_PATH = "/v1/chat/completions"
 
 
@@ -51,19 +51,22 @@ class Fleet:
 
     def count(self, name: str) -> int:
         """Return Envoy's figure *name* of the pool."""
-        return self.envoy.counters(f"pool_{MODEL}.{name}")[f"cluster.pool_{MODEL}.{name}"]
+        return self.envoy.counters(f"pool_{POOL}.{name}")[f"cluster.pool_{POOL}.{name}"]
 
 
 @contextmanager
-def running(folder: Path, policy: str) -> Generator[Fleet]:
-    """Run the fleet by *policy*, in which `$0`, `$1`, … stand for its endpoints."""
-    mortal = _mortal()
+def running(folder: Path, policy: str, models: Sequence[str] = ("gemma",)) -> Generator[Fleet]:
+    """Run the fleet by *policy*, in which `$0`, `$1`, … stand for the endpoints of `gemma`.
+
+    models  that each replica serves
+    """
+    mortal = _mortal(models)
     stack = AsyncExitStack()
     try:
         with asyncio.Runner() as runner:
             try:
                 addresses = [_address(mortal)]
-                options = ModelServerOptions(port=0, models=(MODEL,), max_num_seqs=SEQS)
+                options = ModelServerOptions(port=0, models=tuple(models), max_num_seqs=SEQS)
                 for _ in range(REPLICAS - 1):
                     server = runner.run(stack.enter_async_context(ModelServer(options)))
                     addresses.append(server.address)
@@ -79,8 +82,8 @@ def running(folder: Path, policy: str) -> Generator[Fleet]:
         mortal.stdout.close()
 
 
-def _mortal() -> subprocess.Popen[str]:
-    flags = ("--model", MODEL, "--listen", f"{LOOPBACK}:0", "--max-num-seqs", str(SEQS))
+def _mortal(models: Sequence[str]) -> subprocess.Popen[str]:
+    flags = ("--model", ",".join(models), "--listen", f"{LOOPBACK}:0", "--max-num-seqs", str(SEQS))
     argv = (*product.HEADRACE, "model-server", *flags, "--time-scale", "1")
     return subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)
 
