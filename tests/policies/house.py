@@ -7,15 +7,17 @@ from pathlib import Path
 from typing import Any, cast
 
 from headrace.dsl.policy import compile_policy
-from headrace.dsl.program import GivenPool, Program, TestCase
+from headrace.dsl.program import Given, GivenPool, Program, TestCase
 from headrace.dsl.source import Source
 from headrace.extensions.picker.prefix import PrefixIndex
 from headrace.extensions.picker.snapshot import Endpoint, Snapshot, pool_state
+from headrace.extensions.picker.staging import OUTLOOK
 from headrace.extensions.picker.store import Store
 from headrace.extensions.records import Verdict
 from headrace.extensions.registry import Site, build
 from headrace.extensions.stage import Outcome
 from headrace.host.cli.imports import Imports
+from headrace.host.policytest.told import Told
 from headrace.host.telemetry.summary import Summary, summarise
 from headrace.host.testing.message import Message, Seen
 from headrace.host.testing.tester import Case, StageTester
@@ -167,6 +169,9 @@ def _endpoints(
         values = dict(endpoint.values)
         address = f"10.0.0.{i + 1}:8000"
         shares[address] = float(cast(float, values.pop("prefix_match", 0.0)))
+        said = {n: values.pop(n) for n in list(values) if f"endpoint.{n}" in OUTLOOK}
+        if said:
+            values["outlook"] = cast(Given, Told(said))
         values.setdefault("ready", True)
         queue = values.get("queue", 0)
         # Any: a field of an endpoint has the type that the checker saw in the test.
