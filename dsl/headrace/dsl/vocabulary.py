@@ -140,7 +140,7 @@ VARIABLES = (
     _outlook("predicted_ttft", DURATION, "how long the first token would take", _AGES),
     _outlook("decode_delay", DURATION, "what the prompt adds to the answers there, in sum", _AGES),
     _outlook("itl", DURATION, "from token to token there, with this request added", _AGES),
-    _outlook("slo_slack", _MEAN, "answers there that the prompt would make late", _MEANS),
+    _outlook("slo_slack", DURATION, "by how much answers there would miss their SLO", _AGES),
     _outlook("eviction_cost", DURATION, "of computing again what it would push out", _AGES),
     _outlook("uncached_tokens", TOKENS, "tokens of the prompt that are not cached there", COUNTS),
     _outlook("kv_free_tokens", TOKENS, "free room of the KV cache, if reported", COUNTS, True),

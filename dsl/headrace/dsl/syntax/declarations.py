@@ -44,6 +44,7 @@ class PoolBlock:
     stale: Number | None = None
     adapters: Number | None = None
     profile: Word | None = None
+    speed: "tuple[Said, ...]" = ()
 
 
 @dataclass(frozen=True, slots=True)

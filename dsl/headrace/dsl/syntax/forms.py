@@ -20,6 +20,7 @@ USAGE: Mapping[tuple[str, str], str] = {
     ("pool", "stale"): "stale after 2s",
     ("pool", "adapters"): "adapters up to 4",
     ("pool", "profile"): "profile fast",
+    ("pool", "speed"): "speed step 14ms, prefill 49us",
     ("model", "priority"): "priority 10",
     ("model", "route"): "route 90% to gemma, 10% to gemma-new",
     ("model", "mirror"): "mirror 5% to gemma-lab",

@@ -31,8 +31,8 @@ WORDS = (
     "fairness", "for", "from", "given", "in", "inferencepool", "inspect", "least", "log",
     "match", "max", "metrics", "minimize", "mirror", "most", "namespace", "of", "on", "partial",
     "patterns", "pick", "plugin", "port", "prefer", "priority", "queue", "random", "redact",
-    "request", "require", "retry", "route", "sample", "score", "select", "shed", "stale",
-    "table", "template", "ties", "timeout", "to", "tokens", "top", "up", "use", "weighted",
+    "request", "require", "retry", "route", "sample", "score", "select", "shed", "speed",
+    "stale", "table", "template", "ties", "timeout", "to", "tokens", "top", "up", "use", "weighted",
     "when", "with",
 )  # fmt: skip
 CONSTANTS = ("false", "null", "true")

@@ -4,11 +4,13 @@ from msgspec import Struct
 from msgspec import field as struct_field
 
 from headrace.extensions.picker.cost.load import MICROS, Carried
+from headrace.extensions.picker.feedback import decay
 from headrace.extensions.work import Load
 
 BATCH_TOKENS = 8192  # what a step computes at most, where nothing else is known
 SLACKS_MAX = 256  # as many answers as a server writes at once by default
 FILLED_MAX = 1 << 40
+RECENT_HALF_LIFE_S = 4.0  # long against a step, short against how load changes
 
 
 class Open(Struct):
@@ -34,6 +36,7 @@ class Ledger(Struct):
     unseen      picked since the last good scrape began, oldest first: no scrape has counted them
     prefilling  those without a first token, in the order in which the server takes them
     blind       of these, the ones whose first token nobody will see
+    recent_tokens, recent_at_s  tokens to compute that were sent there lately, and as of when
     """
 
     open: dict[int, Open] = struct_field(default_factory=dict[int, Open])
@@ -55,6 +58,8 @@ class Ledger(Struct):
     with_slack: int = 0
     blind: int = 0
     decoding: int = 0
+    recent_tokens: float = 0.0
+    recent_at_s: float = 0.0
 
     def add(self, number: int, load: Load, now_s: float, predicted_s: float = 0.0) -> None:
         """Count a request that is picked now."""
@@ -164,6 +169,8 @@ class Ledger(Struct):
             self.foreign_running,
             self.filled_tokens,
             self._slacks_s(now_s) if self.with_slack else (),
+            self.recent_tokens,
+            self.recent_at_s,
         )
 
     def _start(self, number: int, entry: Open, now_s: float) -> None:
@@ -178,6 +185,9 @@ class Ledger(Struct):
 
     def _enter_prefill(self, number: int, entry: Open, now_s: float) -> None:
         load = entry.load
+        left = decay(now_s - self.recent_at_s, RECENT_HALF_LIFE_S)
+        self.recent_tokens = self.recent_tokens * left + load.uncached_tokens
+        self.recent_at_s = now_s
         self.prefilling[number] = entry
         self.blind += not load.streams
         self.prefill_tokens += load.uncached_tokens
