@@ -12,20 +12,25 @@ from dataclasses import dataclass
 from enum import Enum
 
 import msgspec
+from xxhash import xxh3_64_intdigest
 
 from headrace.extensions.reasons import Reason
 from headrace.extensions.shapes import (
+    MEDIA,
     Chat,
     Completion,
     Embedding,
     Item,
     Items,
+    Part,
     Prompt,
     Response,
     Shape,
     canonical,
     doubled_field,
     is_deeper,
+    only_ids,
+    packed_ids,
 )
 
 MODEL_CHARS_MAX = 256
@@ -51,6 +56,13 @@ class Text(msgspec.Struct, frozen=True):
         return f"Text({self.role}, {len(self.text)} characters)"
 
 
+class Media(msgspec.Struct, frozen=True):
+    """An image, a sound or a file: before which of the texts it stands, and its digest."""
+
+    at: int
+    digest: int
+
+
 class Call(msgspec.Struct, frozen=True):
     """What a body asks for.
 
@@ -58,6 +70,9 @@ class Call(msgspec.Struct, frozen=True):
     prompt_tokens  an estimate: four bytes of UTF-8 a token, at least 1
     max_tokens     the bound on generated tokens that the caller gave, else None
     token_ids      how many tokens of the prompt came as numbers, which nobody here can read
+    ids            these numbers, four bytes each; text if some does not fit
+    media          what else the prompt has, in order
+    salt           the caller's own cache: prompts of another salt share no KV blocks with it
     """
 
     api: Api
@@ -67,6 +82,9 @@ class Call(msgspec.Struct, frozen=True):
     max_tokens: int | None
     stream: bool
     token_ids: int = 0
+    ids: bytes = b""
+    media: tuple[Media, ...] = ()
+    salt: str = ""
 
     def __repr__(self) -> str:
         return f"Call({self.api.value}, {self.model}, {self.prompt_tokens} tokens)"
@@ -237,12 +255,14 @@ READERS: dict[Api, Callable[[bytes], Call | CallFault]] = {
 class _Prose:
     """Collects the texts of one body; lives as long as one call of `parse_call`."""
 
-    __slots__ = ("bytes", "texts", "token_ids")
+    __slots__ = ("bytes", "ids", "media", "texts", "token_ids")
 
     def __init__(self) -> None:
         self.texts: list[Text] = []
         self.bytes = 0
         self.token_ids = 0
+        self.ids = b""
+        self.media: list[Media] = []
 
     def add(self, role: str, text: str) -> None:
         self.texts.append(Text(role, text))
@@ -269,21 +289,38 @@ class _Prose:
                 text = part if isinstance(part, str) else part.text
                 if text is not None:
                     self.add(item.role, text)
+                elif isinstance(part, Part):
+                    self._add_media(part)
         if item.text is not None:
             self.add(item.role, item.text)
         for raw in (item.tool_calls, item.function_call, item.arguments, item.output):
             if raw:
                 self.add_raw("tool", raw)
 
+    def _add_media(self, part: Part) -> None:
+        """Take the digest of what *part* names or carries; megabytes take a fraction of a ms."""
+        for name in MEDIA:
+            raw: msgspec.Raw = getattr(part, name)
+            if raw:
+                digest = xxh3_64_intdigest(name.encode() + bytes(raw))
+                self.media.append(Media(len(self.texts), digest))
+
     def add_prompt(self, prompt: Prompt | None) -> None:
         if isinstance(prompt, str):
             self.add("user", prompt)
             return
+        numbers = only_ids(prompt)
+        if numbers:
+            prompt = None
         for piece in prompt or ():
-            if isinstance(piece, str):
+            if isinstance(piece, int):
+                numbers.append(piece)
+            elif isinstance(piece, str):
                 self.add("user", piece)
             else:
-                self.token_ids += 1 if isinstance(piece, int) else len(piece)
+                numbers += piece
+        self.token_ids = len(numbers)
+        self.ids = packed_ids(numbers)
 
 
 def _call(
@@ -310,7 +347,18 @@ def _call(
         return CallFault(reason, f"`{twice}` is given twice; give it once", twice)
     tokens = max(1, prose.bytes // TOKEN_BYTES + prose.token_ids)
     stream = bool(shape.stream)
-    return Call(api, model, tuple(prose.texts), tokens, max_tokens, stream, prose.token_ids)
+    return Call(
+        api,
+        model,
+        tuple(prose.texts),
+        tokens,
+        max_tokens,
+        stream,
+        prose.token_ids,
+        prose.ids,
+        tuple(prose.media),
+        canonical(shape.cache_salt),
+    )
 
 
 PATH_OF = {api: path for path, api in PATHS.items()}

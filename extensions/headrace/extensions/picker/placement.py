@@ -1,5 +1,6 @@
 """Where one exchange is, as the store counts it: reserved at the pick, released at the end."""
 
+from headrace.extensions.picker.prefix import Observed, PrefixIndex, Ticket
 from headrace.extensions.picker.snapshot import Reservation
 from headrace.extensions.picker.store import Store
 from headrace.extensions.picker.values import PickValues
@@ -11,13 +12,13 @@ class Placement:
     learns  note what its endpoint will have cached
     """
 
-    __slots__ = ("_had_blocks", "_learns", "_store", "_values", "reservation")
+    __slots__ = ("_learns", "_store", "_ticket", "_values", "reservation")
 
     def __init__(self, store: Store, learns: bool) -> None:
         self._store = store
         self._learns = learns
         self._values: PickValues | None = None
-        self._had_blocks = 0  # of this prompt, at the endpoint picked, before the pick
+        self._ticket: Ticket | None = None  # what was believed of the endpoint before the pick
         self.reservation: Reservation | None = None
 
     def take(self, pool: str, address: str, values: PickValues | None, now_s: float) -> None:
@@ -26,18 +27,41 @@ class Placement:
         self._values = values
         self.reservation = self._store.reserve(pool, address, now_s)
         if values and (self._learns or values.prefix_was_read):
-            self._had_blocks = round(values.prefix.get(address, 0.0) * len(values.hashes))
-            self._store.prefixes[pool].insert(address, values.hashes)
+            index = self._store.prefixes[pool]
+            self._ticket = index.insert(address, values.hashes, values.prompt)
 
     def move(self, served: str, now_s: float) -> None:
         """Count the request at *served*; the endpoint picked was not sent its prompt."""
         reservation, values = self.reservation, self._values
         assert reservation is not None, "what was not placed cannot be moved"
         self.reservation = self._store.move(reservation, served, now_s)
-        if values and values.prefix_was_read:
+        if values and self._ticket:
             index = self._store.prefixes[reservation.pool]
-            index.withdraw(reservation.address, values.hashes[self._had_blocks :])
-            index.insert(served, values.hashes)
+            self._take_back(index, reservation.address, values)
+            self._ticket = index.insert(served, values.hashes, values.prompt)
+
+    def end(self, status: int, observed: Observed, now_s: float) -> None:
+        """Stop counting the request, whose answer has ended, and learn from what was *observed*.
+
+        A prompt that was answered with an error is cached nowhere.
+        """
+        reservation, values, ticket = self.reservation, self._values, self._ticket
+        self.release(now_s)
+        if reservation is None or values is None or ticket is None:
+            return
+        index = self._store.prefixes.get(reservation.pool)
+        if index is None:
+            return
+        if 200 <= status < 300:
+            index.settle(ticket, values.prompt, observed)
+        elif status >= 400:
+            self._take_back(index, reservation.address, values)
+
+    def _take_back(self, index: PrefixIndex, address: str, values: PickValues) -> None:
+        """Forget what the endpoint at *address* was to get by this request alone."""
+        if self._ticket is not None:
+            fresh = (*values.hashes[self._ticket.plain :], values.prompt.end)
+            index.withdraw(address, fresh, self._ticket.stamp)
 
     def release(self, now_s: float) -> None:
         """Stop counting the request, if it is counted."""

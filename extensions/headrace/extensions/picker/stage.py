@@ -9,7 +9,7 @@ from headrace.extensions.picker.decide import Question, decide, least
 from headrace.extensions.picker.decision import Decision, How, Record
 from headrace.extensions.picker.placement import Placement
 from headrace.extensions.picker.plans import Plans
-from headrace.extensions.picker.prefix import PrefixIndex
+from headrace.extensions.picker.prefix import Observed, PrefixIndex
 from headrace.extensions.picker.pressure import pressed
 from headrace.extensions.picker.snapshot import PoolState
 from headrace.extensions.picker.store import Store
@@ -17,6 +17,7 @@ from headrace.extensions.picker.subset import NAMESPACE as SUBSET_NAMESPACE
 from headrace.extensions.picker.subset import Subset, named, subset_of
 from headrace.extensions.picker.values import PickValues
 from headrace.extensions.reasons import Reason
+from headrace.extensions.records import Usage
 from headrace.extensions.stage import (
     CONTINUE,
     Action,
@@ -149,7 +150,7 @@ class PickFilter(Filter):
         return (Served(reservation.pool, reservation.address, served),)
 
     def on_end(self, outcome: Outcome, now_s: float) -> None:
-        self._place.release(now_s)
+        self._place.end(outcome.status, _observed(outcome), now_s)
 
     def fallback(self, request: Request, now_s: float) -> Action:
         """Pick without the policy, which has just failed: least in flight among the ready."""
@@ -225,6 +226,15 @@ def _scores(decision: Decision) -> dict[str, float]:
     if decision.pick is not Pick.LEAST:
         return {e.address: total for e, total in totals}
     return {e.address: 1.0 / (1.0 + max(0.0, total)) for e, total in totals}
+
+
+def _observed(outcome: Outcome) -> Observed:
+    """Return what the server counted; without a stage that reads that, the events of a stream."""
+    for run in outcome.runs:
+        for record in run.records:
+            if isinstance(record, Usage):
+                return Observed(record.input_tokens, record.cached_tokens, record.output_tokens)
+    return Observed(answer_tokens=outcome.event_count if outcome.event_stream else None)
 
 
 def _nowhere(decision: Decision) -> str:

@@ -136,6 +136,7 @@ class Store:
         if restarted:
             self.prefixes[pool].forget(address)
         fresh = _scraped(old, facts, live.declared.adapters_max, now_s)
+        self.prefixes[pool].set_capacity(address, _capacity(fresh))
         queue = fresh.waiting_scraped + len(ledger.unseen)
         live.put(position, fresh.counted(queue, len(ledger.open)))
         self._note(now_s)
@@ -201,6 +202,13 @@ class Store:
         self._epoch += 1
         self._changed_s = now_s
         self._shown = None
+
+
+def _capacity(endpoint: Endpoint) -> int | None:
+    """Return how many tokens the KV cache of *endpoint* holds, if it says so."""
+    if endpoint.num_blocks is None or endpoint.block_size is None:
+        return None
+    return endpoint.num_blocks * endpoint.block_size
 
 
 def _adopted(declared: Pool, old: _Pool | None) -> _Pool:

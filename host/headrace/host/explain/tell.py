@@ -143,7 +143,7 @@ class Teller:
 
     def _dropped(self, step: Step, endpoint: Endpoint, frame: Frame) -> Dropped:
         if step.rule is not None:
-            here = Frame(frame.request, frame.pool, endpoint, frame.now_s)
+            here = Frame(frame.request, frame.pool, endpoint, frame.now_s, candidates=step.given)
             return Dropped(endpoint.name, self.whole(step.rule, here))
         if step.kind is Kind.READY:
             return Dropped(endpoint.name, why=f"not ready: {endpoint.error or 'not scraped yet'}")
