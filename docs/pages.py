@@ -182,7 +182,6 @@ def _later() -> str:
 def _unperformed() -> str:
     statements = unperformed.STATEMENTS.items()
     rows = [(f"{what} in `{key.partition('.')[0]}`", cure) for key, (what, cure) in statements]
-    rows += [(code(name), cure) for name, cure in unperformed.NAMES.items()]
     return (
         "\n## Understood, and not performed yet\n\n"
         + prose(

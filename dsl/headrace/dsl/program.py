@@ -19,6 +19,7 @@ from headrace.dsl.serving import (
     Pool,
     Selector,
     Share,
+    Speed,
 )
 from headrace.dsl.source import Span
 from headrace.dsl.values import (
@@ -48,7 +49,7 @@ __all__ = [
     "Mirror", "Model", "ModelValues", "Number", "NumberOf", "Objective", "OnMatch", "OnTrouble",
     "Overload", "Pick", "Plugin", "Pool", "PoolValues", "Profile", "Program", "Queue",
     "RatioColumn", "RequestValues", "ResponseValues", "Rule", "RuleFault", "Scalar", "Scorer",
-    "Selector", "Share", "Shed", "SpreadValues", "StageUse", "Term", "TestCase", "Text",
+    "Selector", "Share", "Shed", "Speed", "SpreadValues", "StageUse", "Term", "TestCase", "Text",
     "TextOf", "TraceRules", "Trust", "Use", "Values", "When",
 ]  # fmt: skip
 

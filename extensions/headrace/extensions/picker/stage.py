@@ -1,5 +1,6 @@
 """The picker stage: sheds, picks, reserves, and releases when the exchange is over."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from headrace.dsl.program import Pick, Profile, Program
@@ -7,9 +8,10 @@ from headrace.extensions.call import Call
 from headrace.extensions.control import TEST_SELECTION, named_objective
 from headrace.extensions.picker.decide import Question, decide, least
 from headrace.extensions.picker.decision import Decision, How, Record
-from headrace.extensions.picker.placement import Placement
+from headrace.extensions.picker.ending import Ending
+from headrace.extensions.picker.placement import Placement, Watch
 from headrace.extensions.picker.plans import Plans
-from headrace.extensions.picker.prefix import Observed, PrefixIndex
+from headrace.extensions.picker.prefix import PrefixIndex
 from headrace.extensions.picker.pressure import pressed
 from headrace.extensions.picker.snapshot import PoolState
 from headrace.extensions.picker.store import Store
@@ -17,7 +19,6 @@ from headrace.extensions.picker.subset import NAMESPACE as SUBSET_NAMESPACE
 from headrace.extensions.picker.subset import Subset, named, subset_of
 from headrace.extensions.picker.values import PickValues
 from headrace.extensions.reasons import Reason
-from headrace.extensions.records import Usage
 from headrace.extensions.stage import (
     CONTINUE,
     Action,
@@ -30,6 +31,7 @@ from headrace.extensions.stage import (
     Outcome,
     Reject,
     Request,
+    ResponseEvent,
     ResponseHead,
     ResponseNeed,
     Route,
@@ -64,6 +66,8 @@ class Served:
 class Picker:
     """Choose the endpoint of every request. Without a working policy, the least busy one.
 
+    watch   what the rules make it necessary to see of answers
+    tpot_s  model -> the time per token after the first that it promises
     conformance  obey and tell what the gateway's conformance tests send and look for
     emit_scores  tell the proxy the scores of all candidates
     """
@@ -76,12 +80,14 @@ class Picker:
     deadline_s: float = 1.0
     on_failure: OnFailure = OnFailure.FALLBACK
     reads_prefix: bool = True
+    watch: Watch = Watch.NOTHING
+    tpot_s: Mapping[str, float] = field(default_factory=dict[str, float], repr=False)
     plans: Plans = field(default_factory=Plans, repr=False)
     conformance: bool = False
     emit_scores: bool = False
 
     def open(self, info: ExchangeInfo) -> Filter | None:
-        return PickFilter(self)
+        return PickFilter(self) if self.watch is Watch.NOTHING else WatchingFilter(self)
 
 
 class PickFilter(Filter):
@@ -91,7 +97,7 @@ class PickFilter(Filter):
 
     def __init__(self, picker: Picker) -> None:
         self._picker = picker
-        self._place = Placement(picker.store, picker.reads_prefix)
+        self._place = Placement(picker.store, picker.reads_prefix, picker.watch)
 
     def on_request(self, request: Request, now_s: float) -> Action:
         """Shed, or pick and reserve."""
@@ -107,6 +113,7 @@ class PickFilter(Filter):
         pool = snapshot.pools.get(route.pool) or PoolState(route.pool)
         index = store.prefixes.get(route.pool) or PrefixIndex(EMPTY_INDEX_BYTES)
         values = PickValues(request, route, index)
+        values.tpot_s = self._picker.tpot_s.get(route.model)
         shed, faults = pressed(self._picker.program.overloads, values, pool, now_s)
         if shed is not None:
             return shed
@@ -150,7 +157,7 @@ class PickFilter(Filter):
         return (Served(reservation.pool, reservation.address, served),)
 
     def on_end(self, outcome: Outcome, now_s: float) -> None:
-        self._place.end(outcome.status, _observed(outcome), now_s)
+        self._place.end(Ending.of(outcome), now_s)
 
     def fallback(self, request: Request, now_s: float) -> Action:
         """Pick without the policy, which has just failed: least in flight among the ready."""
@@ -218,6 +225,22 @@ class PickFilter(Filter):
         )
 
 
+class WatchingFilter(PickFilter):
+    """The pick of one exchange whose answer is followed, for the cost model to learn from.
+
+    The head of a response is no sign of its first token: servers send it when a stream is
+    opened, before the prompt is computed. The first piece of the body is.
+    """
+
+    __slots__ = ()
+
+    def on_response_event(self, event: ResponseEvent, now_s: float) -> Action:
+        """Note the first token, and of a stream each further one."""
+        if event.event_stream:
+            self._place.piece(now_s)
+        return CONTINUE
+
+
 def _scores(decision: Decision) -> dict[str, float]:
     """Return the total of every candidate: more is better, so a cost c, in seconds, is 1/(1+c)."""
     known = decision.evidence  # left as it is: who tells the decision later wants what was seen
@@ -226,15 +249,6 @@ def _scores(decision: Decision) -> dict[str, float]:
     if decision.pick is not Pick.LEAST:
         return {e.address: total for e, total in totals}
     return {e.address: 1.0 / (1.0 + max(0.0, total)) for e, total in totals}
-
-
-def _observed(outcome: Outcome) -> Observed:
-    """Return what the server counted; without a stage that reads that, the events of a stream."""
-    for run in outcome.runs:
-        for record in run.records:
-            if isinstance(record, Usage):
-                return Observed(record.input_tokens, record.cached_tokens, record.output_tokens)
-    return Observed(answer_tokens=outcome.event_count if outcome.event_stream else None)
 
 
 def _nowhere(decision: Decision) -> str:

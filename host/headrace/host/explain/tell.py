@@ -59,7 +59,8 @@ def note(outcome: Outcome, time_s: float = 0.0) -> Noted:
     request = request_of(outcome)
     decision = find(outcome, Decision)
     if decision is not None and isinstance(decision.evidence, Capture):
-        request.prefix = decision.evidence.request.prefix
+        seen = decision.evidence.request
+        request.prefix = seen.prefix or seen.work.prefix
     bare = structs.replace(outcome.request, body=None, call=None)
     return Noted(structs.replace(outcome, request=bare), request, time_s)
 

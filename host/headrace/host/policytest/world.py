@@ -9,7 +9,9 @@ from headrace.dsl.program import Program
 from headrace.extensions.picker.prefix import PrefixIndex
 from headrace.extensions.picker.prompt import BLOCK_BYTES, Prompt, Turn
 from headrace.extensions.picker.snapshot import Endpoint, Snapshot, pool_state
+from headrace.extensions.picker.staging import OUTLOOK
 from headrace.extensions.picker.store import Store
+from headrace.host.policytest.told import Told
 
 NOW_S = 1_000_000.0  # the time that stands; far from 0, so that ages can be given
 NOW_UNIX_S = 1_767_225_600.0  # what `now` is then: 2026-01-01T00:00:00Z
@@ -17,7 +19,7 @@ NOW_UNIX_S = 1_767_225_600.0  # what `now` is then: 2026-01-01T00:00:00Z
 _PLAIN = frozenset(
     {
         "zone", "labels", "ready", "queue", "running", "in_flight", "kv_cache", "gpu",
-        "adapters", "adapter_slots",
+        "adapters", "adapter_slots", "tokens_in_flight", "uncached_tokens_in_flight", "decoding",
     }
 )  # fmt: skip
 
@@ -115,6 +117,10 @@ def _endpoint(address: str, given: GivenEndpoint, now_s: float) -> Endpoint:
     told: dict[str, Given] = {"ready": True, "queue": 0}
     told |= {name: value for name, value in given.values.items() if name in _PLAIN}
     told |= {"waiting_scraped": told["queue"], "scraped_at_s": now_s - age_s}
+    said = {n: v for n, v in given.values.items() if f"endpoint.{n}" in OUTLOOK}
+    if said:
+        # A cost model that says what it is told to, and is asked for nothing but by its names.
+        told["outlook"] = cast(Given, Told(said))
     if not told["ready"]:
         told["error"] = "given as not ready"
     return Endpoint(given.name, address, **told)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
