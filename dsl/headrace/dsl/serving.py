@@ -27,6 +27,8 @@ class Pool:
 
     endpoints  ``ip:port``
     metrics    names a dialect of server metrics
+    wait_s     how long a request waits while no endpoint is ready; 0: not at all
+    wait_max   how many may wait so
     """
 
     name: str
@@ -38,6 +40,8 @@ class Pool:
     profile: str | None = None
     inference_pool: InferencePoolRef | None = None
     selector: Selector | None = None
+    wait_s: float = 0.0
+    wait_max: int = 100
 
 
 @dataclass(frozen=True, slots=True)

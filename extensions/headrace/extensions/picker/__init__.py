@@ -1,6 +1,7 @@
 """The endpoint picker: which replica serves a request, and the record why."""
 
 from headrace.dsl.program import Program
+from headrace.extensions.picker.gate import Gate
 from headrace.extensions.picker.stage import Picker
 from headrace.extensions.picker.staging import PREFIX, rules_of
 from headrace.extensions.registry import Site
@@ -17,4 +18,5 @@ def build(program: Program, site: Site) -> Picker:
             for profile in program.profiles.values()
             for rule in rules_of(profile)
         ),
+        gate=Gate.of(program),
     )

@@ -146,6 +146,10 @@ class FlowControl:
         seconds = self._bands.ahead_of(rank) / rate if rate > 0.0 else otherwise_s
         return float(min(RETRY_MAX_S, max(1, math.ceil(seconds))))
 
+    def ahead_of(self, rank: float) -> int:
+        """Return how many wait at *rank* or above."""
+        return self._bands.ahead_of(rank)
+
     def _refusal(self, waiter: Waiter) -> How | None:
         if self._draining:
             return How.DRAINING
