@@ -16,6 +16,7 @@ from headrace.extensions.records import Verdict
 from headrace.extensions.registry import Site, build
 from headrace.extensions.stage import Outcome
 from headrace.host.cli.imports import Imports
+from headrace.host.policytest.run import PERFORMS
 from headrace.host.telemetry.summary import Summary, summarise
 from headrace.host.testing.message import Message, Seen
 from headrace.host.testing.tester import Case, StageTester
@@ -58,7 +59,7 @@ class Decided:
 
     @property
     def queued(self) -> bool:
-        return False
+        return self.summary.wait_s is not None
 
     @property
     def reason(self) -> str:
@@ -109,7 +110,7 @@ class Decided:
 
     @property
     def wait_s(self) -> float:
-        return 0.0
+        return self.summary.wait_s or 0.0
 
     @property
     def retry_after_s(self) -> float:
@@ -147,7 +148,7 @@ def serve(program: Program, case: TestCase) -> Decided:
     assert chain is not None
     site = Site(store, lambda outcome: None)
     stages = [build(name, program, site) for name in chain.stages]
-    seen = StageTester(stages).run(Case(_message(case)))
+    seen = StageTester(stages).run(Case(_message(case), performs=PERFORMS))
     assert not seen.violations, seen.violations
     assert seen.outcome is not None
     names = {e.address: e.name for them, _ in pools.values() for e in them}

@@ -32,7 +32,7 @@ class Visit:
     seed: int
     values: PickValues
     pick: Pick = field(repr=False)
-    _waiter: Waiter | None = None
+    _wait_begun: tuple[Waiter, Waited] | None = None
 
     def admit(self, now_s: float) -> Action | Asking:
         """Pick if nothing is in the way; else return the wait, or why there is none."""
@@ -54,13 +54,14 @@ class Visit:
         Outside full duplex Envoy waits no longer than its own timer; to let the request
         through then would be to let everybody through.
         """
-        waiter = self._waiter
-        if waiter is None:
+        if self._wait_begun is None:
             return None
-        pool, waited_s = self.values.route.pool, now_s - waiter.entered_s
-        flow = self.store.flows.of(pool, now_s)
+        waiter, waited = self._wait_begun
+        flow = self.store.flows.of(waited.pool, now_s)
         again_s = flow.retry_after_s(waiter.rank, waiter.expires_s - waiter.entered_s)
-        return turned_away(pool, waiter, Turned(waiter.lane.late, now_s, waited_s, again_s))
+        late = Turned(waiter.lane.late, now_s, now_s - waiter.entered_s, again_s)
+        answer = turned_away(waited.pool, waiter, late)
+        return replace(answer, records=(_record(waited, late),))
 
     def _arrival(self, now_s: float) -> Arrival:
         name = self.values.route.pool
@@ -79,13 +80,13 @@ class Visit:
     async def _wait(self, waiter: Waiter, waited: Waited, faults: tuple[Fault, ...]) -> Action:
         """Wait; once served, pick by what is known then, after a further wait if need be."""
         flow = self.store.flows.of(waited.pool, waiter.entered_s)
-        self._waiter = waiter
+        self._wait_begun = waiter, waited
         try:
             turned = await Turn(flow, waiter)
             if turned.how is not How.SERVED:
                 errors = tuple(RuleError(f.rule, f.kind) for f in faults)
                 return _ended(turned_away(waited.pool, waiter, turned), waited, turned, errors)
-            self._waiter = None
+            self._wait_begun = None
             if waiter.lane.late is How.EXPIRED and self._arrival(turned.now_s).pool.ready:
                 return _ended(self.pick(self.values, turned.now_s, faults), waited, turned)
         finally:
@@ -101,8 +102,12 @@ def _ended(
     action: Action, waited: Waited, turned: Turned, errors: tuple[RuleError, ...] = ()
 ) -> Action:
     """Return *action* with the record of the wait that led to it."""
-    record = replace(waited, how=turned.how.value, waited_s=turned.waited_s)
+    record = _record(waited, turned)
     if isinstance(action, Continue):
         return structs.replace(action, records=(record, *action.records))
     assert isinstance(action, Reject), "the picker goes on or rejects"
     return replace(action, records=(record, *errors, *action.records))
+
+
+def _record(waited: Waited, turned: Turned) -> Waited:
+    return replace(waited, how=turned.how.value, waited_s=turned.waited_s)
