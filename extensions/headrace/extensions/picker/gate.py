@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from headrace.dsl.program import Class, Overload, Pool, Program, Queue, RuleFault, When
 from headrace.extensions.picker.decision import Fault, line_of
 from headrace.extensions.picker.flow.control import DEPARTED_MAX
-from headrace.extensions.picker.flow.projected import projected
 from headrace.extensions.picker.flow.waited import Waited
 from headrace.extensions.picker.flow.waiter import Blocked, How, Lane, Waiter
 from headrace.extensions.picker.pressure import LOWEST, Arrival, Pressed, pressed
@@ -55,9 +54,7 @@ class Gate:
         flow.pump(pool, arrival.now_s)
         if not len(flow) and not flow.departed:
             return pressed(self.overloads, arrival)
-        seen = Arrival(
-            arrival.values, projected(pool, flow.departed), arrival.now_s, arrival.seed, flow
-        )
+        seen = Arrival(arrival.values, flow.projected(pool), arrival.now_s, arrival.seed, flow)
         found = pressed(self.overloads, seen)
         if found.reject is None and found.queue is None and flow.departed >= DEPARTED_MAX:
             return Pressed(None, self._behind(arrival), found.faults)

@@ -59,6 +59,7 @@ class Endpoint(Struct, frozen=True):
     adapter_slots    free places for further adapters
     failures         scrapes failed in a row
     error            why the last scrape failed; empty if it did not
+    left             requests of ours that this scrape had counted and that are over since
     """
 
     name: str
@@ -81,14 +82,15 @@ class Endpoint(Struct, frozen=True):
     failures: int = 0
     error: str = ""
     metrics: Mapping[str, float] = NO_METRICS
+    left: int = 0
 
     def age_s(self, now_s: float) -> float:
         """Return how old the metrics are; infinite if there are none."""
         return now_s - self.scraped_at_s
 
-    def counted(self, queue: int, in_flight: int) -> "Endpoint":
+    def counted(self, queue: int, in_flight: int, left: int = 0) -> "Endpoint":
         """Return this endpoint with other counts."""
-        return replace(self, queue=queue, in_flight=in_flight)
+        return replace(self, queue=queue, in_flight=in_flight, left=left)
 
 
 class Sums(Struct, frozen=True):

@@ -34,10 +34,12 @@ class _Ledger(Struct):
     """Our open requests at one endpoint, by id. Written by the Store only.
 
     unseen  picked since the last good scrape began, oldest first: no scrape has counted them
+    left    how many it had counted that were released since
     """
 
     open: set[int]
     unseen: dict[int, float]
+    left: int = 0
 
 
 @dataclass(slots=True)
@@ -63,7 +65,7 @@ class _Pool:
         """Take over the counts of the ledger at *position*."""
         old, ledger = self.endpoints[position], self.ledgers[position]
         queue = old.waiting_scraped + len(ledger.unseen)
-        self.put(position, old.counted(queue, len(ledger.open)), counts_only=True)
+        self.put(position, old.counted(queue, len(ledger.open), ledger.left), counts_only=True)
 
     def state(self) -> PoolState:
         """Return the pool at this instant."""
@@ -137,6 +139,7 @@ class Store:
         if now_s < old.scraped_at_s:
             return
         _drop_seen(ledger, now_s)
+        ledger.left = 0
         restarted = (
             None not in (old.started_s, facts.started_s) and old.started_s != facts.started_s
         )
@@ -190,7 +193,7 @@ class Store:
         ledger = live.ledgers[position]
         if reservation.id in ledger.open:
             ledger.open.discard(reservation.id)
-            ledger.unseen.pop(reservation.id, None)
+            ledger.left += ledger.unseen.pop(reservation.id, None) is None
             live.recount(position)
             self._note(now_s)
 

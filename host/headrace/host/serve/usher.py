@@ -11,6 +11,7 @@ from headrace.extensions.picker.snapshot import PoolState
 from headrace.extensions.picker.store import Store
 
 TICK_S = 0.1  # how long a change that nobody tells of, such as one of age, may go unseen
+REST = 4.0  # times as long as it took to look, nobody looks again
 
 
 class Usher:
@@ -23,6 +24,7 @@ class Usher:
         self._store = store
         self._timer: asyncio.TimerHandle | None = None
         self._soon: asyncio.Handle | None = None
+        self._rested_s = 0.0
         store.flows.wake = self._stir
         store.flows.noted = noted
 
@@ -58,7 +60,8 @@ class Usher:
     def _stir(self) -> None:
         """Look soon: the caller is in the middle of something."""
         if self._soon is None:
-            self._soon = asyncio.get_running_loop().call_soon(self._look)
+            delay_s = max(0.0, self._rested_s - monotonic())
+            self._soon = asyncio.get_running_loop().call_later(delay_s, self._look)
 
     def _look(self) -> None:
         """Let all go whose turn it is, and see when to look again."""
@@ -68,6 +71,8 @@ class Usher:
         for flow in self._store.flows:
             if len(flow):
                 flow.pump(pools.get(flow.pool) or PoolState(flow.pool), now_s)
+        done_s = monotonic()
+        self._rested_s = done_s + REST * (done_s - now_s)
         self._arm(now_s)
 
     def _arm(self, now_s: float) -> None:
@@ -76,11 +81,14 @@ class Usher:
         if not waiting:
             self._store.watcher = None
             return
-        if self._timer is not None:
-            return
+        loop = asyncio.get_running_loop()
         due_s = min(flow.due_s or now_s for flow in waiting)
         delay_s = min(TICK_S, max(0.0, due_s - now_s) + 0.001)
-        self._timer = asyncio.get_running_loop().call_later(delay_s, self._tick)
+        if self._timer is not None:
+            if self._timer.when() <= loop.time() + delay_s:
+                return
+            self._timer.cancel()
+        self._timer = loop.call_later(delay_s, self._tick)
 
     def _tick(self) -> None:
         self._timer = None
