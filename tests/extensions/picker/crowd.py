@@ -15,6 +15,8 @@ SLOTS = 4  # requests that a server works on at once
 WORK_S = 0.2  # of one request
 CAPACITY_PER_S = 2 * SLOTS / WORK_S
 
+Work = tuple[str, Exchange]
+
 
 @dataclass(slots=True)
 class Server:
@@ -45,10 +47,10 @@ class Crowd:
         """Let *seconds* pass, and return the house as it is then."""
         house, chance = House(self.program), Random(seed)
         servers = {A: Server(), B: Server()}
-        numbers, events = count(), list[tuple[float, int, str, object]]()
+        numbers, events = count(), list[tuple[float, int, str, Work | None]]()
         who: dict[int, int] = {}
 
-        def at(when_s: float, what: str, of: object = None) -> None:
+        def at(when_s: float, what: str, of: Work | None = None) -> None:
             heapq.heappush(events, (when_s, next(numbers), what, of))
 
         def settle(now_s: float) -> None:
@@ -85,7 +87,7 @@ class Crowd:
                 who[id(exchange)] = priority
                 at(now_s + chance.expovariate(self.load * CAPACITY_PER_S), "comes")
             else:
-                assert isinstance(of, tuple)
+                assert of is not None
                 address, exchange = of
                 servers[address].running -= 1
                 exchange.filter.on_end(Outcome(request(), 0.0, now_s, 200, "complete"), now_s)

@@ -8,22 +8,15 @@ from headrace.extensions.picker.flow.projected import projected
 from headrace.extensions.picker.snapshot import Endpoint, pool_state, sums
 from tests.extensions.picker.queueing import IDLE, A, House, policy
 
-ENDPOINTS = st.lists(
-    st.builds(
-        lambda waiting, unseen, running, kv, ready: (waiting, unseen, running, kv, ready),
-        st.integers(0, 20),
-        st.integers(0, 20),
-        st.integers(0, 50),
-        st.floats(0.0, 1.0),
-        st.booleans(),
-    ),
-    max_size=6,
+Sent = tuple[int, int, int, float, bool]  # waiting, unseen, running, KV cache, ready
+SENT: st.SearchStrategy[Sent] = st.tuples(
+    st.integers(0, 20), st.integers(0, 20), st.integers(0, 50), st.floats(0.0, 1.0), st.booleans()
 )
 
 
-@given(ENDPOINTS, st.integers(0, 16))
+@given(st.lists(SENT, max_size=6), st.integers(0, 16))
 def test_every_request_that_no_scrape_has_seen_counts_once(
-    given_: list[tuple[int, int, int, float, bool]], departed: int
+    given_: list[Sent], departed: int
 ) -> None:
     pool = pool_state(
         "p",
