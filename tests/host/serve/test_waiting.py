@@ -10,6 +10,7 @@ from tests.host.serve.house import (
     CHAT,
     House,
     begin,
+    chat,
     conclude,
     connected,
     house,
@@ -91,5 +92,25 @@ def test_who_waits_when_the_host_goes_down_is_told_so(tmp_path: Path) -> None:
             running.usher.drain()
 
             assert await refused(stream) == (503, "draining")
+
+    run(main)
+
+
+def test_a_policy_on_trial_that_would_let_a_request_wait_holds_nobody_up(tmp_path: Path) -> None:
+    async def main() -> None:
+        path = tmp_path / "p.sched"
+        async with servers(1) as (server,):
+            path.write_text(policy(1, [server.address]))
+            async with house([path], soak_s=0.6) as running:
+                waiting = "overload when pool.queue < 1_000.0 { queue by 0 for up to 60s }\n"
+                swap_in(path, policy(2, [server.address]) + waiting)
+                await until(lambda: running.succession.current.shadow is not None)
+                assert await chat(running) == "upstream-1"
+                report = running.succession.soak
+                assert report is not None
+                await until(lambda: report.decisions)
+
+                assert dict(report.verdicts) == {"unjudged": 1}
+                assert running.store.flows.find("gemma") is None
 
     run(main)
