@@ -157,6 +157,9 @@ VARIABLES = (
     _pool("ready", COUNT, "how many of them are ready", COUNTS),
     _pool("queue", _MEAN, "mean of the queues that the ready endpoints report", _MEANS),
     _pool("running", _MEAN, "mean running requests of the ready endpoints", _MEANS),
+    _pool("in_flight", _MEAN, "mean of our own open requests at the ready endpoints", _MEANS),
+    _pool("saturation", DOUBLE, "mean of the fuller of queue / 5 and KV cache / 80%, 1 for each "
+          "endpoint that is not ready", _MEANS),
     _pool("kv_cache", RATIO, "mean used share of the KV cache of the ready endpoints", SHARE),
     _pool("max.queue", COUNT, "the longest queue of the ready endpoints", COUNTS),
     _pool("max.running", COUNT, "the most running requests of a ready endpoint", COUNTS),
