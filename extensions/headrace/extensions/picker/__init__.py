@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from headrace.dsl.program import Program
+from headrace.extensions.picker.gate import Gate
 from headrace.extensions.picker.placement import Watch
 from headrace.extensions.picker.stage import NEEDS, Picker
 from headrace.extensions.picker.staging import OUTLOOK, PREFIX, WATCHED, rules_of
@@ -31,6 +32,7 @@ def build(program: Program, site: Site) -> Picker:
         },
         conformance=site.conformance,
         emit_scores=site.emit_scores,
+        gate=Gate.of(program),
     )
 
 

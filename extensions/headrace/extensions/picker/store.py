@@ -4,6 +4,7 @@ Its writers are the scraper, and the picker for its own reservations. A change c
 endpoint it is about; the pool is swapped whole when somebody next looks.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from msgspec.structs import replace
@@ -12,6 +13,7 @@ from headrace.dsl.program import Pool, Program
 from headrace.extensions.picker.cost.ledger import Ledger
 from headrace.extensions.picker.cost.outlook import Outlook
 from headrace.extensions.picker.feedback import NO_MEANS, Feedback, Means
+from headrace.extensions.picker.flow.flows import Flows
 from headrace.extensions.picker.prefix import PrefixIndex
 from headrace.extensions.picker.roster import Roster
 from headrace.extensions.picker.snapshot import (
@@ -71,9 +73,13 @@ class Store:
     """Holds what is known of all pools. Written from the event loop's thread only.
 
     prefixes  per pool, which endpoint has probably cached what
+    flows     who waits, per pool
+    watcher   called after every change while it is set
     """
 
     prefixes: dict[str, PrefixIndex] = field(default_factory=dict[str, PrefixIndex])
+    flows: Flows = field(default_factory=Flows)
+    watcher: Callable[[], None] | None = field(default=None, repr=False)
     _pools: dict[str, _Pool] = field(default_factory=dict[str, _Pool])
     _last_id: int = 0
     _swept_s: float = NEVER_S
@@ -110,6 +116,7 @@ class Store:
                     self.prefixes[name].forget(address)
         self.prefixes = {name: self.prefixes.get(name) or PrefixIndex() for name in pools}
         self._pools = pools
+        self.flows.keep(pools)
         self._note(now_s)
 
     def scraped(self, pool: str, address: str, facts: ServerFacts, now_s: float) -> None:
@@ -276,6 +283,8 @@ class Store:
         self._epoch += 1
         self._changed_s = now_s
         self._shown = None
+        if self.watcher is not None:
+            self.watcher()
 
 
 def _capacity(endpoint: Endpoint) -> int | None:
