@@ -84,7 +84,7 @@ def test_a_wait_is_shown_with_its_rank_its_key_and_the_rule() -> None:
     policy = f"overload when pool.queue > 5.0 {{ {rule} }}\n"
     text = page(told(policy, 'given pool gemma { endpoint a { "queue": 9 } }'))
 
-    assert "waited      2s, expired: at rank 0 for `chat`, 0 ahead:  pool.queue > 5.0" in text
+    assert "waited      2s, expired: at rank 10 for `chat`, 0 ahead:  pool.queue > 5.0" in text
     assert "answered    429 queue-timeout" in text
     assert "overload?   pool.queue > 5.0    yes" in text
 
