@@ -19,6 +19,7 @@ from headrace.dsl.serving import (
     Pool,
     Selector,
     Share,
+    Speed,
 )
 from headrace.dsl.source import Span
 from headrace.dsl.values import (
@@ -48,7 +49,7 @@ __all__ = [
     "Mirror", "Model", "ModelValues", "Number", "NumberOf", "Objective", "OnMatch", "OnTrouble",
     "Overload", "Pick", "Plugin", "Pool", "PoolValues", "Profile", "Program", "Queue",
     "RatioColumn", "RequestValues", "ResponseValues", "Rule", "RuleFault", "Scalar", "Scorer",
-    "Selector", "Share", "Shed", "SpreadValues", "StageUse", "Term", "TestCase", "Text",
+    "Selector", "Share", "Shed", "Speed", "SpreadValues", "StageUse", "Term", "TestCase", "Text",
     "TextOf", "TraceRules", "Trust", "Use", "Values", "When",
 ]  # fmt: skip
 
@@ -333,3 +334,10 @@ class Program:
         if name in self.chains:
             return self.chains[name]
         return DEFAULT_CHAIN if name == DEFAULT_CHAIN.name else None
+
+    @property
+    def picks_alone(self) -> bool:
+        """Whether no request needs a model: no chain routes by one, and there is one pool."""
+        chains = {DEFAULT_CHAIN.name: DEFAULT_CHAIN, **self.chains}
+        routed = any("body_router" in chain.stages for chain in chains.values())
+        return len(self.pools) == 1 and not routed

@@ -24,11 +24,6 @@ STATEMENTS: Mapping[str, tuple[str, str]] = {
     "guard.inspect response": ("`inspect response`", "write `inspect prompt`"),
     "guard.on match redact": ("`redact`", "write `on match block` or `on match log`"),
 }
-# By the names that rules read.
-NAMES: Mapping[str, str] = {
-    "endpoint.predicted_ttft": "use `endpoint.queue` and `endpoint.prefix_match`",
-    "endpoint.decode_delay": "use `endpoint.running`",
-}
 
 
 def unperformed(program: Program) -> tuple[Diagnostic, ...]:
@@ -41,9 +36,6 @@ def unperformed(program: Program) -> tuple[Diagnostic, ...]:
         if use.what in STATEMENTS:
             what, cure = STATEMENTS[use.what]
             found.append(_warning(what, cure, use.span))
-    for rule in program.rules:
-        for name in sorted(rule.reads & NAMES.keys()):
-            found.append(_warning(f"`{name}`", NAMES[name], rule.span))
     return tuple(dict.fromkeys(found))
 
 

@@ -4,6 +4,7 @@ A reason is at once the metric label, the span attribute and the value of the
 `x-headrace-reason` response header, so it never carries user text.
 """
 
+from collections.abc import Mapping
 from enum import Enum
 
 
@@ -42,3 +43,11 @@ class Reason(Enum):
         self.word = word
         self.status = status
         self.error_type = error_type
+
+
+DROPPED_HEADER = "x-llm-d-request-dropped-reason"
+DROPPED: Mapping[Reason, str] = {
+    Reason.SHED: "rejected-saturated",
+    Reason.NO_ENDPOINTS: "rejected-no-endpoints",
+}
+"""Reason -> what `DROPPED_HEADER` says beside it: the words of llm-d's router, for its clients."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from headrace.dsl.checks.limits import within
 from headrace.dsl.checks.names import Names
+from headrace.dsl.checks.speed import speed
 from headrace.dsl.problems.diagnostic import Problems, Related
 from headrace.dsl.problems.suggest import did_you_mean
 from headrace.dsl.program import InferencePoolRef, Pool, Selector
@@ -74,6 +75,7 @@ def _pool(block: PoolBlock, names: Names, problems: Problems) -> Pool:
         block.profile.text if block.profile else None,
         _reference(block),
         _selector(block, problems),
+        speed(block.speed, block.span, problems),
         0.0 if wait is None else wait,
         100 if waiting is None else int(waiting),
     )

@@ -35,7 +35,8 @@ from headrace.dsl.syntax.tree import Written
 REQUEST = frozenset({"request", "model", "now"})
 CLIENT = frozenset({"request", "now"})  # of a `trust`: no body was read, so no model is known
 REQUEST_AND_POOL = REQUEST | {"pool"}
-ALL = REQUEST_AND_POOL | {"endpoint"}
+OF_ONE = REQUEST_AND_POOL | {"endpoint"}
+ALL = OF_ONE | {"candidates"}
 AFTERWARDS = frozenset({"request", "model", "decision", "response"})
 _SCALARS = (Base.BOOL, Base.INT, Base.DOUBLE, Base.STRING, Base.DURATION)
 
@@ -132,7 +133,7 @@ class Rules:
     def ties(self, written: Written, profile: str) -> Scorer | None:
         """Return what breaks the ties of *profile*: any number or duration, lower is better."""
         name, where = f"{profile}.ties", "`ties by`"
-        typed = self.check(written, where, ALL)
+        typed = self.check(written, where, OF_ONE)
         if not self._is_number(typed, written, where):
             return None
         column = generate.number_column(typed, written.span, name)

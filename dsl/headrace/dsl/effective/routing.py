@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from headrace.dsl.effective.choosing import value as written
 from headrace.dsl.effective.form import (
     DEFAULT,
     Fact,
@@ -42,6 +43,11 @@ def pool(block: PoolBlock, program: Program) -> Section:
         lines.append(Line(f"stale after {text}", DEFAULT, said("stale after", value, text)))
     if block.adapters:
         lines.append(number("adapters", "adapters up to", block.adapters, spans["adapters"]))
+    if block.speed:
+        parts = [(s.name.text, repr(s.value), written(s)) for s in block.speed]
+        facts = tuple(Fact(f"speed of {name}", *rest) for name, *rest in parts)
+        text = ", ".join(f"{name} {shown}" for name, _, shown in parts)
+        lines.append(Line(f"speed {text}", origin(spans["speed"]), facts))
     if block.profile:
         lines.append(_word("profile", "profile", block.profile, origin(spans["use_profile"])))
     if block.wait:

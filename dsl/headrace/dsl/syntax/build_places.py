@@ -46,6 +46,7 @@ def pool(node: Tree, parts: Parts) -> PoolBlock:
         stale=parts.first_number(settings.get("stale")),
         adapters=parts.first_number(settings.get("adapters")),
         profile=parts.first_name(settings.get("use_profile")),
+        speed=parts.said(trees(settings.get("speed"))),
         wait=parts.first_number(settings.get("room")),
         wait_length=_length(settings.get("room"), parts),
     )

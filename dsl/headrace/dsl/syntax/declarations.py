@@ -46,6 +46,7 @@ class PoolBlock:
     stale: Number | None = None
     adapters: Number | None = None
     profile: Word | None = None
+    speed: "tuple[Said, ...]" = ()
     wait: Number | None = None
     wait_length: Number | None = None
 

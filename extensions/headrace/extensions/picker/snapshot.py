@@ -13,6 +13,9 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from headrace.extensions.picker.cost.ledger import Ledger
+from headrace.extensions.picker.cost.load import NOTHING_CARRIED, Carried
+from headrace.extensions.picker.cost.outlook import NO_OUTLOOK, Outlook
 from headrace.extensions.picker.roster import Roster
 
 NEVER_S = float("-inf")
@@ -59,6 +62,8 @@ class Endpoint(Struct, frozen=True):
     adapter_slots    free places for further adapters
     failures         scrapes failed in a row
     error            why the last scrape failed; empty if it did not
+    carried          what of ours is open there, for the cost model
+    outlook          the cost model itself
     left             requests of ours that this scrape had counted and that are over since
     """
 
@@ -82,15 +87,29 @@ class Endpoint(Struct, frozen=True):
     failures: int = 0
     error: str = ""
     metrics: Mapping[str, float] = NO_METRICS
+    tokens_in_flight: int = 0
+    uncached_tokens_in_flight: int = 0
+    decoding: int = 0
+    carried: Carried = NOTHING_CARRIED
+    outlook: Outlook = NO_OUTLOOK
     left: int = 0
 
     def age_s(self, now_s: float) -> float:
         """Return how old the metrics are; infinite if there are none."""
         return now_s - self.scraped_at_s
 
-    def counted(self, queue: int, in_flight: int, left: int = 0) -> "Endpoint":
-        """Return this endpoint with other counts."""
-        return replace(self, queue=queue, in_flight=in_flight, left=left)
+    def counted(self, ledger: Ledger, now_s: float) -> "Endpoint":
+        """Return this endpoint with the counts of *ledger*, as they are at *now_s*."""
+        return replace(
+            self,
+            queue=self.waiting_scraped + len(ledger.unseen),
+            in_flight=len(ledger.open),
+            tokens_in_flight=ledger.tokens,
+            uncached_tokens_in_flight=ledger.prefill_tokens,
+            decoding=ledger.decoding,
+            carried=ledger.carried(now_s),
+            left=ledger.left,
+        )
 
 
 class Sums(Struct, frozen=True):

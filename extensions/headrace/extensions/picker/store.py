@@ -7,10 +7,12 @@ endpoint it is about; the pool is swapped whole when somebody next looks.
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from headrace.dsl.program import Pool, Program
+from headrace.extensions.picker.cost.ledger import Ledger
+from headrace.extensions.picker.cost.outlook import Outlook
+from headrace.extensions.picker.feedback import NO_MEANS, Feedback, Means
 from headrace.extensions.picker.flow.flows import Flows
 from headrace.extensions.picker.prefix import PrefixIndex
 from headrace.extensions.picker.roster import Roster
@@ -25,21 +27,12 @@ from headrace.extensions.picker.snapshot import (
     Sums,
     sums,
 )
+from headrace.extensions.work import NO_LOAD, Load, Work
 
 FAILURES_MAX = 2  # one lost scrape is noise, a second in a row is a fault
 ADAPTERS_MAX = 64  # as the language bounds `endpoint.adapters`
-
-
-class _Ledger(Struct):
-    """Our open requests at one endpoint, by id. Written by the Store only.
-
-    unseen  picked since the last good scrape began, oldest first: no scrape has counted them
-    left    how many it had counted that were released since
-    """
-
-    open: set[int]
-    unseen: dict[int, float]
-    left: int = 0
+RESERVED_S_MAX = 3600.0  # what is open for longer has lost its release
+SWEEP_S = 60.0
 
 
 @dataclass(slots=True)
@@ -49,8 +42,9 @@ class _Pool:
     declared: Pool
     roster: Roster
     endpoints: list[Endpoint]
-    ledgers: list[_Ledger]
+    ledgers: list[Ledger]
     sums: Sums = NOTHING
+    means: Means = NO_MEANS
     shown: PoolState | None = None
 
     def put(self, position: int, endpoint: Endpoint, *, counts_only: bool = False) -> None:
@@ -61,11 +55,10 @@ class _Pool:
         self.roster.changed(position, counts_only=counts_only)
         self.shown = None
 
-    def recount(self, position: int) -> None:
+    def recount(self, position: int, now_s: float) -> None:
         """Take over the counts of the ledger at *position*."""
         old, ledger = self.endpoints[position], self.ledgers[position]
-        queue = old.waiting_scraped + len(ledger.unseen)
-        self.put(position, old.counted(queue, len(ledger.open), ledger.left), counts_only=True)
+        self.put(position, old.counted(ledger, now_s), counts_only=True)
 
     def state(self) -> PoolState:
         """Return the pool at this instant."""
@@ -89,6 +82,7 @@ class Store:
     watcher: Callable[[], None] | None = field(default=None, repr=False)
     _pools: dict[str, _Pool] = field(default_factory=dict[str, _Pool])
     _last_id: int = 0
+    _swept_s: float = NEVER_S
     _epoch: int = 0
     _changed_s: float = NEVER_S
     _shown: Snapshot | None = None
@@ -138,16 +132,17 @@ class Store:
         old, ledger = live.endpoints[position], live.ledgers[position]
         if now_s < old.scraped_at_s:
             return
-        _drop_seen(ledger, now_s)
-        ledger.left = 0
         restarted = (
             None not in (old.started_s, facts.started_s) and old.started_s != facts.started_s
         )
         if restarted:
             self.prefixes[pool].forget(address)
+            ledger.filled_tokens = 0
         fresh = _scraped(old, facts, live.declared.adapters_max, now_s)
-        queue = fresh.waiting_scraped + len(ledger.unseen)
-        live.put(position, fresh.counted(queue, len(ledger.open)))
+        self.prefixes[pool].set_capacity(address, _capacity(fresh))
+        ledger.seen(now_s, fresh.waiting_scraped, fresh.running)
+        ledger.advance(now_s)
+        live.put(position, fresh.counted(ledger, now_s))
         self._note(now_s)
 
     def failed(
@@ -171,36 +166,113 @@ class Store:
         live.put(position, replace(old, ready=ready, failures=failures, error=error))
         self._note(now_s)
 
-    def reserve(self, pool: str, address: str, now_s: float) -> Reservation:
-        """Count one request of ours at *address*, from now until it is released."""
+    def reserve(self, pool: str, address: str, now_s: float, load: Load = NO_LOAD) -> Reservation:
+        """Count one request of ours at *address*, from now until it is released.
+
+        One that is never released is counted for `RESERVED_S_MAX`.
+        """
         self._last_id += 1
+        if now_s >= self._swept_s + SWEEP_S:
+            self._sweep(now_s)
         found = self._find(pool, address)
         if found is not None:
             live, position = found
-            ledger = live.ledgers[position]
-            ledger.open.add(self._last_id)
-            ledger.unseen[self._last_id] = now_s
-            live.recount(position)
+            ledger, old = live.ledgers[position], live.endpoints[position]
+            ledger.advance(now_s)
+            predicted_s = old.outlook.first_token_s(old, load, now_s) if load.output_tokens else 0.0
+            ledger.add(self._last_id, load, now_s, predicted_s)
+            if load.output_tokens:
+                live.means = live.means.after_pick(load.prompt_tokens, load.uncached_tokens)
+            live.recount(position, now_s)
             self._note(now_s)
         return Reservation(self._last_id, pool, address, now_s)
 
+    def load(self, pool: str, address: str, work: Work) -> Load:
+        """Return what *work* asks of the endpoint at *address*."""
+        found = self._find(pool, address)
+        if found is None:
+            return NO_LOAD
+        endpoint = found[0].endpoints[found[1]]
+        return endpoint.outlook.load(endpoint, work)
+
     def release(self, reservation: Reservation, now_s: float) -> None:
         """Stop counting *reservation*. Releasing twice, or after its endpoint went, is no fault."""
+        self._release(reservation, now_s)
+
+    def _release(self, reservation: Reservation, now_s: float) -> Load:
+        """Stop counting *reservation*; return what it asked."""
+        found = self._find(reservation.pool, reservation.address)
+        if found is None:
+            return NO_LOAD
+        live, position = found
+        ledger = live.ledgers[position]
+        entry = ledger.remove(reservation.id, now_s)
+        if entry is None:
+            return NO_LOAD
+        ledger.advance(now_s)
+        live.recount(position, now_s)
+        self._note(now_s)
+        return entry.load
+
+    def move(self, reservation: Reservation, address: str, now_s: float) -> Reservation:
+        """Count the request at *address* instead: Envoy has retried it there.
+
+        To be sent elsewhere counts as a failure of the endpoint that was picked.
+        """
+        load = self._release(reservation, now_s)
+        self.answered(reservation, now_s, failed=True)
+        return self.reserve(reservation.pool, address, now_s, load)
+
+    def first_token(self, reservation: Reservation, now_s: float) -> None:
+        """Note that the answer of *reservation* has begun, and learn from when it did."""
         found = self._find(reservation.pool, reservation.address)
         if found is None:
             return
         live, position = found
-        ledger = live.ledgers[position]
-        if reservation.id in ledger.open:
-            ledger.open.discard(reservation.id)
-            ledger.left += ledger.unseen.pop(reservation.id, None) is None
-            live.recount(position)
-            self._note(now_s)
+        ledger, old = live.ledgers[position], live.endpoints[position]
+        entry = ledger.first_token(reservation.id, now_s)
+        if entry is None:
+            return
+        took_s, outlook = now_s - entry.picked_s, old.outlook
+        feedback, error = outlook.feedback.after_first_token(took_s, entry.predicted_s, now_s)
+        live.means = live.means.after_error(error) if error else live.means
+        self._learn(live, position, feedback, now_s)
 
-    def move(self, reservation: Reservation, address: str, now_s: float) -> Reservation:
-        """Count the request at *address* instead: Envoy has retried it there."""
-        self.release(reservation, now_s)
-        return self.reserve(reservation.pool, address, now_s)
+    def piece(self, reservation: Reservation) -> None:
+        """Note that a piece of the answer of *reservation* has come."""
+        found = self._find(reservation.pool, reservation.address)
+        if found is not None:
+            live, position = found
+            live.ledgers[position].piece(reservation.id)
+
+    def answered(
+        self, reservation: Reservation, now_s: float, *, failed: bool, output_tokens: int = 0
+    ) -> None:
+        """Learn from how the answer of *reservation* ended; *output_tokens* 0: not known."""
+        found = self._find(reservation.pool, reservation.address)
+        if found is None:
+            return
+        live, position = found
+        if output_tokens:
+            live.means = live.means.after_answer(output_tokens)
+        feedback = live.endpoints[position].outlook.feedback.after_answer(failed, now_s)
+        self._learn(live, position, feedback, now_s)
+
+    def _learn(self, live: _Pool, position: int, feedback: Feedback, now_s: float) -> None:
+        """Let the endpoint at *position* know what was learnt; the others do with their next."""
+        old = live.endpoints[position]
+        outlook = old.outlook.learning(feedback, live.means)
+        live.endpoints[position] = replace(old, outlook=outlook)
+        live.recount(position, now_s)
+        self._note(now_s)
+
+    def _sweep(self, now_s: float) -> None:
+        """Stop counting what is open for longer than any request lasts."""
+        self._swept_s = now_s
+        for live in self._pools.values():
+            for position, ledger in enumerate(live.ledgers):
+                if ledger.expire(now_s - RESERVED_S_MAX):
+                    live.recount(position, now_s)
 
     def _find(self, pool: str, address: str) -> tuple[_Pool, int] | None:
         live = self._pools.get(pool)
@@ -215,6 +287,13 @@ class Store:
             self.watcher()
 
 
+def _capacity(endpoint: Endpoint) -> int | None:
+    """Return how many tokens the KV cache of *endpoint* holds, if it says so."""
+    if endpoint.num_blocks is None or endpoint.block_size is None:
+        return None
+    return endpoint.num_blocks * endpoint.block_size
+
+
 def _adopted(declared: Pool, old: _Pool | None) -> _Pool:
     """Return *declared* as a pool, with what *old* knows of its endpoints."""
     known = {} if old is None else old.roster.positions
@@ -222,25 +301,21 @@ def _adopted(declared: Pool, old: _Pool | None) -> _Pool:
         roster = old.roster
     else:
         roster = Roster.of(declared.endpoints)
+    means = NO_MEANS if old is None else old.means
     endpoints: list[Endpoint] = []
-    ledgers: list[_Ledger] = []
+    ledgers: list[Ledger] = []
     for address in declared.endpoints:
         position = known.get(address)
         if old is None or position is None:
-            endpoints.append(Endpoint(address, address))
-            ledgers.append(_Ledger(set(), {}))
+            outlook = Outlook(declared.speed, means=means)
+            endpoints.append(Endpoint(address, address, outlook=outlook))
+            ledgers.append(Ledger())
         else:
-            endpoints.append(old.endpoints[position])
+            kept = old.endpoints[position]
+            outlook = replace(kept.outlook, speeds=declared.speed)
+            endpoints.append(replace(kept, outlook=outlook))
             ledgers.append(old.ledgers[position])
-    return _Pool(declared, roster, endpoints, ledgers, sums(endpoints))
-
-
-def _drop_seen(ledger: _Ledger, began_s: float) -> None:
-    """Forget the picks from before *began_s*: the scrape that began then has counted them."""
-    for reservation, picked_s in list(ledger.unseen.items()):
-        if picked_s >= began_s:
-            break
-        del ledger.unseen[reservation]
+    return _Pool(declared, roster, endpoints, ledgers, sums(endpoints), means)
 
 
 def _scraped(old: Endpoint, facts: ServerFacts, declared: int | None, now_s: float) -> Endpoint:

@@ -61,7 +61,8 @@ def note(outcome: Outcome, time_s: float = 0.0) -> Noted:
     request = request_of(outcome)
     decision = find(outcome, Decision)
     if decision is not None and isinstance(decision.evidence, Capture):
-        request.prefix = decision.evidence.request.prefix
+        seen = decision.evidence.request
+        request.prefix = seen.prefix or seen.work.prefix
     bare = structs.replace(outcome.request, body=None, call=None)
     return Noted(structs.replace(outcome, request=bare), request, time_s)
 
@@ -152,7 +153,7 @@ class Teller:
 
     def _dropped(self, step: Step, endpoint: Endpoint, frame: Frame) -> Dropped:
         if step.rule is not None:
-            here = Frame(frame.request, frame.pool, endpoint, frame.now_s)
+            here = Frame(frame.request, frame.pool, endpoint, frame.now_s, candidates=step.given)
             return Dropped(endpoint.name, self.whole(step.rule, here))
         if step.kind is Kind.READY:
             return Dropped(endpoint.name, why=f"not ready: {endpoint.error or 'not scraped yet'}")

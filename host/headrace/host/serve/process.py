@@ -70,7 +70,16 @@ class Host:
         store = Store.for_program(program)
         self._store = store
         self._usher = Usher(store, self._waited)
-        site = Site(store, self._report, options.seed, epoch_s)
+        site = Site(
+            store,
+            self._report,
+            options.seed,
+            epoch_s,
+            self._announce,
+            options.reference.conformance,
+            options.reference.emit_scores,
+            options.reference.plain_errors,
+        )
         scraping = ScrapeOptions(seed=options.seed)
         world = World(site, options, scraping, self, self._soaked)
         self._succession = Succession(program, world)
@@ -151,6 +160,10 @@ class Host:
         if self._decisions is not None and decided(outcome):
             self._decisions.put(note(outcome, self._telemetry.epoch_s + outcome.ended_s))
         self._telemetry.report(outcome)
+
+    def _announce(self, traceparent: str, request_id: str, ratio: float | None) -> str:
+        assert self._telemetry is not None, "exchanges exist only after the start"
+        return self._telemetry.announce(traceparent, request_id, ratio)
 
     def _open_decision_log(self, telemetry: Telemetry) -> None:
         path = self._options.decision_log
