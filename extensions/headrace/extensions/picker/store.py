@@ -71,9 +71,11 @@ class Store:
     """Holds what is known of all pools. Written from the event loop's thread only.
 
     prefixes  per pool, which endpoint has probably cached what
+    blind_streams  answers in a row that were streams, and of which the picker was shown nothing
     """
 
     prefixes: dict[str, PrefixIndex] = field(default_factory=dict[str, PrefixIndex])
+    blind_streams: int = 0
     _pools: dict[str, _Pool] = field(default_factory=dict[str, _Pool])
     _last_id: int = 0
     _swept_s: float = NEVER_S

@@ -1,6 +1,7 @@
 """`headrace eval`: the value of an expression, and of each of its parts."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -124,10 +125,11 @@ def _frames(ran: "Ran", roots: set[str]) -> "Iterator[tuple[str, Frame]]":
         )
         return
     for name, pool in ran.world.snapshot.pools.items():
+        request = replace(values.request, prefix=ran.world.cached[name])
         if LOOP not in roots:
-            yield name, Frame(values.request, pool, None, NOW_S, values.model)
+            yield name, Frame(request, pool, None, NOW_S, values.model)
         for endpoint in pool.endpoints if LOOP in roots else ():
-            frame = Frame(values.request, pool, endpoint, NOW_S, values.model)
+            frame = Frame(request, pool, endpoint, NOW_S, values.model)
             yield f"{name}/{endpoint.name}", frame
 
 
