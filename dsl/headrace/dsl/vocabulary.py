@@ -76,6 +76,10 @@ def _pool(name: str, type_: Type, doc: str, range_: Interval | None = None) -> V
     return Variable(f"pool.{name}", type_, Binding.SCRAPE, doc, f"pool.{name}", range_)
 
 
+def _over(name: str, type_: Type, doc: str) -> Variable:
+    return Variable(f"candidates.{name}", type_, Binding.BOTH, f"a function: {doc}", "")
+
+
 def _model(name: str, type_: Type, doc: str, code: str, optional: bool = False) -> Variable:
     range_ = _PRIORITIES if type_ is INT else _AGES if type_ is DURATION else None
     full = f"model.{name}"
@@ -153,6 +157,9 @@ VARIABLES = (
     _pool("ready", COUNT, "how many of them are ready", COUNTS),
     _pool("queue", _MEAN, "mean of the queues that the ready endpoints report", _MEANS),
     _pool("running", _MEAN, "mean running requests of the ready endpoints", _MEANS),
+    _pool("in_flight", _MEAN, "mean of our own open requests at the ready endpoints", _MEANS),
+    _pool("saturation", DOUBLE, "mean of the fuller of queue / 5 and KV cache / 80%, 1 for each "
+          "endpoint that is not ready", _MEANS),
     _pool("kv_cache", RATIO, "mean used share of the KV cache of the ready endpoints", SHARE),
     _pool("max.queue", COUNT, "the longest queue of the ready endpoints", COUNTS),
     _pool("max.running", COUNT, "the most running requests of a ready endpoint", COUNTS),
@@ -165,6 +172,18 @@ VARIABLES = (
     _pool("p90.queue", _MEAN, "the queue that 90% of the ready endpoints are within", _MEANS),
     _pool("p90.running", _MEAN, "the running requests of 90% of the ready endpoints", _MEANS),
     _pool("p90.kv_cache", RATIO, "the share used by 90% of the ready endpoints", SHARE),
+    Variable(
+        "candidates.size", COUNT, Binding.BOTH, "how many endpoints are still in the running",
+        "len(endpoints)", COUNTS,
+    ),
+    _over("min", DOUBLE, "the lowest value at any of them where the second argument holds"),
+    _over("max", DOUBLE, "the highest value at any of them where the second argument holds"),
+    _over("low", RATIO, "how low the value is here: 1 the lowest of them, 0 the highest"),
+    _over("high", RATIO, "how high the value is here: 1 the highest of them, 0 the lowest"),
+    _over("rank", COUNT, "how many of them have a lower value than it is here"),
+    _over("any", BOOL, "whether the condition holds at any of them"),
+    _over("all", BOOL, "whether the condition holds at all of them"),
+    _over("count", COUNT, "at how many of them the condition holds"),
     Variable("now", TIMESTAMP, Binding.REQUEST, "when the request came, in UTC", "request.now"),
     _model("name", STRING, "the policy's name of the model", "name"),
     _model("priority", INT, "the priority that the model states, else 0", "priority"),

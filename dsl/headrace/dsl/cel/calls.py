@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from headrace.dsl.cel import macros, standard
+from headrace.dsl.cel import candidates, macros, standard
 from headrace.dsl.cel.interval import ANY_BOOL, ANY_DOUBLE, ANY_INT, COUNTS, Interval, fits_int64
 from headrace.dsl.cel.kinds import (
     BOOL,
@@ -44,6 +44,8 @@ def check_call(call: Call, scope: Scope, check: Check) -> Typed:
         return _header(place)
     if full == "endpoint.metric":
         return _metric(place)
+    if candidates.is_over(place):
+        return candidates.check_over(place)
     if full == "request.uncached_tokens":
         return _of_endpoint(place)
     if _in_namespace(call.of, scope):

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from headrace.dsl.program import Program
+from headrace.extensions.picker.gate import Gate
 from headrace.extensions.picker.placement import Watch
 from headrace.extensions.picker.stage import NEEDS, Picker
 from headrace.extensions.picker.staging import OUTLOOK, PREFIX, WATCHED, rules_of
@@ -27,6 +28,9 @@ def build(program: Program, site: Site) -> Picker:
             for name, model in program.models.items()
             if model.latency is not None and model.latency.per_token
         },
+        conformance=site.conformance,
+        emit_scores=site.emit_scores,
+        gate=Gate.of(program),
     )
 
 

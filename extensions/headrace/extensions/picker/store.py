@@ -4,6 +4,7 @@ Its writers are the scraper, and the picker for its own reservations. A change c
 endpoint it is about; the pool is swapped whole when somebody next looks.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from msgspec.structs import replace
@@ -12,6 +13,7 @@ from headrace.dsl.program import Pool, Program
 from headrace.extensions.picker.cost.ledger import Ledger
 from headrace.extensions.picker.cost.outlook import Outlook
 from headrace.extensions.picker.feedback import NO_MEANS, Feedback, Means
+from headrace.extensions.picker.flow.flows import Flows
 from headrace.extensions.picker.prefix import PrefixIndex
 from headrace.extensions.picker.roster import Roster
 from headrace.extensions.picker.snapshot import (
@@ -72,10 +74,14 @@ class Store:
 
     prefixes  per pool, which endpoint has probably cached what
     blind_streams  answers in a row that were streams, and of which the picker was shown nothing
+    flows     who waits, per pool
+    watcher   called after every change while it is set
     """
 
     prefixes: dict[str, PrefixIndex] = field(default_factory=dict[str, PrefixIndex])
     blind_streams: int = 0
+    flows: Flows = field(default_factory=Flows)
+    watcher: Callable[[], None] | None = field(default=None, repr=False)
     _pools: dict[str, _Pool] = field(default_factory=dict[str, _Pool])
     _last_id: int = 0
     _swept_s: float = NEVER_S
@@ -112,6 +118,7 @@ class Store:
                     self.prefixes[name].forget(address)
         self.prefixes = {name: self.prefixes.get(name) or PrefixIndex() for name in pools}
         self._pools = pools
+        self.flows.keep(pools)
         self._note(now_s)
 
     def scraped(self, pool: str, address: str, facts: ServerFacts, now_s: float) -> None:
@@ -134,6 +141,7 @@ class Store:
             self.prefixes[pool].forget(address)
             ledger.filled_tokens = 0
         fresh = _scraped(old, facts, live.declared.adapters_max, now_s)
+        self.prefixes[pool].set_capacity(address, _capacity(fresh))
         ledger.seen(now_s, fresh.waiting_scraped, fresh.running)
         ledger.advance(now_s)
         live.put(position, fresh.counted(ledger, now_s))
@@ -277,6 +285,15 @@ class Store:
         self._epoch += 1
         self._changed_s = now_s
         self._shown = None
+        if self.watcher is not None:
+            self.watcher()
+
+
+def _capacity(endpoint: Endpoint) -> int | None:
+    """Return how many tokens the KV cache of *endpoint* holds, if it says so."""
+    if endpoint.num_blocks is None or endpoint.block_size is None:
+        return None
+    return endpoint.num_blocks * endpoint.block_size
 
 
 def _adopted(declared: Pool, old: _Pool | None) -> _Pool:

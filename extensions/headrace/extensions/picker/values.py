@@ -10,7 +10,8 @@ from headrace.dsl.program import HintValues, ModelValues, RequestValues
 from headrace.extensions.body_router.values import instant
 from headrace.extensions.call import Call
 from headrace.extensions.hints import NO_HINTS, Hints, hints_of
-from headrace.extensions.picker.prefix import PrefixIndex, block_hashes
+from headrace.extensions.picker.prefix import PrefixIndex
+from headrace.extensions.picker.prompt import NO_PROMPT, Prompt, prompt_of
 from headrace.extensions.values import NO_MODEL, Request, Route
 from headrace.extensions.work import NO_WORK, Work
 
@@ -78,9 +79,9 @@ class PickValues:
     """
 
     __slots__ = (
-        "_hashes", "_headers", "_hints", "_index", "_prefix", "_request", "_work", "adapter",
-        "asked", "call", "id", "max_tokens", "method", "model", "path", "priority", "prompt_tokens",
-        "route", "size", "stream", "tpot_s",
+        "_headers", "_hints", "_index", "_prefix", "_prompt", "_request", "_work", "adapter",
+        "asked", "call", "id", "max_tokens", "method", "model", "path", "priority",
+        "prompt_tokens", "route", "size", "stream", "tpot_s",
     )  # fmt: skip
 
     def __init__(self, request: Request, route: Route, index: PrefixIndex) -> None:
@@ -101,10 +102,10 @@ class PickValues:
         self.tpot_s: float | None = None
         self._request = request
         self._index = index
-        self._hashes: Sequence[int] | None = None
         self._headers: Mapping[str, str] | None = None
         self._hints: Hints | None = None
         self._prefix: Mapping[str, float] | None = None
+        self._prompt: Prompt | None = None
         self._work: Work | None = None
 
     @property
@@ -127,21 +128,27 @@ class PickValues:
         return instant(self._request.unix_s)
 
     @property
+    def prompt(self) -> Prompt:
+        """The prompt, hashed; `NO_PROMPT` if there is none that can be read."""
+        if self._prompt is None:
+            self._prompt = NO_PROMPT
+            if self.call:
+                target, block_bytes = self.route.target or self.route.model, self._index.block_bytes
+                self._prompt = prompt_of(
+                    self.call, target, self.route.adapter, block_bytes=block_bytes
+                )
+        return self._prompt
+
+    @property
     def hashes(self) -> Sequence[int]:
         """The prompt's block hashes; empty if there is no readable prompt."""
-        if self._hashes is None:
-            if self.call:
-                target = self.route.target or self.route.model
-                self._hashes = block_hashes(self.call.texts, target, self.route.adapter)
-            else:
-                self._hashes = ()
-        return self._hashes
+        return self.prompt.hashes
 
     @property
     def prefix(self) -> Mapping[str, float]:
         """Endpoint address -> share of the prompt cached there; absent means 0."""
         if self._prefix is None:
-            self._prefix = self._index.match(self.hashes)
+            self._prefix = self._index.match(self.prompt.hashes, self.prompt.turns)
         return self._prefix
 
     @property

@@ -10,6 +10,7 @@ from headrace.dsl.cases import Given, GivenEndpoint, GivenPool
 from headrace.dsl.program import Program
 from headrace.extensions.picker.cost.outlook import Outlook
 from headrace.extensions.picker.prefix import PrefixIndex
+from headrace.extensions.picker.prompt import BLOCK_BYTES, Prompt, Turn
 from headrace.extensions.picker.snapshot import Endpoint, Snapshot, pool_state
 from headrace.extensions.picker.staging import OUTLOOK
 from headrace.extensions.picker.store import Store
@@ -58,11 +59,16 @@ class Cached:
         """The endpoints that have something."""
         return tuple(self.shares)
 
-    def match(self, hashes: Sequence[int]) -> Mapping[str, float]:
+    @property
+    def block_bytes(self) -> int:
+        """Prompts are cut as nobody asks for."""
+        return BLOCK_BYTES
+
+    def match(self, hashes: Sequence[int], turns: Sequence[Turn] = ()) -> Mapping[str, float]:
         """Return what was given, whatever is asked."""
         return self.shares
 
-    def insert(self, address: str, hashes: Sequence[int]) -> None:
+    def insert(self, address: str, hashes: Sequence[int], prompt: Prompt | None = None) -> None:
         """Learn nothing."""
 
     def withdraw(self, address: str, hashes: Sequence[int]) -> None:

@@ -35,6 +35,7 @@ class Ledger(Struct):
 
     unseen      picked since the last good scrape began, oldest first: no scrape has counted them
     prefilling  those without a first token, in the order in which the server takes them
+    left        counted by a scrape and over since
     blind       of these, the ones whose first token nobody will see
     recent_tokens, recent_at_s  tokens to compute that were sent there lately, and as of when
     """
@@ -56,6 +57,7 @@ class Ledger(Struct):
     foreign_running: int = 0
     filled_tokens: int = 0
     with_slack: int = 0
+    left: int = 0
     blind: int = 0
     decoding: int = 0
     recent_tokens: float = 0.0
@@ -83,6 +85,8 @@ class Ledger(Struct):
         self.tokens -= load.prompt_tokens
         if self.unseen.pop(number, None) is not None:
             self.unseen_tokens -= load.uncached_tokens
+        else:
+            self.left += 1
         if not load.output_tokens:
             return entry
         self.with_slack -= load.tpot_s is not None
@@ -137,6 +141,7 @@ class Ledger(Struct):
                 break
             del self.unseen[number]
             self.unseen_tokens -= self.open[number].load.uncached_tokens
+        self.left = 0
         foreign = max(0, waiting + running - (len(self.open) - len(self.unseen)))
         self.foreign_waiting = min(foreign, waiting)
         self.foreign_running = foreign - self.foreign_waiting
