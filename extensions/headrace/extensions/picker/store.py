@@ -73,11 +73,13 @@ class Store:
     """Holds what is known of all pools. Written from the event loop's thread only.
 
     prefixes  per pool, which endpoint has probably cached what
+    blind_streams  answers in a row that were streams, and of which the picker was shown nothing
     flows     who waits, per pool
     watcher   called after every change while it is set
     """
 
     prefixes: dict[str, PrefixIndex] = field(default_factory=dict[str, PrefixIndex])
+    blind_streams: int = 0
     flows: Flows = field(default_factory=Flows)
     watcher: Callable[[], None] | None = field(default=None, repr=False)
     _pools: dict[str, _Pool] = field(default_factory=dict[str, _Pool])
