@@ -22,11 +22,21 @@ class Selector:
 
 
 @dataclass(frozen=True, slots=True)
+class KvEvents:
+    """Servers publish what they cache at *port* of their address, and again at *replay_port*."""
+
+    port: int
+    replay_port: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Pool:
     """Who serves: exactly one of *endpoints*, *inference_pool* and *selector*.
 
-    endpoints  ``ip:port``
-    metrics    names a dialect of server metrics
+    endpoints     ``ip:port``
+    metrics       names a dialect of server metrics
+    block_tokens  in a block of the prefix index; None: as the servers' own blocks fit
+    prefix_bytes_max  that the prefix index may take; None: what a host thinks fit
     """
 
     name: str
@@ -38,6 +48,9 @@ class Pool:
     profile: str | None = None
     inference_pool: InferencePoolRef | None = None
     selector: Selector | None = None
+    block_tokens: int | None = None
+    prefix_bytes_max: int | None = None
+    kv_events: KvEvents | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,6 +44,9 @@ class PoolBlock:
     stale: Number | None = None
     adapters: Number | None = None
     profile: Word | None = None
+    prefix_blocks: Number | None = None
+    prefix_memory: Number | None = None
+    kv_ports: tuple[Number, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,8 @@ USAGE: Mapping[tuple[str, str], str] = {
     ("pool", "stale"): "stale after 2s",
     ("pool", "adapters"): "adapters up to 4",
     ("pool", "profile"): "profile fast",
+    ("pool", "prefix"): "prefix blocks of 64 tokens",
+    ("pool", "kv"): "kv events port 5557 replay port 5558",
     ("model", "priority"): "priority 10",
     ("model", "route"): "route 90% to gemma, 10% to gemma-new",
     ("model", "mirror"): "mirror 5% to gemma-lab",

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from headrace.extensions.call import TOKEN_BYTES
 from headrace.extensions.picker.holding import EXACT, STEP, Holding
 from headrace.extensions.picker.prompt import BLOCK_BYTES, Prompt, Turn
 
@@ -21,9 +22,9 @@ ENTRY_BYTES, PAIR_BYTES, END_BYTES = 172, 188, 168
 AT_ONCE = 256  # blocks taken from one endpoint before asking anew whose are the oldest
 CLEARED_MAX = 256  # blocks of gone endpoints that one insertion clears up
 EVICTED_MAX = 4096  # blocks that one disappointment takes along: what is left waits for the next
-TOKEN_BYTES = 4.0  # until usage tells better
 TOKENS_MIN, TOKENS_MAX = 0.05, 2.0  # per byte, that usage can make us believe in
-ANSWER_TOKENS = 256.0  # likewise
+ANSWER_TOKENS = 256.0  # of an answer, until usage tells better
+LEARNT_BLOCK_MAX = 1024  # tokens; a server that says more is not taken at its word
 LEARNT_RATIO = 1 / 16  # of what is learnt, how much the newest observation counts
 ECHO_MIN_RATIO = 0.5  # with fewer answers repeated as they were given, none is counted on
 
@@ -220,6 +221,17 @@ class PrefixIndex:
             self._capacities.pop(address, None)
         else:
             self._capacities[address] = tokens
+
+    def learn_block(self, tokens: int) -> None:
+        """Cut prompts into multiples of a server's block of *tokens*, where ours are smaller.
+
+        What was known is forgotten then: it was cut otherwise.
+        """
+        if tokens * TOKEN_BYTES <= self.block_bytes or tokens > LEARNT_BLOCK_MAX:
+            return
+        for address in self.addresses:
+            self.forget(address)
+        self.block_bytes = tokens * TOKEN_BYTES
 
     def has(self, address: str, key: int) -> bool:
         """Return whether the endpoint is believed to have the block *key*."""

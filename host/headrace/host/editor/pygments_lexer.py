@@ -34,6 +34,7 @@ WORDS = (
     "request", "require", "retry", "route", "sample", "score", "select", "shed", "stale",
     "table", "template", "ties", "timeout", "to", "tokens", "top", "up", "use", "weighted",
     "when", "with",
+    "blocks", "events", "kv", "memory", "prefix", "replay",
 )  # fmt: skip
 CONSTANTS = ("false", "null", "true")
 ROOTS = ("decision", "endpoint", "model", "pool", "request", "response")

@@ -63,7 +63,8 @@ class Host:
         self._serving = False
         self._reloader: Reloader | None = None
         epoch_s = time() - monotonic()
-        site = Site(Store.for_program(program), self._report, options.seed, epoch_s)
+        self._store = Store.for_program(program)
+        site = Site(self._store, self._report, options.seed, epoch_s)
         scraping = ScrapeOptions(seed=options.seed)
         world = World(site, options, scraping, self, self._soaked)
         self._succession = Succession(program, world)
@@ -92,6 +93,9 @@ class Host:
             self._open_decision_log(telemetry)
             await self._exits.enter_async_context(Watchdog(telemetry.metrics.loop_lag))
             await self._exits.enter_async_context(self._succession.scraper)
+            self._exits.push_async_callback(self._succession.listener.stop)
+            await self._succession.listener.adopt(self._succession.generation.program)
+            telemetry.metrics.follow(self._store)
             reloader = Reloader(self._succession, self._reloading, telemetry.metrics)
             self._reloader = await self._exits.enter_async_context(reloader)
             metrics_port = await self._open_endpoint(telemetry)
@@ -122,6 +126,11 @@ class Host:
         """Count one scrape: the scraper's `Counts`."""
         if self._telemetry is not None:
             self._telemetry.metrics.scraped(pool, endpoint, wall_s, ok)
+
+    def kv_events(self, pool: str, result: str, count: int) -> None:
+        """Count what servers report of their caches: the listener's `Counts`."""
+        if self._telemetry is not None:
+            self._telemetry.metrics.kv_events(pool, result, count)
 
     def _soaked(self, kind: str) -> None:
         if self._telemetry is not None:

@@ -7,7 +7,7 @@ prometheus_client sees of it is made when somebody reads the metrics.
 
 import time
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import accumulate
 from threading import Lock
 
@@ -62,6 +62,31 @@ class Counts(Collector):
             named = _named(metric, labels)
             family.add_sample(f"{name}_total", named, total)
             family.add_sample(f"{name}_created", named, self._created_s[labels])
+        yield family
+
+
+class Told(Collector):
+    """The series of a counter or a gauge that somebody else counts. Read in the loop's thread."""
+
+    def __init__(
+        self,
+        metric: Metric,
+        registry: CollectorRegistry,
+        told: Callable[[], Iterable[tuple[Labels, float]]],
+    ) -> None:
+        self._metric = metric
+        self._told = told
+        registry.register(self)
+
+    def collect(self) -> Iterator[Family]:
+        """Yield what is told for whoever reads the metrics."""
+        metric = self._metric
+        counter = metric.kind is Kind.COUNTER
+        name = metric.name.removesuffix("_total")
+        family = Family(name, metric.help, metric.kind.value)
+        for labels, value in self._told():
+            named = _named(metric, labels)
+            family.add_sample(f"{name}_total" if counter else name, named, value)
         yield family
 
 
