@@ -58,6 +58,7 @@ class Talk:
     kv_blocks  of 16 tokens, of each replica: few enough that old conversations are evicted
     lockstep   all questions and answers are of one length, as in synthetic benchmarks; else
                of 0.5 to 1.5 times that
+    foreign    the share of conversations that come by another way, so that we see none of them
     """
 
     conversations: int = 160
@@ -71,6 +72,7 @@ class Talk:
     replicas: int = 4
     kv_blocks: int = 4000
     lockstep: bool = False
+    foreign: float = 0.0
     seed: int = 1
 
 
@@ -101,7 +103,7 @@ Follow = Callable[[str, float], None]
 class _Sent:
     """One request under way."""
 
-    filter: Filter
+    filter: Filter | None  # None: it is not ours
     request: Request
     answer: str
     follow: Follow
@@ -175,28 +177,37 @@ class _World:
     def ask(self, messages: list[Message], answer_tokens: int, now_s: float, then: Follow) -> None:
         """Send a chat to where the picker says; *then* is told the answer and when it ended."""
         body = json.dumps({"model": "m", "messages": messages}).encode()
-        number = next(self._serial)
         headers = Headers(((":path", PATH), (":method", "POST")))
         call = parse_call(PATH, "application/json", body)
-        request = Request(f"r-{number}", headers, body, call, Route("m", "p", "m"))
+        request = Request(f"r-{next(self._serial)}", headers, body, call, Route("m", "p", "m"))
         chosen = self.picker.open(ExchangeInfo(request.id, "main", headers, now_s))
         assert chosen is not None
         action = chosen.on_request(request, now_s)
         assert isinstance(action, Continue), action
         address = action.set_headers[DESTINATION].split(",")[0]
+        predicted = _predicted(action.records, address)
+        self._send(address, _Sent(chosen, request, "", then, predicted, 0, answer_tokens), now_s)
+
+    def pass_by(
+        self, messages: list[Message], answer_tokens: int, now_s: float, then: Follow
+    ) -> None:
+        """Send a chat to a replica, and not by us."""
+        body = json.dumps({"model": "m", "messages": messages}).encode()
+        address = self.chance.choice(list(self.replicas))
+        request = Request("", Headers(()), body)
+        self._send(address, _Sent(None, request, "", then, 0.0, 0, answer_tokens), now_s)
+
+    def _send(self, address: str, sent: _Sent, now_s: float) -> None:
+        number, body = next(self._serial), sent.request.body
+        assert body is not None
         pieces = read_chat(body).pieces
-        answer = self._prose.continue_from(self.chance.getrandbits(32), answer_tokens)
+        answer = self._prose.continue_from(self.chance.getrandbits(32), sent.answer_tokens)
         hashes = block_hashes([*pieces, *answer])
-        self.replicas[address].submit(SimRequest(number, len(pieces), answer_tokens, hashes), now_s)
-        self._sent[number] = _Sent(
-            chosen,
-            request,
-            "".join(answer),
-            then,
-            _predicted(action.records, address),
-            len(pieces),
-            answer_tokens,
+        sent.answer, sent.tokens = "".join(answer), len(pieces)
+        self.replicas[address].submit(
+            SimRequest(number, len(pieces), sent.answer_tokens, hashes), now_s
         )
+        self._sent[number] = sent
         self._wake(address, now_s)
 
     def _wake(self, address: str, now_s: float) -> None:
@@ -226,6 +237,9 @@ class _World:
 
     def _end(self, finished: Finished, now_s: float) -> None:
         sent = self._sent.pop(finished.number)
+        if sent.filter is None:
+            sent.follow(sent.answer, now_s)
+            return
         usage = Usage(sent.tokens, sent.answer_tokens, finished.cached_tokens)
         run = StageRun(
             "observability", "on_response_end", now_s, now_s, "continue", "", "", (usage,)
@@ -244,6 +258,7 @@ class _Client:
 
     def __init__(self, world: _World, system: str) -> None:
         self._world = world
+        self._ask = world.pass_by if world.chance.random() < world.talk.foreign else world.ask
         self._messages: list[Message] = [{"role": "system", "content": system}]
         self._turns = world.talk.turns
 
@@ -253,7 +268,7 @@ class _Client:
         vary = 1.0 if talk.lockstep else 0.5 + world.chance.random()
         question = world.text(round(talk.question_tokens * vary))
         self._messages.append({"role": "user", "content": question})
-        world.ask(self._messages, round(talk.answer_tokens * vary), now_s, self._answered)
+        self._ask(self._messages, round(talk.answer_tokens * vary), now_s, self._answered)
 
     def _answered(self, answer: str, now_s: float) -> None:
         self._turns -= 1
@@ -303,6 +318,7 @@ TALKS = {
     "conversations": Talk(),
     "conversations, much evicted": Talk(kv_blocks=2000),
     "conversations, all of one length": Talk(lockstep=True),
+    "conversations, half of them not by us": Talk(foreign=0.5, kv_blocks=2000),
 }
 
 

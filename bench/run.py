@@ -14,7 +14,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import Progress
 
-from bench import decision
+from bench import decision, multiturn, prefix
 from bench.load import Load
 from bench.measure import (
     Case,
@@ -82,11 +82,28 @@ def steps(given: argparse.Namespace) -> Iterator[Step]:
         for streams in (100, 5_000):
             yield f"{streams} concurrent streams", 1, partial(concurrent, streams)
     yield "decision", 1, decided
+    yield "prefix", 1, prefixes
+    if given.all or given.only:
+        yield "multi-turn", 1, predicted
 
 
 def decided(tick: Tick) -> list[Figure]:
     """Return what a decision by itself costs."""
     rows = [Figure(*row) for row in decision.rows()]
+    tick()
+    return rows
+
+
+def prefixes(tick: Tick) -> list[Figure]:
+    """Return what a pick costs with a long prompt."""
+    rows = [Figure(*row) for row in prefix.rows()]
+    tick()
+    return rows
+
+
+def predicted(tick: Tick) -> list[Figure]:
+    """Return how well cached prefixes are predicted."""
+    rows = [Figure(*row) for row in multiturn.rows()]
     tick()
     return rows
 
