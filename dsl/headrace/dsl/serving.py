@@ -1,7 +1,11 @@
 """Pools and models: where requests can go, and what callers ask for."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
+from headrace.dsl.dialects import builtin
+from headrace.dsl.dialects.dialect import Dialect
 from headrace.dsl.source import Span
 
 
@@ -22,11 +26,41 @@ class Selector:
 
 
 @dataclass(frozen=True, slots=True)
+class Member:
+    """An endpoint as somebody declares it. *name* is its address if none is said.
+
+    role  what it is there for, such as ``prefill``; empty if that is not said
+    """
+
+    address: str
+    name: str
+    zone: str = ""
+    role: str = ""
+    labels: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def label_map(self) -> Mapping[str, str]:
+        """Its labels by name."""
+        return MappingProxyType(dict(self.labels))
+
+
+@dataclass(frozen=True, slots=True)
+class GpuSource:
+    """Where the utilisation of a host's accelerators stands, beside the servers' own metrics."""
+
+    dialect: Dialect
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
 class Pool:
     """Who serves: exactly one of *endpoints*, *inference_pool* and *selector*.
 
     endpoints  ``ip:port``
-    metrics    names a dialect of server metrics
+    described  those of them of which more is said than the address
+    metrics    names the *dialect* of server metrics
+    stale_after_s, dead_after_s  from the one to the other age of what was measured the endpoint
+               is used, and taken to be busier than it was; the second is the greater one
     """
 
     name: str
@@ -38,6 +72,16 @@ class Pool:
     profile: str | None = None
     inference_pool: InferencePoolRef | None = None
     selector: Selector | None = None
+    dead_after_s: float = 10.0
+    dialect: Dialect = field(default_factory=builtin.vllm, repr=False)
+    gpu: GpuSource | None = None
+    described: tuple[Member, ...] = ()
+
+    @property
+    def members(self) -> tuple[Member, ...]:
+        """Its endpoints, in the order of the policy."""
+        described = {m.address: m for m in self.described}
+        return tuple(described.get(a) or Member(a, a) for a in self.endpoints)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,10 +19,12 @@ class Server:
     status: int = 200
     delay_s: float = 0.0
     compress: bool = False
+    coding: str = ""
     endless: bool = False
     truncate: bool = False
     port: int = 0
     hits: list[float] = field(default_factory=list[float])
+    accepted: list[str] = field(default_factory=list[str])
     agents: set[object] = field(default_factory=set[object])
     _runner: web.AppRunner | None = None
 
@@ -48,6 +50,7 @@ class Server:
 
     async def _metrics(self, request: web.Request) -> web.StreamResponse:
         self.hits.append(asyncio.get_running_loop().time())
+        self.accepted.append(request.headers.get("accept-encoding", ""))
         assert request.transport is not None
         self.agents.add(request.transport.get_extra_info("peername"))
         await asyncio.sleep(self.delay_s)
@@ -62,7 +65,8 @@ class Server:
         if self.compress:
             body, coding = gzip.compress(self.page), {"content-encoding": "gzip"}
             return web.Response(body=body, headers=coding)
-        return web.Response(body=self.page, status=self.status)
+        headers = {"content-encoding": self.coding} if self.coding else {}
+        return web.Response(body=self.page, status=self.status, headers=headers)
 
     async def _endless(self, request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse()

@@ -7,9 +7,11 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from headrace.host.scrape.dialect import DIALECTS, VLLM, UnknownDialect, dialect
+from headrace.dsl.dialects.builtin import built_in
 from headrace.host.scrape.page import PageFault, labels_of, read_page, series
 from tests.host.scrape.pages import Engine, vllm_page
+
+VLLM = built_in("vllm")
 
 
 def test_a_page_of_one_engine() -> None:
@@ -147,20 +149,14 @@ def test_series_and_labels_are_what_the_reference_parser_reads(
     }
 
 
-def test_a_line_with_a_time_stamp_or_without_an_end_is_read() -> None:
-    assert [s.value for s in series(b'x{a="b"} 3 1700000000000\nx 4', b"x")] == [3.0, 4.0]
+def test_a_line_with_a_time_stamp_is_read_and_one_without_an_end_is_not_trusted() -> None:
+    assert [s.value for s in series(b'x{a="b"} 3 1700000000000\nx 4\n', b"x")] == [3.0, 4.0]
+    assert [math.isnan(s.value) for s in series(b"x 3\nx 4", b"x")] == [False, True]
     assert [math.isnan(s.value) for s in series(b"x{", b"x")] == [True]
 
 
-def test_an_unknown_dialect_is_named_with_the_known_ones() -> None:
-    assert dialect("gemma", "vllm") is DIALECTS["vllm"]
-    with pytest.raises(UnknownDialect) as caught:
-        dialect("gemma", "vlm")
-    assert str(caught.value) == "pool `gemma` has unknown metrics `vlm`; write one of `vllm`"
-
-
 def test_a_dialect_may_know_nothing_of_adapters_and_cache() -> None:
-    plain = replace(VLLM, adapters=None, cache=None)
+    plain = replace(VLLM, adapters=None, block_size=(), num_blocks=())
     facts = read_page(vllm_page([Engine(1)], [("a", "", "4", 1.0)]), plain)
 
     assert (facts.waiting, facts.adapters, facts.num_blocks) == (1, (), None)

@@ -4,12 +4,22 @@ Its writers are the scraper, and the picker for its own reservations. A change c
 endpoint it is about; the pool is swapped whole when somebody next looks.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from headrace.dsl.program import Pool, Program
+from headrace.dsl.serving import Member
+from headrace.extensions.picker.intake import (
+    ADAPTERS_MAX,
+    described,
+    is_restarted,
+    scraped,
+    with_listed,
+)
+from headrace.extensions.picker.membership import DECLARED, EndpointSource
 from headrace.extensions.picker.prefix import PrefixIndex
 from headrace.extensions.picker.roster import Roster
 from headrace.extensions.picker.snapshot import (
@@ -23,19 +33,21 @@ from headrace.extensions.picker.snapshot import (
     Sums,
     sums,
 )
-
-FAILURES_MAX = 2  # one lost scrape is noise, a second in a row is a fault
-ADAPTERS_MAX = 64  # as the language bounds `endpoint.adapters`
+from headrace.extensions.picker.staleness import drifted
 
 
 class _Ledger(Struct):
     """Our open requests at one endpoint, by id. Written by the Store only.
 
     unseen  picked since the last good scrape began, oldest first: no scrape has counted them
+    answered_s  when the server last answered us, readable or not
+    listed      the adapters that its list of models has, for where its metrics name none
     """
 
     open: set[int]
     unseen: dict[int, float]
+    answered_s: float = NEVER_S
+    listed: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -60,8 +72,13 @@ class _Pool:
     def recount(self, position: int) -> None:
         """Take over the counts of the ledger at *position*."""
         old, ledger = self.endpoints[position], self.ledgers[position]
-        queue = old.waiting_scraped + len(ledger.unseen)
+        queue = old.waiting_scraped + old.queue_drift + len(ledger.unseen)
         self.put(position, old.counted(queue, len(ledger.open)), counts_only=True)
+
+    def aged(self, endpoint: Endpoint, now_s: float) -> Endpoint:
+        """Return *endpoint* with what is stale of it taken to be worse than it was."""
+        longest = max((e.waiting_scraped for e in self.endpoints if e.ready), default=0)
+        return drifted(endpoint, self.declared, longest, now_s)
 
     def state(self) -> PoolState:
         """Return the pool at this instant."""
@@ -76,9 +93,11 @@ class Store:
     """Holds what is known of all pools. Written from the event loop's thread only.
 
     prefixes  per pool, which endpoint has probably cached what
+    source    who is in a pool
     """
 
     prefixes: dict[str, PrefixIndex] = field(default_factory=dict[str, PrefixIndex])
+    source: EndpointSource = DECLARED
     _pools: dict[str, _Pool] = field(default_factory=dict[str, _Pool])
     _last_id: int = 0
     _epoch: int = 0
@@ -107,7 +126,10 @@ class Store:
 
     def adopt(self, program: Program, now_s: float) -> None:
         """Go over to the pools of *program*; what is known of endpoints in both is kept."""
-        pools = {p.name: _adopted(p, self._pools.get(p.name)) for p in program.pools.values()}
+        pools = {
+            p.name: _adopted(p, self.source.members(p), self._pools.get(p.name))
+            for p in program.pools.values()
+        }
         for name in pools.keys() & self.prefixes.keys():
             for address in self.prefixes[name].addresses:
                 if address not in pools[name].roster.positions:
@@ -130,23 +152,63 @@ class Store:
         if now_s < old.scraped_at_s:
             return
         _drop_seen(ledger, now_s)
-        restarted = (
-            None not in (old.started_s, facts.started_s) and old.started_s != facts.started_s
-        )
-        if restarted:
+        ledger.answered_s = now_s
+        if is_restarted(old, facts):
             self.prefixes[pool].forget(address)
-        fresh = _scraped(old, facts, live.declared.adapters_max, now_s)
+        fresh = scraped(old, with_listed(facts, ledger.listed), live.declared, now_s)
+        if fresh.lacking:
+            fresh = live.aged(fresh, now_s)
         queue = fresh.waiting_scraped + len(ledger.unseen)
+        queue += fresh.queue_drift
         live.put(position, fresh.counted(queue, len(ledger.open)))
         self._note(now_s)
+
+    def listed(
+        self, pool: str, address: str, models: tuple[str, ...], adapters: tuple[str, ...]
+    ) -> None:
+        """Take over what a server's list of models says.
+
+        models    all that it serves, adapters too
+        adapters  those of them that are adapters; they count where its metrics name none
+        """
+        found = self._find(pool, address)
+        if found is None:
+            return
+        live, position = found
+        old, ledger = live.endpoints[position], live.ledgers[position]
+        ledger.listed = adapters[:ADAPTERS_MAX]
+        if old.models != models:
+            live.put(position, replace(old, models=models))
+            self._note(self._changed_s)
+
+    def utilised(self, pool: str, addresses: Sequence[str], gpu: float | None) -> None:
+        """Take over how busy the accelerators of a host are, 0..1, by which *addresses* stand.
+
+        None: nobody tells any more.
+        """
+        for address in addresses:
+            found = self._find(pool, address)
+            if found is not None and found[0].endpoints[found[1]].gpu != gpu:
+                live, position = found
+                live.put(position, replace(live.endpoints[position], gpu=gpu))
+                self._note(self._changed_s)
+
+    def unreadable(self, pool: str, address: str, error: str, now_s: float) -> None:
+        """Note a scrape that was answered with what cannot be read: a sign of life all the same."""
+        found = self._find(pool, address)
+        if found is not None:
+            live, position = found
+            live.ledgers[position].answered_s = now_s
+            self.failed(pool, address, error, now_s)
 
     def failed(
         self, pool: str, address: str, error: str, now_s: float, *, refused: bool = False
     ) -> None:
-        """Note a failed scrape; *refused*: nobody listens there, so the server is gone.
+        """Note a scrape without an answer; *refused*: nobody listens there, the server is gone.
 
-        The endpoint stops being ready at once if refused, else after `FAILURES_MAX`
-        failures in a row or when what is known is older than the pool's `stale after`.
+        The endpoint stops being ready at once if refused, else when it has not answered for
+        the pool's `dead after`. Until then what is known of it ages, and where that is stale
+        it is taken to be busier than it was.
         """
         found = self._find(pool, address)
         if found is None:
@@ -155,10 +217,11 @@ class Store:
         old = live.endpoints[position]
         if refused:
             self.prefixes[pool].forget(address)
-        failures = old.failures + 1
-        stale = old.age_s(now_s) > live.declared.stale_after_s
-        ready = old.ready and not refused and not stale and failures < FAILURES_MAX
-        live.put(position, replace(old, ready=ready, failures=failures, error=error))
+        silent_s = now_s - live.ledgers[position].answered_s
+        alive = silent_s <= live.declared.dead_after_s
+        ready = old.ready and alive and not refused
+        known = live.aged(old, now_s)
+        live.put(position, replace(known, ready=ready, failures=old.failures + 1, error=error))
         self._note(now_s)
 
     def reserve(self, pool: str, address: str, now_s: float) -> Reservation:
@@ -203,23 +266,26 @@ class Store:
         self._shown = None
 
 
-def _adopted(declared: Pool, old: _Pool | None) -> _Pool:
-    """Return *declared* as a pool, with what *old* knows of its endpoints."""
+def _adopted(declared: Pool, members: Sequence[Member], old: _Pool | None) -> _Pool:
+    """Return *declared* as a pool of *members*, with what *old* knows of its endpoints."""
     known = {} if old is None else old.roster.positions
-    if old is not None and old.roster.addresses == declared.endpoints:
+    addresses = tuple(member.address for member in members)
+    if old is not None and old.roster.addresses == addresses:
         roster = old.roster
     else:
-        roster = Roster.of(declared.endpoints)
+        roster = Roster.of(addresses)
     endpoints: list[Endpoint] = []
     ledgers: list[_Ledger] = []
-    for address in declared.endpoints:
-        position = known.get(address)
+    for at, member in enumerate(members):
+        position = known.get(member.address)
         if old is None or position is None:
-            endpoints.append(Endpoint(address, address))
+            endpoints.append(described(Endpoint(member.name, member.address), member))
             ledgers.append(_Ledger(set(), {}))
         else:
-            endpoints.append(old.endpoints[position])
+            endpoints.append(described(old.endpoints[position], member))
             ledgers.append(old.ledgers[position])
+            if roster is old.roster and endpoints[-1] is not old.endpoints[position]:
+                roster.changed(at, counts_only=False)
     return _Pool(declared, roster, endpoints, ledgers, sums(endpoints))
 
 
@@ -229,28 +295,3 @@ def _drop_seen(ledger: _Ledger, began_s: float) -> None:
         if picked_s >= began_s:
             break
         del ledger.unseen[reservation]
-
-
-def _scraped(old: Endpoint, facts: ServerFacts, declared: int | None, now_s: float) -> Endpoint:
-    """Return *old* with what a scrape told, its counts aside; *declared* bounds its adapters."""
-    adapters = facts.adapters[:ADAPTERS_MAX]
-    adapters_max = declared if facts.adapters_max is None else facts.adapters_max
-    if declared is not None and adapters_max is not None:
-        adapters_max = min(declared, adapters_max)
-    return replace(
-        old,
-        ready=True,
-        scraped_at_s=now_s,
-        waiting_scraped=old.waiting_scraped if facts.waiting is None else facts.waiting,
-        running=old.running if facts.running is None else facts.running,
-        kv_cache=old.kv_cache if facts.kv_cache is None else facts.kv_cache,
-        gpu=facts.gpu,
-        adapters=adapters,
-        adapter_slots=max(0, (adapters_max or 0) - len(adapters)),
-        block_size=facts.block_size or old.block_size,
-        num_blocks=facts.num_blocks or old.num_blocks,
-        started_s=facts.started_s,
-        failures=0,
-        error="; ".join(facts.problems),
-        metrics=facts.metrics,
-    )

@@ -27,13 +27,13 @@ BLOCKS = (
 )  # fmt: skip
 WORDS = (
     "adapter", "adapters", "after", "allow", "also", "always", "any", "as", "at", "attribute",
-    "block", "by", "else", "endpoint", "endpoints", "error", "expect", "extends", "fair",
-    "fairness", "for", "from", "given", "in", "inferencepool", "inspect", "least", "log",
-    "match", "max", "metrics", "minimize", "mirror", "most", "namespace", "of", "on", "partial",
-    "patterns", "pick", "plugin", "port", "prefer", "priority", "queue", "random", "redact",
-    "request", "require", "retry", "route", "sample", "score", "select", "shed", "stale",
-    "table", "template", "ties", "timeout", "to", "tokens", "top", "up", "use", "weighted",
-    "when", "with",
+    "block", "by", "dead", "else", "endpoint", "endpoints", "error", "expect", "extends", "fair",
+    "fairness", "for", "from", "given", "gpu", "in", "inferencepool", "inspect", "labels",
+    "least", "log", "match", "max", "metrics", "minimize", "mirror", "most", "name", "namespace",
+    "of", "on", "partial", "patterns", "pick", "plugin", "port", "prefer", "priority", "queue",
+    "random", "redact", "request", "require", "retry", "role", "route", "sample", "score", "select",
+    "shed", "stale", "table", "template", "ties", "timeout", "to", "tokens", "top", "up", "use",
+    "weighted", "when", "with", "zone",
 )  # fmt: skip
 CONSTANTS = ("false", "null", "true")
 ROOTS = ("decision", "endpoint", "model", "pool", "request", "response")

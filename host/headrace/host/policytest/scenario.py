@@ -14,7 +14,7 @@ from headrace.dsl.program import Program
 CHARS_MAX = 1 << 20
 _QUANTITY = re.compile(r"\d+(\.\d+)?(%|ms|s|min|h)")
 _DURATIONS = frozenset(("age", "predicted_ttft", "decode_delay"))
-_TEXTS = frozenset(("zone", "name"))
+_TEXTS = frozenset(("zone", "role", "name"))
 
 
 class Unreadable(Exception):
