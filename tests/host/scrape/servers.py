@@ -20,6 +20,10 @@ class Server:
     delay_s: float = 0.0
     compress: bool = False
     coding: str = ""
+    models: bytes = b""
+    models_status: int = 404
+    models_delay_s: float = 0.0
+    models_hits: int = 0
     endless: bool = False
     truncate: bool = False
     port: int = 0
@@ -36,6 +40,7 @@ class Server:
         """Listen; after `kill`, on the same port again."""
         app = web.Application()
         app.router.add_get("/metrics", self._metrics)
+        app.router.add_get("/v1/models", self._models)
         self._runner = web.AppRunner(app, shutdown_timeout=0.01, handler_cancellation=True)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", self.port)
@@ -67,6 +72,11 @@ class Server:
             return web.Response(body=body, headers=coding)
         headers = {"content-encoding": self.coding} if self.coding else {}
         return web.Response(body=self.page, status=self.status, headers=headers)
+
+    async def _models(self, request: web.Request) -> web.Response:
+        self.models_hits += 1
+        await asyncio.sleep(self.models_delay_s)
+        return web.Response(body=self.models, status=200 if self.models else self.models_status)
 
     async def _endless(self, request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse()

@@ -55,6 +55,26 @@ def test_a_page_of_200_kb_reads_the_same_as_a_small_one() -> None:
     assert read_page(large, VLLM) == read_page(vllm_page(engines), VLLM)
 
 
+@given(
+    st.lists(st.tuples(st.integers(1, 3), st.sampled_from([0, 1, 8])), min_size=2, max_size=4),
+    st.booleans(),
+)
+def test_where_metrics_stood_before_changes_nothing_but_how_long_it_takes(
+    shapes: list[tuple[int, int]], lora: bool
+) -> None:
+    spots: dict[bytes, int] = {}
+    asked = (b"vllm:num_requests_waiting", b"process_start_time_seconds")
+    for engines, histograms in shapes:
+        adapters = [("a", "", "4", 1.0)] if lora else []
+        every = [Engine(3, 10**n, 0.25) for n in range(engines)]
+        page = vllm_page(every, adapters, histograms=histograms)
+
+        assert read_page(page, VLLM, asked, spots) == read_page(page, VLLM, asked)
+        if b"\n" in page[:100]:  # a proxy puts something before it
+            moved = b"# moved\n" * 100 + page
+            assert read_page(moved, VLLM, asked, spots) == read_page(page, VLLM, asked)
+
+
 MINIMAL = "vllm:num_requests_waiting 1\nvllm:num_requests_running 2\nvllm:kv_cache_usage_perc 0.5\n"
 
 

@@ -29,14 +29,14 @@ def scraped(old: Endpoint, facts: ServerFacts, pool: Pool, now_s: float) -> Endp
         adapter_slots=max(0, (adapters_max or 0) - len(adapters)),
         block_size=facts.block_size or old.block_size,
         num_blocks=facts.num_blocks or old.num_blocks,
-        started_s=facts.started_s,
+        started_s=facts.started_s or old.started_s,
         failures=0,
         error="; ".join(facts.problems),
         metrics=facts.metrics,
         queue_drift=0,
         kv_drift=0.0,
         lacking=_lacking(old, facts),
-        progress=facts.progress,
+        progress=old.progress if facts.progress is None else facts.progress,
     )
 
 

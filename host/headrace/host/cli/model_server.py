@@ -39,14 +39,18 @@ def model_server(
     max_num_seqs: Annotated[
         int, flag("--max-num-seqs", "Requests in one batch; 0: the profile's.", metavar="N")
     ] = 0,
+    metrics: Annotated[
+        str, flag("--metrics", "The dialect of its metrics page, as a pool names it.")
+    ] = "vllm",
     max_loras: Annotated[
         int, flag("--max-loras", "Different adapters in one batch.", metavar="N")
     ] = 4,
 ) -> None:
-    """Run one simulated vLLM replica: batching, prefix cache, KV cache, adapters, /metrics.
+    """Run one simulated replica of vLLM: batching, prefix cache, KV cache, adapters, /metrics.
 
     headrace model-server --model gemma --listen 127.0.0.1:8001
     """
+    from headrace.dsl.dialects.dialect import METRIC_DIALECTS
     from headrace.host.sim.options import ModelServerOptions
     from headrace.host.sim.profile import profile_names
 
@@ -56,6 +60,7 @@ def model_server(
     models, loras = _names(model), _names(adapters)
     _check_names(mistakes, models, loras)
     mistakes.one_of("--profile", profile or known[0], known)
+    mistakes.one_of("--metrics", metrics, METRIC_DIALECTS)
     mistakes.bounded("--time-scale", time_scale, 0.01, TIME_SCALE_MAX)
     mistakes.bounded("--kv-blocks", kv_blocks, 0, 10_000_000)
     mistakes.bounded("--max-num-seqs", max_num_seqs, 0, 65_536)
@@ -71,6 +76,7 @@ def model_server(
         kv_blocks=kv_blocks or None,
         max_num_seqs=max_num_seqs or None,
         max_loras=max_loras,
+        metrics=metrics,
     )
     try:
         asyncio.run(_serve(options))

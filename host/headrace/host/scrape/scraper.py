@@ -6,7 +6,7 @@ anything. Time is the event loop's clock, the one that exchanges are given.
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from types import TracebackType
 from typing import Any
 
@@ -152,11 +152,12 @@ class Scraper:
         """Scrape *target* again and again, less often while nothing happens."""
         clock = asyncio.get_running_loop().time
         pace, interval_s = self._pace, self._pace.hot_s
-        listed_s, started_s = -self._options.models_s, None
+        listed_s, started_s = float("-inf"), None
+        spots: dict[bytes, int] = {}
         while True:
             async with self._gate:
                 began_s = clock()
-                await self._scrape(target, began_s, clock)
+                await self._scrape(target, spots, began_s)
             first.set()
             endpoint = self._endpoint(target)
             if target.models and endpoint is not None and endpoint.failures == 0:
@@ -184,8 +185,9 @@ class Scraper:
         pool = self._store.snapshot.pools.get(target.pool)
         return pool.get(target.address) if pool else None
 
-    async def _scrape(self, target: Target, began_s: float, clock: Callable[[], float]) -> None:
+    async def _scrape(self, target: Target, spots: dict[bytes, int], began_s: float) -> None:
         """Scrape once and write down how it went."""
+        clock = asyncio.get_running_loop().time
         assert self._fetcher is not None, "tasks live between start and stop"
         pool, address, store, ok = target.pool, target.address, self._store, False
         timeout_s = min(self._options.timeout_s, target.stale_after_s / 2)
@@ -193,7 +195,7 @@ class Scraper:
         try:
             page = await self._fetcher.page(Wanted(target.url, timeout_s, bytes_max, gzip))
             try:
-                facts = read_page(page.body, target.dialect, target.asked)
+                facts = read_page(page.body, target.dialect, target.asked, spots)
             except PageFault as fault:
                 raise ScrapeFault(page.flaw or str(fault), answered=True) from fault
             if page.flaw:
