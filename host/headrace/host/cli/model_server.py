@@ -39,9 +39,7 @@ def model_server(
     max_num_seqs: Annotated[
         int, flag("--max-num-seqs", "Requests in one batch; 0: the profile's.", metavar="N")
     ] = 0,
-    metrics: Annotated[
-        str, flag("--metrics", "The dialect of its metrics page, as a pool names it.")
-    ] = "vllm",
+    metrics: Annotated[str, flag("--metrics", "The dialect of its metrics page.")] = "vllm",
     max_loras: Annotated[
         int, flag("--max-loras", "Different adapters in one batch.", metavar="N")
     ] = 4,
@@ -78,6 +76,10 @@ def model_server(
         max_loras=max_loras,
         metrics=metrics,
     )
+    _run(options, str(address))
+
+
+def _run(options: "ModelServerOptions", address: str) -> None:
     try:
         asyncio.run(_serve(options))
     except OSError as error:
