@@ -13,8 +13,9 @@ help: ## Show this list
 demo: $(READY) ## Run Envoy, six simulated model servers and a policy for a minute
 	@$(BIN)/headrace demo
 
+# The bytecode of what is imported is kept: the tests start some hundred processes.
 test: $(READY) ## Run all tests
-	$(BIN)/pytest -n 3
+	PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -n 3 --dist loadgroup
 
 check: lint $(if $(filter no,$(TESTS)),,test) ## Everything CI checks: lint, then all tests
 

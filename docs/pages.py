@@ -10,8 +10,8 @@ from headrace.dsl import vocabulary as words
 from headrace.dsl.cel.calls import FUNCTIONS, METHODS
 from headrace.dsl.cel.typed import Variable
 from headrace.dsl.syntax import later
-from headrace.extensions.control import CONTROL
-from headrace.extensions.reasons import Reason
+from headrace.extensions.control import CONFORMANCE, CONTROL
+from headrace.extensions.reasons import DROPPED, DROPPED_HEADER, Reason
 from headrace.host.exchange.order import NEXT, Stand
 from headrace.host.exchange.part import Kind
 from headrace.host.telemetry.catalogue import CATALOGUE, Metric
@@ -36,6 +36,9 @@ def reasons() -> str:
             "give `shed` and `safety-blocked` another status.",
         )
         + table(("reason", "status", "error type", "what happened", "who cures it"), rows)
+        + "\n## In the words of llm-d's router\n\n"
+        + prose(f"Beside ours, `{DROPPED_HEADER}` says what its clients look for.")
+        + table(("reason", "drop reason"), [(code(r.word), code(w)) for r, w in DROPPED.items()])
     )
 
 
@@ -152,7 +155,8 @@ def _functions() -> str:
 
 
 def _control() -> str:
-    rows = [(code(name), code(trust or "") or "nothing") for name, trust in CONTROL.items()]
+    operators = {None: "nothing", CONFORMANCE: "nothing; `serve --conformance` does"}
+    rows = [(code(n), operators.get(by) or code(by or "")) for n, by in CONTROL.items()]
     return (
         "\n## Control headers\n\n"
         + prose(
@@ -181,7 +185,6 @@ def _later() -> str:
 def _unperformed() -> str:
     statements = unperformed.STATEMENTS.items()
     rows = [(f"{what} in `{key.partition('.')[0]}`", cure) for key, (what, cure) in statements]
-    rows += [(code(name), cure) for name, cure in unperformed.NAMES.items()]
     return (
         "\n## Understood, and not performed yet\n\n"
         + prose(

@@ -2,12 +2,12 @@
 
 from docs.tables import table
 
-from headrace.dsl.unperformed import NAMES, STATEMENTS
+from headrace.dsl.unperformed import STATEMENTS
 
 
 def unperformed() -> str:
     """Return a row for everything that `headrace serve` refuses to start with."""
-    rows = [*STATEMENTS.values(), *((f"`{name}`", cure) for name, cure in NAMES.items())]
+    rows = list(STATEMENTS.values())
     if not rows:
         return "Today there is nothing of that kind.\n"
     return table(("not performed yet", "until then"), rows)

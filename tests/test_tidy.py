@@ -1,7 +1,10 @@
 """The house style that a linter does not know. See CONTRIBUTING.md."""
 
 import ast
+import functools
 import re
+import sys
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -38,37 +41,72 @@ def name(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name)
-def test_a_module_fits_on_a_desk(path: Path) -> None:
-    text = path.read_text()
-
-    assert text.count("\n") <= LINES_PER_MODULE
-    for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            assert (node.end_lineno or 0) - node.lineno < LINES_PER_FUNCTION, node.name
+@functools.cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
 
 
-@pytest.mark.parametrize("path", PRODUCT, ids=name)
-def test_a_product_module_is_finished_and_says_what_it_owns(path: Path) -> None:
-    text = path.read_text()
-    tree = ast.parse(text)
+def functions(node: ast.AST) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    """Yield the functions in *node*, at any depth; expressions, which have none, are passed by."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield child
+        if isinstance(child, ast.stmt | ast.excepthandler | ast.match_case):
+            yield from functions(child)
 
-    assert not UNFINISHED.search(text)
-    assert not text or ast.get_docstring(tree), "a module opens with what it owns"
+
+def of_modules(modules: Iterable[Path], faults: Callable[[Path], Iterable[str]]) -> list[str]:
+    """Return the *faults* of all of *modules*, each with where it is."""
+    return [f"{name(path)}: {fault}" for path in modules for fault in faults(path)]
+
+
+def sprawl(path: Path) -> Iterator[str]:
+    if path.read_text().count("\n") > LINES_PER_MODULE:
+        yield f"more than {LINES_PER_MODULE} lines"
+    for node in functions(tree_of(path)):
+        if (node.end_lineno or 0) - node.lineno >= LINES_PER_FUNCTION:
+            yield f"`{node.name}` has {LINES_PER_FUNCTION} lines or more"
+
+
+def silence(path: Path) -> Iterator[str]:
+    text, tree = path.read_text(), tree_of(path)
+    if found := UNFINISHED.search(text):
+        yield f"not finished: `{found[0]}`"
+    if text and not ast.get_docstring(tree):
+        yield "does not open with what it owns"
     for node in tree.body:
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            assert node.name.startswith("_") or ast.get_docstring(node), node.name
+        named = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+        if named and not node.name.startswith("_") and not ast.get_docstring(node):
+            yield f"`{node.name}` has no docstring"
 
 
-def is_pure(path: Path) -> bool:
-    return name(path).startswith(PURE) and path.stem not in EDGES.get(path.parent.name, ())
+def effects(path: Path) -> Iterator[str]:
+    if name(path).startswith(PURE) and path.stem not in EDGES.get(path.parent.name, ()):
+        yield from sorted(_imports(tree_of(path)) & BANNED_IN_PURE)
 
 
-@pytest.mark.parametrize("path", [p for p in PRODUCT if is_pure(p)], ids=name)
-def test_a_pure_module_does_no_io(path: Path) -> None:
-    tree = ast.parse(path.read_text())
+def test_a_module_fits_on_a_desk() -> None:
+    assert not of_modules(MODULES, sprawl)
 
-    assert not _imports(tree) & BANNED_IN_PURE, "I/O and time belong to a host's edge"
+
+def test_a_product_module_is_finished_and_says_what_it_owns() -> None:
+    assert not of_modules(PRODUCT, silence)
+
+
+def test_a_pure_module_does_no_io() -> None:
+    assert not of_modules(PRODUCT, effects), "I/O and time belong to a host's edge"
+
+
+def test_what_is_untidy_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "dsl" / "module.py"
+    path.parent.mkdir()
+    lines = "\n".join(["    x = 1"] * LINES_PER_FUNCTION)
+    path.write_text(f"import os\n\n\ndef long():\n{lines}\n\n\n# TO" + "DO\n" * LINES_PER_MODULE)
+    monkeypatch.setattr(sys.modules[__name__], "ROOT", tmp_path)
+
+    assert len(list(sprawl(path))) == 2
+    assert len(list(silence(path))) == 3
+    assert list(effects(path)) == ["os"]
 
 
 def test_no_folder_hides_the_other_two() -> None:

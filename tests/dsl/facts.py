@@ -52,6 +52,44 @@ class RequestFacts:
     now: Timestamp = field(default_factory=lambda: Timestamp(1_234_567_890_000_000_000))
     asked: "ModelFacts" = field(default_factory=lambda: ModelFacts())
     hints: "HintFacts" = field(default_factory=lambda: HintFacts())
+    work: None = None
+
+
+class OutlookFacts:
+    """A cost model that has made up its mind, whatever it is asked of."""
+
+    def predicted_ttft(self, e: object, work: object, now_s: float) -> float:
+        return 0.25
+
+    def decode_delay(self, e: object, work: object, now_s: float) -> float:
+        return 0.05
+
+    def itl(self, e: object, work: object, now_s: float) -> float:
+        return 0.02
+
+    def slo_slack(self, e: object, work: object, now_s: float) -> float:
+        return 2.0
+
+    def eviction_cost(self, e: object, work: object, now_s: float) -> float:
+        return 0.1
+
+    def uncached_tokens(self, e: object, work: object, now_s: float) -> int:
+        return 30
+
+    def kv_free_tokens(self, e: object, work: object, now_s: float) -> int | None:
+        return None
+
+    def decode_context_tokens(self, e: object, work: object, now_s: float) -> int:
+        return 640
+
+    def speed(self, e: object, work: object, now_s: float) -> float:
+        return 1.25
+
+    def error_rate(self, e: object, work: object, now_s: float) -> float:
+        return 0.125
+
+    def ttft(self, e: object, work: object, now_s: float) -> float | None:
+        return 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +109,10 @@ class EndpointFacts:
     adapters: Sequence[str] = ("english-bot", "french-bot")
     adapter_slots: int = 1
     metrics: Mapping[str, float] = field(default_factory=lambda: {"vllm:x": 1.5})
-    predicted_ttft_s: float = 0.25
-    decode_delay_s: float = 0.05
+    tokens_in_flight: int = 900
+    uncached_tokens_in_flight: int = 300
+    decoding: int = 1
+    outlook: OutlookFacts = field(default_factory=lambda: OutlookFacts())
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +130,8 @@ class PoolFacts:
     ready: int = 3
     queue: float = 2.5
     running: float = 1.0
+    in_flight: float = 3.0
+    saturation: float = 0.75
     kv_cache: float = 0.5
     max: SpreadFacts = field(default_factory=SpreadFacts)
     min: SpreadFacts = field(default_factory=lambda: SpreadFacts(1, 0, 0.1, 2))

@@ -11,7 +11,7 @@ from headrace.dsl.policy import check_policy
 from headrace.dsl.problems.codes import Level
 from headrace.dsl.problems.diagnostic import SHOWN_MAX
 from headrace.dsl.source import Source
-from tests.dsl.policies_of_bytes import checked_and_shown
+from tests.dsl.fuzzing.promises import checked_and_shown
 from tests.golden import split
 
 CASES = [

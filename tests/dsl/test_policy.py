@@ -261,6 +261,21 @@ def test_warnings_do_not_stop_a_policy() -> None:
     assert program("filter unused = endpoint.ready").models
 
 
+def test_what_picks_in_its_only_pool_needs_no_model() -> None:
+    pools = 'pool a { endpoints "10.0.0.1:8000" }\n'
+    alone = check_policy([Source("t.sched", f"sched 1\n{pools}chain default {{ picker }}\n")])
+    two = check_policy(
+        [
+            Source(
+                "t.sched", f"sched 1\n{pools}{pools.replace('a', 'b', 1)}chain default {{ picker }}"
+            )
+        ]
+    )
+
+    assert not alone
+    assert "S222" in {d.code for d in two}
+
+
 def test_a_traceback_shows_the_policy() -> None:
     policy = program("\nfilter strange = endpoint.queue < 5\nprofile default { require strange }\n")
     column = policy.profiles["default"].require[0].column

@@ -6,10 +6,9 @@ import pytest
 
 from headrace.dsl.policy import check_policy, compile_policy
 from headrace.dsl.problems.codes import Level
-from headrace.dsl.program import Program, Rule, Use
+from headrace.dsl.program import Program, Use
 from headrace.dsl.source import Source, Span
-from headrace.dsl.unperformed import NAMES, STATEMENTS, unperformed
-from headrace.dsl.vocabulary import variables
+from headrace.dsl.unperformed import STATEMENTS, unperformed
 from tests.dsl.opening import declares, whole
 
 POLICIES = (Path(__file__).parents[2] / "policies").glob("*.sched")
@@ -22,7 +21,6 @@ def test_every_statement_that_is_not_performed_exists_in_the_language() -> None:
     program = compile_policy([source], loader=loader, declares=declares)
 
     assert STATEMENTS.keys() <= {use.what for use in program.uses}
-    assert NAMES.keys() <= variables().keys()
 
 
 @pytest.mark.parametrize("what", sorted(STATEMENTS))
@@ -31,14 +29,6 @@ def test_a_statement_that_is_not_performed_is_a_warning_at_its_place(what: str) 
 
     assert (found.code, found.level, found.span) == ("S108", Level.WARNING, SPAN)
     assert found.help.startswith("until then, ")
-
-
-@pytest.mark.parametrize("name", sorted(NAMES))
-def test_a_rule_that_reads_what_nobody_provides_is_a_warning(name: str) -> None:
-    rules = (Rule("a", SPAN, frozenset({name, "request.id"})), Rule("b", SPAN))
-    (found,) = unperformed(Program("", rules=rules))
-
-    assert f"`{name}`" in found.message
 
 
 def test_the_checker_tells_all_of_it() -> None:

@@ -42,16 +42,24 @@ def test_each_exchange_is_one_trace_joined_to_the_clients_with_every_score(tmp_p
         with product.running(runner, tmp_path, POLICY, QUEUES, *flags) as served:
             for number in range(REQUESTS):
                 traceparent = f"00-{trace_id(number)}-{CLIENT_SPAN}-01"
-                fields = [JSON, ("traceparent", traceparent)]
+                fields = [JSON, ("traceparent", traceparent), ("x-id", str(number))]
                 body = json.dumps(CHAT).encode()
                 assert served.fetch("POST", CHAT_PATH, fields, body).status == 200
             spans = spans_of(received, REQUESTS)
+            upstream = {
+                seen.head.get("traceparent")
+                for number in range(REQUESTS)
+                for endpoint in served.endpoints
+                for seen in endpoint.seen.of(str(number))
+            }
         addresses = {f"127.0.0.1:{endpoint.port}" for endpoint in served.endpoints}
 
     traces: dict[str, list[Span]] = {}
     for span in spans:
         traces.setdefault(span.trace_id.hex(), []).append(span)
     assert set(traces) == {trace_id(number) for number in range(REQUESTS)}
+    roots = [root_of(trace) for trace in traces.values()]
+    assert upstream == {f"00-{r.trace_id.hex()}-{r.span_id.hex()}-01" for r in roots}
     for trace in traces.values():
         root = root_of(trace)
         children = [span for span in trace if span.parent_span_id == root.span_id]

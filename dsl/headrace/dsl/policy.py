@@ -145,7 +145,8 @@ def _assemble(reader: Reader, world: World, problems: Problems) -> Program:
         tuple(_uses(blocks)),
         metrics(known.compiled, problems),
     )
-    _without_model(reader, names.of("model"), problems)
+    if not program.picks_alone:
+        _without_model(reader, names.of("model"), problems)
     lints.lint(lints.Subject(blocks, names, known, program))
     return program
 

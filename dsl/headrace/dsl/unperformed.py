@@ -19,17 +19,10 @@ STATEMENTS: Mapping[str, tuple[str, str]] = {
     "pool.select": ("`select`", 'list the addresses: `endpoints "10.0.0.1:8000"`'),
     "model.mirror": ("`mirror`", "send a small share there: `route 95% to a, 5% to b`"),
     "model.latency": (LATENCY, "read it in a rule, as `model.objective`, or set `priority`"),
-    "class.fairness": ("`fairness by`", "set `priority` and shed by it in an `overload`"),
     "profile.plugin": ("`use plugin`", "write the scorer as an expression"),
-    "overload.queue": ("`queue`", "write `shed`: requests are let through or turned away"),
     "guard.template": ("`template`", 'screen with `patterns "..."`'),
     "guard.inspect response": ("`inspect response`", "write `inspect prompt`"),
     "guard.on match redact": ("`redact`", "write `on match block` or `on match log`"),
-}
-# By the names that rules read.
-NAMES: Mapping[str, str] = {
-    "endpoint.predicted_ttft": "use `endpoint.queue` and `endpoint.prefix_match`",
-    "endpoint.decode_delay": "use `endpoint.running`",
 }
 
 
@@ -43,9 +36,6 @@ def unperformed(program: Program) -> tuple[Diagnostic, ...]:
         if use.what in STATEMENTS:
             what, cure = STATEMENTS[use.what]
             found.append(_warning(what, cure, use.span))
-    for rule in program.rules:
-        for name in sorted(rule.reads & NAMES.keys()):
-            found.append(_warning(f"`{name}`", NAMES[name], rule.span))
     return tuple(dict.fromkeys(found))
 
 

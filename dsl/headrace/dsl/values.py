@@ -5,7 +5,7 @@ The protocols say what a host or a test must bring; nothing here knows how.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from headrace.dsl.cel.values import Timestamp
@@ -18,6 +18,7 @@ class RequestValues(Protocol):
     now     the wall clock when the exchange began: `now`, the same in all its rules
     asked   the policy's model that it asks for: `model.*`
     hints   what its headers ask of its serving, as far as the policy trusts them
+    work    what it would ask of an endpoint: for `EndpointValues.outlook`
     """
 
     @property
@@ -50,6 +51,8 @@ class RequestValues(Protocol):
     def asked(self) -> "ModelValues": ...
     @property
     def hints(self) -> "HintValues": ...
+    @property
+    def work(self) -> Any: ...  # Any: what an endpoint's cost model asks of it is between the two
 
 
 class HintValues(Protocol):
@@ -77,6 +80,10 @@ class EndpointValues(Protocol):
     kv_cache      used share of the KV cache, 0..1
     gpu           accelerator utilisation, 0..1; None if nothing reports it
     metrics       what `endpoint.metric` finds, by the server's own names; never NaN
+    tokens_in_flight           prompt tokens of our open requests there
+    uncached_tokens_in_flight  of those without a first token, the ones to be computed
+    decoding                   our open requests that are past their first token
+    outlook       the cost model of it
     """
 
     @property
@@ -109,6 +116,34 @@ class EndpointValues(Protocol):
     def adapter_slots(self) -> int: ...
     @property
     def metrics(self) -> Mapping[str, float]: ...
+    @property
+    def tokens_in_flight(self) -> int: ...
+    @property
+    def uncached_tokens_in_flight(self) -> int: ...
+    @property
+    def decoding(self) -> int: ...
+    @property
+    def outlook(self) -> "OutlookValues": ...
+
+
+class OutlookValues(Protocol):
+    """What the cost model says of one endpoint. Times are seconds; see docs/explain/cost-model.md.
+
+    Each is asked for the endpoint *e* that it is of, and the `work` of a request. Any: both
+    are of the kinds that the cost model knows, whichever it is.
+    """
+
+    def predicted_ttft(self, e: Any, work: Any, now_s: float) -> float: ...
+    def decode_delay(self, e: Any, work: Any, now_s: float) -> float: ...
+    def itl(self, e: Any, work: Any, now_s: float) -> float: ...
+    def slo_slack(self, e: Any, work: Any, now_s: float) -> float: ...
+    def eviction_cost(self, e: Any, work: Any, now_s: float) -> float: ...
+    def uncached_tokens(self, e: Any, work: Any, now_s: float) -> int: ...
+    def kv_free_tokens(self, e: Any, work: Any, now_s: float) -> int | None: ...
+    def decode_context_tokens(self, e: Any, work: Any, now_s: float) -> int: ...
+    def speed(self, e: Any, work: Any, now_s: float) -> float: ...
+    def error_rate(self, e: Any, work: Any, now_s: float) -> float: ...
+    def ttft(self, e: Any, work: Any, now_s: float) -> float | None: ...
 
 
 class SpreadValues(Protocol):
@@ -130,6 +165,10 @@ class PoolValues(Protocol):
     Means are over its ready endpoints, of what they report: unlike `endpoint.queue`,
     `pool.queue` has no requests of ours that no scrape has seen.
 
+    in_flight   mean of our own open exchanges
+    saturation  mean over all endpoints of max(queue / 5, kv_cache / 0.8), where one that is not
+                ready counts 1, and so does an empty pool
+
     max, min  the highest and the lowest figure: counts are ints
     p90       the lowest figure that nine in ten of them do not exceed
     """
@@ -144,6 +183,10 @@ class PoolValues(Protocol):
     def queue(self) -> float: ...
     @property
     def running(self) -> float: ...
+    @property
+    def in_flight(self) -> float: ...
+    @property
+    def saturation(self) -> float: ...
     @property
     def kv_cache(self) -> float: ...
     @property

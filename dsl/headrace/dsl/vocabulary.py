@@ -40,6 +40,7 @@ _MEANS = Interval(0.0, 2.0**31)
 _MEAN = Type(Base.DOUBLE, Unit.COUNT)
 
 
+_SPEEDS = Interval(1 / 64, 64.0)
 _STATUSES = Interval(0, 599)
 # Lists and maps are cut to these lengths by whoever fills them.
 _ADAPTERS_MAX, _LABELS_MAX, _HEADERS_MAX = 64, 64, 128
@@ -66,8 +67,19 @@ def _endpoint(
     return Variable(full, type_, Binding.SCRAPE, doc, code, range_, items_max=items_max)
 
 
+def _outlook(
+    name: str, type_: Type, doc: str, range_: Interval, optional: bool = False
+) -> Variable:
+    full, code = f"endpoint.{name}", f"e.outlook.{name}(e, {{0}}, now_s)"
+    return Variable(full, type_, Binding.BOTH, doc, code, range_, optional, hoisted="request.work")
+
+
 def _pool(name: str, type_: Type, doc: str, range_: Interval | None = None) -> Variable:
     return Variable(f"pool.{name}", type_, Binding.SCRAPE, doc, f"pool.{name}", range_)
+
+
+def _over(name: str, type_: Type, doc: str) -> Variable:
+    return Variable(f"candidates.{name}", type_, Binding.BOTH, f"a function: {doc}", "")
 
 
 def _model(name: str, type_: Type, doc: str, code: str, optional: bool = False) -> Variable:
@@ -125,14 +137,20 @@ VARIABLES = (
         "endpoint.prefix_match", RATIO, Binding.BOTH, "share of the prompt already cached there",
         "{0}(e.address, 0.0)", SHARE, hoisted="request.prefix.get",
     ),
-    Variable(
-        "endpoint.predicted_ttft", DURATION, Binding.BOTH, "how long the first token would take",
-        "e.predicted_ttft_s", _AGES,
-    ),
-    Variable(
-        "endpoint.decode_delay", DURATION, Binding.BOTH,
-        "what the prompt would add to the answers being written there", "e.decode_delay_s", _AGES,
-    ),
+    _endpoint("tokens_in_flight", TOKENS, "prompt tokens of our open requests there", COUNTS),
+    _endpoint("uncached_tokens_in_flight", TOKENS, "of prompts of ours to be computed", COUNTS),
+    _endpoint("decoding", COUNT, "our open requests there past their first token", COUNTS),
+    _outlook("predicted_ttft", DURATION, "how long the first token would take", _AGES),
+    _outlook("decode_delay", DURATION, "what the prompt adds to the answers there, in sum", _AGES),
+    _outlook("itl", DURATION, "from token to token there, with this request added", _AGES),
+    _outlook("slo_slack", DURATION, "by how much answers there would miss their SLO", _AGES),
+    _outlook("eviction_cost", DURATION, "of computing again what it would push out", _AGES),
+    _outlook("uncached_tokens", TOKENS, "tokens of the prompt that are not cached there", COUNTS),
+    _outlook("kv_free_tokens", TOKENS, "free room of the KV cache, if reported", COUNTS, True),
+    _outlook("decode_context_tokens", TOKENS, "of our answers there, with their prompts", COUNTS),
+    _outlook("speed", DOUBLE, "against its pool's `speed`, learnt; 2 is twice as fast", _SPEEDS),
+    _outlook("error_rate", RATIO, "share of its recent answers that failed", SHARE),
+    _outlook("ttft", DURATION, "what first tokens have taken there lately, if any", _AGES, True),
     Variable(
         "endpoint.metric", optional_of(DOUBLE), Binding.SCRAPE,
         "a function: the metric of that name, summed over its series, if the server has it", "",
@@ -142,6 +160,9 @@ VARIABLES = (
     _pool("ready", COUNT, "how many of them are ready", COUNTS),
     _pool("queue", _MEAN, "mean of the queues that the ready endpoints report", _MEANS),
     _pool("running", _MEAN, "mean running requests of the ready endpoints", _MEANS),
+    _pool("in_flight", _MEAN, "mean of our own open requests at the ready endpoints", _MEANS),
+    _pool("saturation", DOUBLE, "mean of the fuller of queue / 5 and KV cache / 80%, 1 for each "
+          "endpoint that is not ready", _MEANS),
     _pool("kv_cache", RATIO, "mean used share of the KV cache of the ready endpoints", SHARE),
     _pool("max.queue", COUNT, "the longest queue of the ready endpoints", COUNTS),
     _pool("max.running", COUNT, "the most running requests of a ready endpoint", COUNTS),
@@ -154,6 +175,18 @@ VARIABLES = (
     _pool("p90.queue", _MEAN, "the queue that 90% of the ready endpoints are within", _MEANS),
     _pool("p90.running", _MEAN, "the running requests of 90% of the ready endpoints", _MEANS),
     _pool("p90.kv_cache", RATIO, "the share used by 90% of the ready endpoints", SHARE),
+    Variable(
+        "candidates.size", COUNT, Binding.BOTH, "how many endpoints are still in the running",
+        "len(endpoints)", COUNTS,
+    ),
+    _over("min", DOUBLE, "the lowest value at any of them where the second argument holds"),
+    _over("max", DOUBLE, "the highest value at any of them where the second argument holds"),
+    _over("low", RATIO, "how low the value is here: 1 the lowest of them, 0 the highest"),
+    _over("high", RATIO, "how high the value is here: 1 the highest of them, 0 the lowest"),
+    _over("rank", COUNT, "how many of them have a lower value than it is here"),
+    _over("any", BOOL, "whether the condition holds at any of them"),
+    _over("all", BOOL, "whether the condition holds at all of them"),
+    _over("count", COUNT, "at how many of them the condition holds"),
     Variable("now", TIMESTAMP, Binding.REQUEST, "when the request came, in UTC", "request.now"),
     _model("name", STRING, "the policy's name of the model", "name"),
     _model("priority", INT, "the priority that the model states, else 0", "priority"),

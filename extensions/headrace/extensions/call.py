@@ -12,20 +12,25 @@ from dataclasses import dataclass
 from enum import Enum
 
 import msgspec
+from xxhash import xxh3_64_intdigest
 
 from headrace.extensions.reasons import Reason
 from headrace.extensions.shapes import (
+    MEDIA,
     Chat,
     Completion,
     Embedding,
     Item,
     Items,
+    Part,
     Prompt,
     Response,
     Shape,
     canonical,
     doubled_field,
     is_deeper,
+    only_ids,
+    packed_ids,
 )
 
 MODEL_CHARS_MAX = 256
@@ -51,6 +56,13 @@ class Text(msgspec.Struct, frozen=True):
         return f"Text({self.role}, {len(self.text)} characters)"
 
 
+class Media(msgspec.Struct, frozen=True):
+    """An image, a sound or a file: before which of the texts it stands, and its digest."""
+
+    at: int
+    digest: int
+
+
 class Call(msgspec.Struct, frozen=True):
     """What a body asks for.
 
@@ -58,6 +70,9 @@ class Call(msgspec.Struct, frozen=True):
     prompt_tokens  an estimate: four bytes of UTF-8 a token, at least 1
     max_tokens     the bound on generated tokens that the caller gave, else None
     token_ids      how many tokens of the prompt came as numbers, which nobody here can read
+    ids            these numbers, four bytes each; text if some does not fit
+    media          what else the prompt has, in order
+    salt           the caller's own cache: prompts of another salt share no KV blocks with it
     """
 
     api: Api
@@ -67,6 +82,9 @@ class Call(msgspec.Struct, frozen=True):
     max_tokens: int | None
     stream: bool
     token_ids: int = 0
+    ids: bytes = b""
+    media: tuple[Media, ...] = ()
+    salt: str = ""
 
     def __repr__(self) -> str:
         return f"Call({self.api.value}, {self.model}, {self.prompt_tokens} tokens)"
@@ -107,18 +125,34 @@ def shown(text: str, chars_max: int = 128) -> str:
 
 
 def parse_call(path: str, content_type: str, body: bytes, depth_max: int = 64) -> Call | CallFault:
-    """Return what *body* asks for, or why it cannot be told. Raises nothing, takes linear time."""
+    """Return what *body* asks for, or why it cannot be told. Raises nothing, takes linear time.
+
+    Without a *path*, which only a peer other than Envoy leaves out, its fields tell the API.
+    """
     api = api_of(path)
-    if api is None:
+    if api is None and path:
         message = f"no inference API at path `{shown(path)}`; known: {', '.join(PATHS)}"
         return CallFault(Reason.UNKNOWN_PATH, message)
     fault = _unreadable(content_type, body, depth_max)
     if fault is not None:
         return fault
     try:
-        return READERS[api](body)
+        return READERS[api or _likely(body)](body)
     except (msgspec.DecodeError, RecursionError) as error:
         return _explain(body, error)
+
+
+def _likely(body: bytes) -> Api:
+    """Return the API that the top-level fields of *body* are of.
+
+    Raises:
+        msgspec.DecodeError: *body* is no JSON object.
+    """
+    fields = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+    for name, api in (("messages", Api.CHAT), ("input", Api.RESPONSES)):
+        if name in fields:
+            return api
+    return Api.COMPLETIONS
 
 
 def with_model(body: bytes, model: str) -> bytes:
@@ -221,12 +255,14 @@ READERS: dict[Api, Callable[[bytes], Call | CallFault]] = {
 class _Prose:
     """Collects the texts of one body; lives as long as one call of `parse_call`."""
 
-    __slots__ = ("bytes", "texts", "token_ids")
+    __slots__ = ("bytes", "ids", "media", "texts", "token_ids")
 
     def __init__(self) -> None:
         self.texts: list[Text] = []
         self.bytes = 0
         self.token_ids = 0
+        self.ids = b""
+        self.media: list[Media] = []
 
     def add(self, role: str, text: str) -> None:
         self.texts.append(Text(role, text))
@@ -253,21 +289,38 @@ class _Prose:
                 text = part if isinstance(part, str) else part.text
                 if text is not None:
                     self.add(item.role, text)
+                elif isinstance(part, Part):
+                    self._add_media(part)
         if item.text is not None:
             self.add(item.role, item.text)
         for raw in (item.tool_calls, item.function_call, item.arguments, item.output):
             if raw:
                 self.add_raw("tool", raw)
 
+    def _add_media(self, part: Part) -> None:
+        """Take the digest of what *part* names or carries; megabytes take a fraction of a ms."""
+        for name in MEDIA:
+            raw: msgspec.Raw = getattr(part, name)
+            if raw:
+                digest = xxh3_64_intdigest(name.encode() + bytes(raw))
+                self.media.append(Media(len(self.texts), digest))
+
     def add_prompt(self, prompt: Prompt | None) -> None:
         if isinstance(prompt, str):
             self.add("user", prompt)
             return
+        numbers = only_ids(prompt)
+        if numbers:
+            prompt = None
         for piece in prompt or ():
-            if isinstance(piece, str):
+            if isinstance(piece, int):
+                numbers.append(piece)
+            elif isinstance(piece, str):
                 self.add("user", piece)
             else:
-                self.token_ids += 1 if isinstance(piece, int) else len(piece)
+                numbers += piece
+        self.token_ids = len(numbers)
+        self.ids = packed_ids(numbers)
 
 
 def _call(
@@ -282,7 +335,7 @@ def _call(
     model = shape.model
     if isinstance(model, msgspec.UnsetType):
         return CallFault(Reason.MISSING_MODEL, "`model` is missing; name one", "model")
-    if not _is_name(model):
+    if not is_name(model):
         message = f"`model` must be 1 to {MODEL_CHARS_MAX} printable characters"
         return CallFault(Reason.INVALID_MODEL, message, "model")
     if absent:
@@ -294,13 +347,25 @@ def _call(
         return CallFault(reason, f"`{twice}` is given twice; give it once", twice)
     tokens = max(1, prose.bytes // TOKEN_BYTES + prose.token_ids)
     stream = bool(shape.stream)
-    return Call(api, model, tuple(prose.texts), tokens, max_tokens, stream, prose.token_ids)
+    return Call(
+        api,
+        model,
+        tuple(prose.texts),
+        tokens,
+        max_tokens,
+        stream,
+        prose.token_ids,
+        prose.ids,
+        tuple(prose.media),
+        canonical(shape.cache_salt),
+    )
 
 
 PATH_OF = {api: path for path, api in PATHS.items()}
 
 
-def _is_name(model: str) -> bool:
+def is_name(model: str) -> bool:
+    """Return whether *model* can be a model's name."""
     # The name goes into a header, so nothing that ends a line or is trimmed there may pass.
     return 0 < len(model) <= MODEL_CHARS_MAX and model.isprintable() and model == model.strip()
 
@@ -327,5 +392,5 @@ def _explain(body: bytes, error: Exception) -> CallFault:
     param = where.rstrip("`") or None
     problem = f"{what[:1].lower()}{what[1:]}".replace(" | null", "")
     message = f"`{param}`: {problem}" if param else problem
-    name = model if _is_name(model) else ""
+    name = model if is_name(model) else ""
     return CallFault(Reason.INVALID_REQUEST, message, param, name)

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from headrace.extensions.headers import Headers
 
 OWN_PREFIX = "x-headrace-"
+CONFORMANCE = "conformance"
+TEST_SELECTION = "test-epp-endpoint-selection"
 
 _TRUSTABLE = {
     "objective": ("x-llm-d-inference-objective", "x-gateway-inference-objective"),
@@ -25,13 +27,14 @@ _TRUSTABLE = {
     "endpoint": (
         "x-gateway-destination-endpoint",
         "x-gateway-destination-endpoint-subset",
-        "test-epp-endpoint-selection",
         # These tell the decode sidecar which addresses to open connections to.
         "x-prefiller-host-port",
         "x-encoder-hosts-ports",
         "x-data-parallel-host-port",
         "x-kv-cache-source-host-port",
     ),
+    # No policy has this name: an operator gives it, by `serve --conformance`.
+    CONFORMANCE: (TEST_SELECTION,),
 }
 # Said by a gateway about its own decisions, so no client can have a reason to send them.
 _NEVER = (
@@ -69,5 +72,17 @@ def forged(headers: Headers, trusted: frozenset[str]) -> tuple[str, ...]:
 
 def named_objective(headers: Headers) -> str:
     """Return the objective that a request names in a header; empty if it names none."""
-    names = _TRUSTABLE["objective"]
-    return next((headers.get(name) for name in names if name in headers), "")
+    return _first(headers, "objective")
+
+
+def named_rewrite(headers: Headers) -> str:
+    """Return the model that a header says to ask for instead; empty if none does."""
+    return _first(headers, "model_rewrite")
+
+
+def _first(headers: Headers, trust: str) -> str:
+    for name in _TRUSTABLE[trust]:
+        found = headers.get(name)
+        if found:
+            return found
+    return ""

@@ -4,6 +4,7 @@ A reason is at once the metric label, the span attribute and the value of the
 `x-headrace-reason` response header, so it never carries user text.
 """
 
+from collections.abc import Mapping
 from enum import Enum
 
 
@@ -24,9 +25,12 @@ class Reason(Enum):
     BODY_TOO_LARGE = ("body-too-large", 413, "invalid_request_error")
     UNSUPPORTED_MEDIA_TYPE = ("unsupported-media-type", 415, "invalid_request_error")
     SHED = ("shed", 429, "rate_limit_error")
+    QUEUE_FULL = ("queue-full", 429, "rate_limit_error")
+    QUEUE_TIMEOUT = ("queue-timeout", 429, "rate_limit_error")
     SAFETY_BLOCKED = ("safety-blocked", 400, "content_policy_violation")
     SAFETY_UNAVAILABLE = ("safety-unavailable", 503, "server_error")
     NO_ENDPOINTS = ("no-endpoints", 503, "server_error")
+    DRAINING = ("draining", 503, "server_error")
     BODY_UNAVAILABLE = ("body-unavailable", 500, "server_error")
     UNKNOWN_CHAIN = ("unknown-chain", 500, "server_error")
     CHANGE_REFUSED = ("change-refused", 500, "server_error")
@@ -39,3 +43,11 @@ class Reason(Enum):
         self.word = word
         self.status = status
         self.error_type = error_type
+
+
+DROPPED_HEADER = "x-llm-d-request-dropped-reason"
+DROPPED: Mapping[Reason, str] = {
+    Reason.SHED: "rejected-saturated",
+    Reason.NO_ENDPOINTS: "rejected-no-endpoints",
+}
+"""Reason -> what `DROPPED_HEADER` says beside it: the words of llm-d's router, for its clients."""

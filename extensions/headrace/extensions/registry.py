@@ -15,6 +15,14 @@ if TYPE_CHECKING:
 __all__ = ["GROUP", "Builder", "Site", "UnknownStage", "build", "builders", "declared"]
 
 
+Announce = Callable[[str, str, float | None], str]
+
+
+def unannounced(traceparent: str, request_id: str, ratio: float | None) -> str:
+    """Announce no span: nothing is traced, or nothing is sent upstream."""
+    return ""
+
+
 @dataclass(frozen=True, slots=True)
 class Site:
     """What a host gives the builders of stages.
@@ -23,12 +31,21 @@ class Site:
     report  takes the outcome of every exchange that the observability stage has seen
     seed    of every pseudo-random choice, so that a run can be repeated
     epoch_s what the wall clock shows when the monotonic one, that of `now_s`, shows 0
+    announce  traceparent, request id, the policy's sample ratio -> the traceparent that the
+            upstream is sent in place of the client's; empty leaves it
+    conformance  whether the conformance tests of gateways may force endpoints and see them
+    emit_scores  whether the proxy is told the scores of all candidates
+    plain_errors whether errors look as the reference endpoint picker's do
     """
 
     store: "Store"
     report: Callable[[Outcome], None]
     seed: int = 0
     epoch_s: float = 0.0
+    announce: Announce = unannounced
+    conformance: bool = False
+    emit_scores: bool = False
+    plain_errors: bool = False
 
 
 Builder = Callable[[Program, Site], Stage]

@@ -5,7 +5,7 @@ A field that is not listed here is skipped at the decoder's speed and never beco
 
 from array import array
 from itertools import accumulate
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import msgspec
 
@@ -19,9 +19,21 @@ NO_RAW = msgspec.Raw()
 
 
 class Part(msgspec.Struct, gc=False):
-    """One part of a message's content. Only text is read; images and sound have none."""
+    """One part of a message's content. Only text is read; of the rest a digest is taken."""
 
     text: str | None = None
+    image_url: msgspec.Raw = NO_RAW
+    input_audio: msgspec.Raw = NO_RAW
+    audio_url: msgspec.Raw = NO_RAW
+    video_url: msgspec.Raw = NO_RAW
+    image_embeds: msgspec.Raw = NO_RAW
+    file: msgspec.Raw = NO_RAW
+    file_id: msgspec.Raw = NO_RAW
+    file_data: msgspec.Raw = NO_RAW
+    file_url: msgspec.Raw = NO_RAW
+
+
+MEDIA = tuple(name for name in Part.__struct_fields__ if name != "text")
 
 
 class Item(msgspec.Struct, gc=False):
@@ -55,6 +67,7 @@ class Chat(msgspec.Struct, gc=False):
     max_completion_tokens: Count | None = None
     tools: msgspec.Raw = NO_RAW
     functions: msgspec.Raw = NO_RAW
+    cache_salt: msgspec.Raw = NO_RAW
 
 
 class Completion(msgspec.Struct, gc=False):
@@ -65,6 +78,7 @@ class Completion(msgspec.Struct, gc=False):
     suffix: str | None = None
     stream: bool | None = None
     max_tokens: Count | None = None
+    cache_salt: msgspec.Raw = NO_RAW
 
 
 class Embedding(msgspec.Struct, gc=False):
@@ -74,6 +88,7 @@ class Embedding(msgspec.Struct, gc=False):
     input: Prompt | None = None
     messages: Messages | None = None
     stream: bool | None = None
+    cache_salt: msgspec.Raw = NO_RAW
 
 
 class Response(msgspec.Struct, gc=False):
@@ -86,6 +101,7 @@ class Response(msgspec.Struct, gc=False):
     stream: bool | None = None
     max_output_tokens: Count | None = None
     tools: msgspec.Raw = NO_RAW
+    cache_salt: msgspec.Raw = NO_RAW
 
 
 Shape = Chat | Completion | Embedding | Response
@@ -137,6 +153,21 @@ def canonical(raw: msgspec.Raw) -> str:
     if value is None:
         return ""
     return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+
+
+def only_ids(prompt: Prompt | None) -> list[int]:
+    """Return *prompt* if it is a list of token ids and nothing else; else an empty list."""
+    if not prompt or isinstance(prompt, str) or set(map(type, prompt)) != {int}:
+        return []
+    return cast(list[int], prompt)
+
+
+def packed_ids(ids: list[int]) -> bytes:
+    """Return token *ids* as four bytes each; as text if one is negative or does not fit."""
+    try:
+        return array("I", ids).tobytes()
+    except OverflowError:
+        return ",".join(map(str, ids)).encode()
 
 
 _KEPT = b'"[]{}'

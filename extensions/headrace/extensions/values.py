@@ -158,6 +158,7 @@ class Outcome(Struct, frozen=True):
     message, retry_after_s  what a reject told the client
     response_headers  of what the client got, our changes included; empty if nothing came
     program      the policy that decided, for observers that look back by its rules
+    announced    the traceparent that the upstream was sent, whose span this exchange is
     """
 
     request: Request
@@ -182,6 +183,7 @@ class Outcome(Struct, frozen=True):
     retry_after_s: float | None = None
     response_headers: Headers = EMPTY
     program: Program | None = None
+    announced: str = ""
 
     def __repr__(self) -> str:
         why = f", {self.reason.word}" if self.reason else ""

@@ -8,13 +8,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import count
 from time import monotonic
+from uuid import uuid4
 
 from headrace.dsl.program import DEFAULT_CHAIN, Program
 from headrace.extensions.body_router.values import facts
-from headrace.extensions.control import forged
+from headrace.extensions.control import CONFORMANCE, forged
 from headrace.extensions.headers import Headers
 from headrace.extensions.reasons import Reason
-from headrace.extensions.registry import Builder, Site, build, builders
+from headrace.extensions.registry import Builder, Site, build, builders, unannounced
 from headrace.extensions.stage import (
     Action,
     ExchangeInfo,
@@ -33,6 +34,7 @@ from headrace.host.exchange.plan import Plan
 from headrace.host.extproc.opening import Opening
 
 NO_NAMES: frozenset[str] = frozenset()
+TESTED = frozenset((CONFORMANCE,))
 NO_NEEDS = Needs()
 
 
@@ -129,6 +131,10 @@ def build_generation(
             generation=number,
             program=program,
             ended=tenants.leave,
+            announce=_announcing(program, site),
+            as_reference=True,
+            plain_errors=site.plain_errors,
+            forged=_forged(program, site.epoch_s, monotonic, site.conformance),
         )
     next_id = next_id or exchange_ids(site.seed)
     return Generation(program, plans, modes or Modes(), next_id, number, tenants)
@@ -144,7 +150,7 @@ def make_plan(
 ) -> Plan:
     """Return the plan of one chain; *program* says which control headers are trusted."""
     needs = union(stage.needs for stage in stages)
-    forging = _forged(program, lambda: epoch_s + clock())
+    forging = _forged(program, epoch_s, clock)
     return Plan(chain, stages, limits, forging, needs, clock, epoch_s=epoch_s)
 
 
@@ -155,16 +161,31 @@ def exchange_ids(seed: int) -> Callable[[], str]:
     return lambda: f"{prefix}-{next(numbers):x}"
 
 
+def request_ids() -> Callable[[], str]:
+    """Return a source of UUIDs as `exchange_ids`, each once in the world: servers are told them."""
+    prefix = str(uuid4())[:24]
+    numbers = count(1)
+    return lambda: f"{prefix}{next(numbers):012x}"
+
+
+def _announcing(program: Program, site: Site) -> Callable[[str, str], str] | None:
+    if site.announce is unannounced:
+        return None
+    ratio = program.trace.sample_ratio
+    return lambda traceparent, request_id: site.announce(traceparent, request_id, ratio)
+
+
 def _forged(
-    program: Program | None, unix_s: Callable[[], float]
+    program: Program | None, epoch_s: float, clock: Callable[[], float], conformance: bool = False
 ) -> Callable[[Headers], tuple[str, ...]]:
     trusts = program.trusts if program is not None else ()
+    always = TESTED if conformance else NO_NAMES
     if not trusts:
-        return lambda headers: forged(headers, NO_NAMES)
+        return lambda headers: forged(headers, always)
 
     def untrusted(headers: Headers) -> tuple[str, ...]:
-        values = facts(Request("", headers, unix_s=unix_s()))
-        held: set[str] = set()
+        values = facts(Request("", headers, unix_s=epoch_s + clock()))
+        held = set(always)
         for trust in trusts:
             if trust.when.test(values, None, 0.0) is True:
                 held |= trust.names

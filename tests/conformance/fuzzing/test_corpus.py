@@ -1,7 +1,5 @@
 """What the fuzzer has found to be worth keeping: every promise holds for it."""
 
-from pathlib import Path
-
 import pytest
 
 from tests.conformance.fuzzing.promises import ANSWERS, CORPUS, CUTS, GREETED, seeds, try_input
@@ -9,9 +7,12 @@ from tests.conformance.fuzzing.promises import ANSWERS, CORPUS, CUTS, GREETED, s
 INPUTS = sorted(CORPUS.iterdir())
 
 
-@pytest.mark.parametrize("path", INPUTS, ids=lambda path: path.name[:12])
-def test_an_input_of_the_corpus_breaks_no_promise(path: Path) -> None:
-    try_input(path.read_bytes())
+@pytest.mark.parametrize("begins", "0123456789abcdef")
+def test_no_input_of_the_corpus_breaks_a_promise(begins: str) -> None:
+    for path in INPUTS:
+        if path.name.startswith(begins):
+            print(path.name)  # the last one is the one that failed
+            try_input(path.read_bytes())
 
 
 @pytest.mark.parametrize("cut", range(len(CUTS)))

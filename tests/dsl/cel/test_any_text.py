@@ -20,14 +20,14 @@ PIECES = st.sampled_from(
 MIXED = st.lists(st.one_of(PIECES, ANY, st.text(max_size=3)), max_size=12).map(" ".join)
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(text=st.one_of(st.text(max_size=60), MIXED), checked=st.booleans())
 def test_any_text_is_refused_or_compiled(text: str, checked: bool) -> None:
     with suppress(CelError):
         compile(text, checked=checked)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(text=ANY, values=VALUES, data=st.data())
 def test_any_values_give_a_value_or_a_fault(
     text: str, values: dict[str, object], data: st.DataObject

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from hypothesis import strategies as st
 
+from headrace.dsl.format import format_source
 from headrace.dsl.format.words import Word, read
 from headrace.dsl.problems.diagnostic import Problems
 from headrace.dsl.source import Source
@@ -84,3 +85,23 @@ def words(text: str) -> list[Word]:
     for block in blocks.split(Source("x", text)):
         found += read(block.span.text, "header" if block.keyword == "sched" else "item")[0]
     return found
+
+
+def formatted(text: str) -> str:
+    """Return *text* formatted; it has no mistake of syntax."""
+    made = format_source(Source("x.sched", text))
+    assert isinstance(made, str), made
+    return made
+
+
+def keeps_what_matters(text: str) -> None:
+    """Assert that formatting *text* changes its layout only, and nothing the second time."""
+    made = formatted(text)
+
+    assert words(made) == words(text)
+    assert said(made) == said(text)
+    assert comments(made) == comments(text)
+    assert formatted(made) == made
+    assert made.endswith("\n")
+    assert not [line for line in made.split("\n") if line != line.rstrip()]
+    assert "\n\n\n" not in made

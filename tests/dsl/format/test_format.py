@@ -14,39 +14,21 @@ from tests.dsl.format.layouts import (
     GIVEN,
     ROOT,
     blocks_of_rules,
-    comments,
+    formatted,
+    keeps_what_matters,
     laid_out,
     said,
-    words,
 )
 
 GOLDEN = sorted((Path(__file__).parent / "golden").glob("*.txt"))
 PAGES = sorted((ROOT / "docs").rglob("*.md"))
 TEXTS = {p.name: p.read_text() for p in GIVEN}
 SLOW = settings(
-    max_examples=15,
+    max_examples=10,
     deadline=None,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],  # shrinking a policy takes minutes
     suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow],
 )
-
-
-def formatted(text: str) -> str:
-    made = format_source(Source("x.sched", text))
-    assert isinstance(made, str), made
-    return made
-
-
-def keeps_what_matters(text: str) -> None:
-    made = formatted(text)
-
-    assert words(made) == words(text)
-    assert said(made) == said(text)
-    assert comments(made) == comments(text)
-    assert formatted(made) == made
-    assert made.endswith("\n")
-    assert not [line for line in made.splitlines() if line != line.rstrip()]
-    assert "\n\n\n" not in made
 
 
 @pytest.mark.parametrize("path", GOLDEN, ids=lambda p: p.stem)
@@ -107,6 +89,13 @@ def test_a_line_is_short_wherever_it_can_be_broken(data: st.DataObject) -> None:
     text = f"sched 1\nfilter x = {f' {operator} '.join(['endpoint.kv_cache < 95%'] * count)}\n"
 
     assert all(len(line) <= WIDTH for line in formatted(text).splitlines())
+
+
+@pytest.mark.parametrize("empty", ["[\n]", "[ ]", "{\n}", "(\n[\n])"])
+def test_a_line_end_between_a_pair_of_brackets_does_not_stay(empty: str) -> None:
+    text = f"sched 1\nlet a: bool = [(a[({empty} < b)]), c]\n"
+
+    assert formatted(text) == text.replace(empty, "".join(empty.split()))
 
 
 def test_a_percent_sign_does_not_become_a_modulo_when_lines_are_joined() -> None:

@@ -20,7 +20,7 @@ def found(text: str) -> tuple[Diagnostic, ...]:
     return check_policy([Source("t.sched", HEAD + text)])
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(conditions, st.lists(states, min_size=6, max_size=6))
 def test_what_cannot_come_out_never_does(text: str, tried: list[State]) -> None:
     typed, _ = checked(text)
@@ -30,7 +30,7 @@ def test_what_cannot_come_out_never_does(text: str, tried: list[State]) -> None:
     assert all(possible((typed, value)) for value in came)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(conditions, conditions, st.lists(states, min_size=6, max_size=6))
 def test_what_follows_from_a_condition_holds_with_it(a: str, b: str, tried: list[State]) -> None:
     one, other = checked(a)[0], checked(b)[0]
@@ -40,7 +40,7 @@ def test_what_follows_from_a_condition_holds_with_it(a: str, b: str, tried: list
         assert all(runs[1](state) is True for state in tried if runs[0](state) is True)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(conditions, st.lists(states, min_size=6, max_size=6))
 def test_a_condition_reported_as_always_or_never_true_is_that_in_every_state(
     text: str, tried: list[State]
@@ -58,7 +58,7 @@ def test_a_condition_reported_as_always_or_never_true_is_that_in_every_state(
         assert all(outcome(text, state) is not (not truth) for state in tried)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(conditions)
 def test_a_witness_is_confirmed_by_an_evaluation(text: str) -> None:
     typed, _ = checked(text)
@@ -76,7 +76,7 @@ OF_REQUESTS = {
 }
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(conditions)
 def test_a_shed_is_reported_if_and_only_if_it_may_turn_away_the_urgent(text: str) -> None:
     for name, other in OF_REQUESTS.items():

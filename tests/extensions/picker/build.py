@@ -24,6 +24,7 @@ from headrace.extensions.hints import NO_HINTS, Hints
 from headrace.extensions.picker.snapshot import ServerFacts
 from headrace.extensions.picker.store import Store
 from headrace.extensions.values import NO_MODEL, ModelFacts
+from headrace.extensions.work import NO_WORK, Work
 
 MIDNIGHT = Timestamp(0)
 NAMES = ("10.0.0.1:8000", "10.0.0.2:8000", "10.0.0.3:8000")
@@ -48,6 +49,7 @@ class Asked:
     now: Timestamp = MIDNIGHT
     asked: ModelFacts = NO_MODEL
     hints: Hints = NO_HINTS
+    work: Work = NO_WORK
 
 
 def span(text: str, line: int = 1) -> Span:

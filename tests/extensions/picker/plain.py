@@ -22,7 +22,7 @@ INPUTS = {f"request.{name}" for name in ("adapter", "method", "model", "priority
     f"model.{name}" for name in ("name", "priority", "objective")
 }
 LIVE = ("pool.queue", "pool.kv_cache", "pool.running", "pool.ready")
-ASKS = ("request.", "model.", "now", "pool.max.", "pool.min.", "pool.p90.")
+ASKS = ("request.", "model.", "now", "pool.max.", "pool.min.", "pool.p90.", "candidates.")
 
 
 def turn(rule: Rule) -> int:

@@ -51,6 +51,11 @@ FILTERS: Mapping[str, tuple[str, Binding]] = {
     "kind": ('model.name == "chatbot" || endpoint.queue < 2', Binding.ASKED),
     "paced": ("has(model.objective) && model.objective < 1s || endpoint.queue < 2", Binding.ASKED),
     "by_day": ("now.getHours() < 12 || endpoint.running < 2", Binding.LIVE),
+    "shortest": ("candidates.rank(endpoint.queue) < 2", Binding.LIVE),
+    "sticky": (
+        "endpoint.prefix_match >= 50% || !candidates.any(endpoint.prefix_match >= 50%)",
+        Binding.LIVE,
+    ),
     "below_most": ("endpoint.queue < pool.max.queue || endpoint.queue == 0", Binding.LIVE),
 }
 SCORERS: Mapping[str, tuple[str, Binding]] = {
@@ -71,6 +76,12 @@ SCORERS: Mapping[str, tuple[str, Binding]] = {
     "swaps": ('1.0 / (1.0 + endpoint.metric("swaps").orValue(1.0))', Binding.SCRAPED),
     "stated": ("model.priority > 0 ? 1.0 - endpoint.kv_cache : 0.5", Binding.ASKED),
     "at_night": ("now.getHours() < 12 ? endpoint.kv_cache : 0.5", Binding.LIVE),
+    "spread": ("candidates.low(endpoint.queue)", Binding.LIVE),
+    "spread_roomy": ("candidates.high(endpoint.running, endpoint.kv_cache < 50%)", Binding.LIVE),
+    "among": (
+        "double(candidates.max(10 / endpoint.running) - endpoint.queue) / double(candidates.size)",
+        Binding.LIVE,
+    ),
     "crowded": (
         "pool.p90.kv_cache > pool.min.kv_cache && endpoint.in_flight < pool.max.in_flight"
         " ? 100% : 0%",
@@ -229,7 +240,7 @@ def test_a_rule_is_evaluated_when_what_it_reads_is_known(name: str) -> None:
     assert binding_of(rule) is {**FILTERS, **SCORERS}[name][1]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     st.integers(0, 2**32),
     st.sampled_from([1, 2, 3, 5, 8, 12, 40, 80]),

@@ -6,6 +6,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from headrace.host.serve.files import FILES_MAX
 from tests.host.cli.command import QUICKSTART, ROOT, headrace
 
 CLEAN = (ROOT / "policies" / "quickstart.sched").read_text()
@@ -93,6 +94,19 @@ def test_all_unreadable_files_are_named_and_no_policy_is_a_usage_error(tmp_path:
     assert done.err.count("has no policy: put a `.sched` file in it") == 1
     assert headrace("check").code == 2
     assert headrace("check", QUICKSTART, "--format", "xml").code == 2
+
+
+@pytest.mark.parametrize("command", [("check",), ("check", "--each"), ("fmt",), ("test",)])
+def test_a_directory_with_too_many_files_is_refused_whole(
+    command: tuple[str, ...], tmp_path: Path
+) -> None:
+    for number in range(FILES_MAX + 1):
+        (tmp_path / f"{number}.sched").write_text("sched 1\n")
+
+    done = headrace(*command, str(tmp_path))
+
+    assert done.code == 2
+    assert f"`{tmp_path}` has more than 256 policy files: name a part of it" in done.err
 
 
 WARNS = CLEAN + "filter spare = endpoint.ready\n"

@@ -2,6 +2,7 @@
 
 import asyncio
 from pathlib import Path
+from urllib.request import urlopen
 
 import msgspec
 import pytest
@@ -174,6 +175,45 @@ def test_a_policy_that_fails_its_own_test_serves_only_if_told_to_and_logs_why_it
     page = headrace("explain", log).out
     assert "model m  priority 0  → pool p" in page
     assert "answered    503 no-endpoints: no endpoint of pool `p` is ready" in page
+
+
+def test_a_running_host_is_asked_about_a_request_that_it_remembers() -> None:
+    anywhere = ("--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0")
+    with running("serve", QUICKSTART, *anywhere, "--emit-endpoint-scores") as (_, ready):
+        asyncio.run(ask(ready["listen"]))
+        url = f"http://{ready['metrics']}"
+        with urlopen(f"{url}/decisions", timeout=5) as page:
+            (row,) = msgspec.json.decode(page.read())
+        done = headrace("explain", "--from", url, row["request"])
+        missing = headrace("explain", "--from", f"{url}/", "nobody")
+        elsewhere = headrace("explain", "--from", f"{url}/metrics", "x")
+        both = headrace("explain", "--from", url, "x", "--id", "y")
+
+    assert done.code == 0
+    assert done.out.startswith(f"{row['request']}  model m")
+    assert "answered    404 unknown-model" in done.out
+    assert (missing.code, missing.err) == (
+        1,
+        f"error: `{url}/` remembers no request whose id begins with `nobody`\n",
+    )
+    assert elsewhere.code == 1
+    assert "--from: give the request's id beside it, and nothing else" in both.err
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("http://127.0.0.1:1", "cannot read `http://127.0.0.1:1`"),
+        ("file:///etc", "write e.g. `http://127.0.0.1:9090`"),
+        ("127.0.0.1:9090", "write e.g. `http://127.0.0.1:9090`"),
+    ],
+)
+def test_a_host_that_cannot_be_asked_is_an_error_that_says_why(url: str, says: str) -> None:
+    done = headrace("explain", "--from", url, "x")
+
+    assert done.code == 2
+    assert f"--from: cannot read `{url}`" in done.err
+    assert says in done.err
 
 
 async def ask(address: str) -> None:

@@ -29,7 +29,8 @@ from tests.host.serve.house import (
     until,
 )
 
-STREAMS, RELOADS = 500, 100
+# As many as we promise by the transport we serve with; by the reference, enough to mix.
+PLANS = [("native", 500, 100), ("grpcio", 100, 20)]
 
 
 async def opened(open_stream: Callable[[], Stream]) -> Stream:
@@ -64,9 +65,9 @@ async def reload_all(
     return digests
 
 
-@pytest.mark.parametrize("transport", TRANSPORTS)
-def test_100_reloads_during_500_streams_fail_none_and_mix_none(
-    transport: str, tmp_path: Path
+@pytest.mark.parametrize(("transport", "streams_open", "reloads"), PLANS)
+def test_reloads_during_open_streams_fail_none_and_mix_none(
+    transport: str, streams_open: int, reloads: int, tmp_path: Path
 ) -> None:
     async def main() -> None:
         TRANSPORT.set(TRANSPORTS[transport])
@@ -79,11 +80,13 @@ def test_100_reloads_during_500_streams_fail_none_and_mix_none(
                 connected(running) as open_stream,
             ):
                 first = running.succession.generation.program.digest
-                streams = list(await asyncio.gather(*(opened(open_stream) for _ in range(STREAMS))))
-                await until(lambda: running.succession.generation.tenants.count == STREAMS)
+                streams = list(
+                    await asyncio.gather(*(opened(open_stream) for _ in range(streams_open)))
+                )
+                await until(lambda: running.succession.generation.tenants.count == streams_open)
                 models: list[str] = []
                 digests = [first]
-                for version in range(2, RELOADS + 2):
+                for version in range(2, reloads + 2):
                     leaving, streams = streams[:5], streams[5:]
                     new, done, more = await asyncio.gather(
                         asyncio.gather(*(opened(open_stream) for _ in range(5))),
@@ -94,14 +97,14 @@ def test_100_reloads_during_500_streams_fail_none_and_mix_none(
                 models += await asyncio.gather(*(finish(stream) for stream in streams))
                 await until(lambda: not running.succession.current.older)
 
-        assert len(models) == len(running.outcomes) == STREAMS + 5 * RELOADS
+        assert len(models) == len(running.outcomes) == streams_open + 5 * reloads
         assert {o.termination for o in running.outcomes} == {"complete"}
         assert {o.reason for o in running.outcomes} == {None}
         for outcome in running.outcomes:
             assert version_of(outcome) == {str(outcome.generation)}
             assert outcome.policy == digests[outcome.generation - 1]
-        assert len({o.generation for o in running.outcomes}) > RELOADS // 2
-        assert running.sample("headrace_policy_reloads_total", result="swapped") == RELOADS
+        assert len({o.generation for o in running.outcomes}) > reloads // 2
+        assert running.sample("headrace_policy_reloads_total", result="swapped") == reloads
 
     run(main)
 

@@ -75,7 +75,8 @@ def test_a_receiver_that_hangs_costs_spans_and_nothing_else() -> None:
     stuck, counted = Stuck(), Counted()
     exporter = Exporter(stuck, counted)
     outcome = outcomes.served()
-    spans = Spans(0.0, Ids(Random(1))).of(outcome, summarise(outcome), 7, None) * 250
+    made = Spans(0.0, Ids(Random(1)))
+    spans = made.of(outcome, summarise(outcome), made.context(7, 8), None) * 250
     began_s = time.monotonic()
     for _ in range(10):
         exporter.send(spans)

@@ -23,7 +23,8 @@ def spans_of(outcome: Outcome) -> list[ReadableSpan]:
     parent = parse(outcome.traceparent)
     trace_id = parent.trace_id if parent else 7
     made = Spans(EPOCH_S, Ids(Random(1)))
-    return made.of(outcome, summarise(outcome), trace_id, parent)
+    context = made.context(trace_id, made.ids.span())
+    return made.of(outcome, summarise(outcome), context, parent)
 
 
 def shown(span: ReadableSpan) -> str:

@@ -11,7 +11,7 @@ from headrace.extensions.picker.stage import Served
 from headrace.extensions.stage import Outcome
 from headrace.host.telemetry.log import Level
 from headrace.host.telemetry.open import TelemetryOptions, open_telemetry
-from headrace.host.telemetry.telemetry import DECISIONS_KEPT, Telemetry
+from headrace.host.telemetry.telemetry import Telemetry
 from tests.extensions.body_router.policies import changed
 from tests.host.telemetry import outcomes
 
@@ -33,7 +33,9 @@ def test_an_exchange_is_counted_logged_and_kept(pipe: tuple[int, int]) -> None:
 
     assert line["trace_id"] == outcomes.TRACEPARENT.split("-")[1]
     assert line["endpoint"] == "10.0.0.1:8000"
-    assert telemetry.decisions[-1].chosen == "10.0.0.1:8000"
+    decision = telemetry.ring.decided()
+    assert decision is not None
+    assert decision.chosen == "10.0.0.1:8000"
     labels = {"pool": "gemma", "endpoint": "10.0.0.1:8000"}
     assert telemetry.metrics.registry.get_sample_value("headrace_picks_total", labels) == 1.0
 
@@ -58,14 +60,6 @@ def test_an_outcome_that_cannot_be_told_is_a_counted_bug(caplog: pytest.LogCaptu
         == 1.0
     )
     assert "telemetry failed on an outcome: AttributeError" in caplog.text
-
-
-def test_of_decisions_the_last_are_kept() -> None:
-    telemetry = Telemetry(0.0)
-    for _ in range(DECISIONS_KEPT + 5):
-        telemetry.report(outcomes.served())
-
-    assert len(telemetry.decisions) == DECISIONS_KEPT
 
 
 def test_where_the_proxy_went_goes_before_where_it_was_sent() -> None:

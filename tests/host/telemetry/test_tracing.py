@@ -15,6 +15,7 @@ from headrace.extensions.stage import Outcome
 from headrace.host.telemetry.describe import TEXT_CHARS_MAX
 from headrace.host.telemetry.export import Exporter
 from headrace.host.telemetry.telemetry import Telemetry
+from headrace.host.telemetry.trace_context import Sampler
 from headrace.host.telemetry.tracing import Tracing
 from tests.extensions.body_router.policies import changed
 from tests.host.telemetry import outcomes
@@ -163,3 +164,48 @@ def test_the_rules_after_the_first_that_holds_are_not_asked() -> None:
 
     assert tracing.always() == "true"
     assert not tracing.errors
+
+
+def announced(parent: str, ratio: float | None = None) -> tuple[str, Telemetry]:
+    """Return what telemetry that sends spans announces upstream for a request with *parent*."""
+    exporter = Exporter(InMemorySpanExporter(), lambda result, count: None)
+    telemetry = Telemetry(0.0, exporter=exporter, sampler=Sampler(0.0))
+    return telemetry.announce(parent, "r-0", ratio), telemetry
+
+
+@pytest.mark.parametrize(
+    ("parent", "ratio", "sent"),
+    [
+        (outcomes.TRACEPARENT, None, True),
+        (outcomes.TRACEPARENT, 0.0, True),
+        (UNSAMPLED, 1.0, False),
+        ("", None, False),
+        ("", 1.0, True),
+        ("no traceparent", 1.0, True),
+    ],
+)
+def test_only_a_span_that_is_certain_is_announced(
+    parent: str, ratio: float | None, sent: bool
+) -> None:
+    said, telemetry = announced(parent, ratio)
+    telemetry.close(5.0)
+
+    assert bool(said) is sent
+    if sent and parent == outcomes.TRACEPARENT:
+        assert said[:35] == parent[:35]
+        assert said != parent
+
+
+def test_nothing_is_announced_where_no_spans_are_sent() -> None:
+    assert Telemetry(0.0).announce(outcomes.TRACEPARENT, "r-0", 1.0) == ""
+
+
+def test_the_span_that_was_announced_is_the_one_that_is_sent() -> None:
+    ours = "00-0af7651916cd43dd8448eb211c80319c-00f067aa0ba902b7-01"
+    (span,), _ = told(changed(outcomes.served(), announced=ours))
+    context = span.get_span_context()
+
+    assert context is not None
+    assert f"{context.trace_id:032x}-{context.span_id:016x}" == ours[3:52]
+    assert span.parent is not None
+    assert f"{span.parent.span_id:016x}" == outcomes.TRACEPARENT[36:52]

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from headrace.dsl.cel import macros, standard
+from headrace.dsl.cel import candidates, macros, standard
 from headrace.dsl.cel.interval import ANY_BOOL, ANY_DOUBLE, ANY_INT, COUNTS, Interval, fits_int64
 from headrace.dsl.cel.kinds import (
     BOOL,
@@ -44,6 +44,10 @@ def check_call(call: Call, scope: Scope, check: Check) -> Typed:
         return _header(place)
     if full == "endpoint.metric":
         return _metric(place)
+    if candidates.is_over(place):
+        return candidates.check_over(place)
+    if full == "request.uncached_tokens":
+        return _of_endpoint(place)
     if _in_namespace(call.of, scope):
         return _namespaced(place, full)
     if name in MACROS and macros.takes(place):
@@ -188,6 +192,20 @@ def _metric(place: Place) -> Typed:
     found = node(Op.CALL, optional_of(DOUBLE), call.span, (name,), "metric")
     reads = found.reads | {variable.name}
     return replace(found, free=found.free | {LOOP}, reads=reads)
+
+
+def _of_endpoint(place: Place) -> Typed:
+    """Return `request.NAME(endpoint)`: the same as `endpoint.NAME`."""
+    call, scope, name = place.call, place.scope, place.call.name
+    if not place.arity(1):
+        return wrong(call.span)
+    (arg,) = call.args
+    if not isinstance(arg, Name) or arg.text != "endpoint" or arg.text in scope.locals:
+        message = f"`request.{name.text}` is asked of the endpoint that the rule looks at"
+        help_ = f"write `request.{name.text}(endpoint)`"
+        scope.problems.add("S203", arg.span, message, "not `endpoint`", help_)
+        return wrong(call.span)
+    return replace(place.check(Select(arg, name, call.span), scope), span=call.span)
 
 
 def _size(place: Place, value: Typed) -> Typed:

@@ -191,6 +191,11 @@ def _field(expr: Select, root: str, scope: Scope) -> Typed:
     if variable is None:
         _unknown_field(expr, root, scope)
         return wrong(expr.span)
+    if not variable.code and root in scope.roots:
+        message = f"`{name}` is a function"
+        help_ = "write what it is of in parentheses behind it"
+        scope.problems.add("S203", expr.span, message, "without an argument", help_)
+        return wrong(expr.span)
     if root not in scope.roots:
         message = f"`{root}` is not known in {scope.where}"
         known = ", ".join(f"`{r}`" for r in sorted(scope.roots))

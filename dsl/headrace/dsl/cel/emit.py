@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from headrace.dsl.cel import cost
+from headrace.dsl.cel import candidates, cost
 from headrace.dsl.cel.interval import EXACT_MAX
 from headrace.dsl.cel.kinds import Base
 from headrace.dsl.cel.patterns import compile_pattern
@@ -85,6 +85,8 @@ class Emitter:
                 return self._with(typed)
             case Op.MAKE:
                 return self._make(typed)
+            case Op.OVER:
+                return candidates.code_of(typed, self)
             case _:
                 return self._simple(typed)
 
@@ -126,10 +128,14 @@ class Emitter:
         self.in_loop = False
         code = self.code(typed)
         self.in_loop = True
+        return self.keep(code, typed.fails, guarded=_is_guarded(typed))
+
+    def keep(self, code: str, fails: bool, *, guarded: bool = False) -> str:
+        """Compute *code* before the loop and return how to read it then."""
         if code in self.hoisted:
             return self.hoisted[code]
         n = len(self.hoisted)
-        if not typed.fails and not _is_guarded(typed):
+        if not fails and not guarded:
             self.before.append(f"h{n} = {code}")
             self.hoisted[code] = f"h{n}"
             return f"h{n}"
@@ -140,7 +146,7 @@ class Emitter:
             "except Fault as fault:",
             f"    f{n} = fault",
             # A condition around it sees to it that it is not used then.
-            *(["except (ArithmeticError, TypeError):", "    pass"] if _is_guarded(typed) else []),
+            *(["except (ArithmeticError, TypeError):", "    pass"] if guarded else []),
         ]
         self.hoisted[code] = f"(_again(f{n}) or h{n})"
         return self.hoisted[code]

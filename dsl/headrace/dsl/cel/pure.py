@@ -27,7 +27,7 @@ def pure_cel(expr: Expr, lets: Mapping[str, Expr] | None = None) -> str:
     """Return *expr* in plain CEL: percents, durations and sizes written out, *lets* put in.
 
     `request.header(x)` becomes a look-up in `request.headers`, and `endpoint.metric(x)` an
-    optional one in `endpoint.metrics`.
+    optional one in `endpoint.metrics`; `request.uncached_tokens(endpoint)` is a field of it.
     """
     return _Writer(lets or {}).write(expr, _TERNARY)
 
@@ -108,6 +108,8 @@ class _Writer:
             return f'({key} in {of}.headers ? {of}.headers[{key}] : "")'
         if known and (of, name) == ("endpoint", "metric"):
             return f"endpoint.metrics[?{args[0]}]"
+        if known and (of, name, args[0]) == ("request", "uncached_tokens", "endpoint"):
+            return "endpoint.uncached_tokens"
         return f"{of}.{name}({', '.join(args)})"
 
 

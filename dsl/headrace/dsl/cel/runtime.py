@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeVar
 
+from headrace.dsl.cel import over
 from headrace.dsl.cel.convert import (
     double_of_text,
     duration_of_seconds,
@@ -118,7 +119,8 @@ def namespace() -> dict[str, object]:
         div, double_of_text, duration_of_seconds, either, elements, equal, every, exists, failing,
         few, field_of, found, has_field, int_of_double, int_of_text, made_list, made_map, mapped,
         maybe, maybe_duration, maybe_field, merged, mul, named, neg, number, pairs, ratio, rem,
-        seconds_of_duration, sub, truth, variable,
+        seconds_of_duration, sub, truth, variable, over.spoken, over.top, over.bottom, over.span,
+        over.span_of_some, over.low, over.high, over.ordered, over.rank,
     )  # fmt: skip
     return {
         "__builtins__": {},

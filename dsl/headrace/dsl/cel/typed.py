@@ -71,6 +71,7 @@ class Op(Enum):
     APPLY = auto()
     MAKE = auto()
     WITH = auto()
+    OVER = auto()
     WRONG = auto()
 
 

@@ -20,8 +20,8 @@ _UNKNOWN = {
     "model": "S227",
 }
 _RESERVED = OPENERS | {
-    "request", "endpoint", "decision", "response", "now", "math", "true", "false", "null", "in",
-    "has",
+    "request", "endpoint", "decision", "response", "candidates", "now", "math", "true", "false",
+    "null", "in", "has",
 }  # fmt: skip
 _OVERRIDDEN = frozenset(
     ("pool", "model", "class", "objective", "profile", "guard", "stage", "chain", *EXPRESSIONS)

@@ -47,12 +47,14 @@ _FOLLOW = {
     "inference_pool": (),
     "gpu": ("gpu_port",),
     "stale": ("dead",),
+    "wait": ("wait_length",),
 }
 _VERBS = {
     "members": "endpoint",
     "inference_pool": "inferencepool",
     "labels": "select",
     "objective": "aim",
+    "wait": "room",
 }
 _ITS_OWN = frozenset({"name", "names", "span", "spans"})
 

@@ -8,6 +8,7 @@ from headrace.dsl.checks.dialects import Dialects
 from headrace.dsl.checks.limits import within
 from headrace.dsl.checks.members import described, distinct
 from headrace.dsl.checks.names import Names
+from headrace.dsl.checks.speed import speed
 from headrace.dsl.problems.diagnostic import Problems, Related
 from headrace.dsl.program import InferencePoolRef, Pool, Selector
 from headrace.dsl.serving import GpuSource
@@ -24,6 +25,7 @@ _DEAD_BY_STALE = 5  # `dead after` where it is not said, by `stale after`
 _DEAD_MAX_S = _DEAD_BY_STALE * _STALE_MAX_S
 _PORT = 8000  # what model servers listen on, if nothing is said
 _LABELS_MAX = 20
+_WAIT_MAX_S, _WAITING_MAX = 600.0, 100_000
 
 
 def pools(
@@ -63,6 +65,8 @@ def _pool(block: PoolBlock, names: Names, dialects: Dialects, problems: Problems
         names.find("profile", block.profile)
     stale_s, dead_s = _staleness(block, problems)
     adapters = within(block.adapters, 1, _ADAPTERS_MAX, f"1 to {_ADAPTERS_MAX}", problems)
+    wait = within(block.wait, 0.001, _WAIT_MAX_S, "1ms to 10min", problems)
+    waiting = within(block.wait_length, 1, _WAITING_MAX, f"1 to {_WAITING_MAX}", problems)
     return Pool(
         name.text,
         block.span,
@@ -73,6 +77,9 @@ def _pool(block: PoolBlock, names: Names, dialects: Dialects, problems: Problems
         block.profile.text if block.profile else None,
         _reference(block),
         _selector(block, problems),
+        speed(block.speed, block.span, problems),
+        0.0 if wait is None else wait,
+        100 if waiting is None else int(waiting),
         dead_s,
         dialects.of_servers(block.metrics),
         _gpu(block, dialects, problems),

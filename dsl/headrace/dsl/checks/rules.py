@@ -35,7 +35,8 @@ from headrace.dsl.syntax.tree import Written
 REQUEST = frozenset({"request", "model", "now"})
 CLIENT = frozenset({"request", "now"})  # of a `trust`: no body was read, so no model is known
 REQUEST_AND_POOL = REQUEST | {"pool"}
-ALL = REQUEST_AND_POOL | {"endpoint"}
+OF_ONE = REQUEST_AND_POOL | {"endpoint"}
+ALL = OF_ONE | {"candidates"}
 AFTERWARDS = frozenset({"request", "model", "decision", "response"})
 _SCALARS = (Base.BOOL, Base.INT, Base.DOUBLE, Base.STRING, Base.DURATION)
 
@@ -93,6 +94,16 @@ class Rules:
         value = cast(NumberOf, generate.condition(typed, written.span, name))
         return Number(self._rule(name, written, typed), value)
 
+    def ratio(
+        self, written: Written, name: str, where: str, roots: frozenset[str]
+    ) -> Number | None:
+        """Return *written* as a compiled ratio; None if it is none."""
+        typed = self.check(written, where, roots)
+        if not self._is_ratio(typed, written, where):
+            return None
+        value = cast(NumberOf, generate.condition(typed, written.span, name))
+        return Number(self._rule(name, written, typed), value)
+
     def text(self, written: Written, name: str, where: str, roots: frozenset[str]) -> Text | None:
         """Return *written* as a compiled text; None if it is none."""
         typed = self.check(written, where, roots)
@@ -122,7 +133,7 @@ class Rules:
     def ties(self, written: Written, profile: str) -> Scorer | None:
         """Return what breaks the ties of *profile*: any number or duration, lower is better."""
         name, where = f"{profile}.ties", "`ties by`"
-        typed = self.check(written, where, ALL)
+        typed = self.check(written, where, OF_ONE)
         if not self._is_number(typed, written, where):
             return None
         column = generate.number_column(typed, written.span, name)
@@ -185,7 +196,7 @@ class Rules:
         self.problems.add("S203", written.span, message, described(typed, short=True), help_)
         return False
 
-    def _is_ratio(self, typed: Typed, written: Written) -> bool:
+    def _is_ratio(self, typed: Typed, written: Written, where: str = "a scorer") -> bool:
         kind = typed.type
         if not kind.known:
             return False
@@ -202,7 +213,7 @@ class Rules:
         elif kind.base is Base.BOOL:
             help_ = f"write `{text} ? 100% : 0%`, or make it a `filter`"
         code = "S204" if kind.numeric and kind.unit is not Unit.NONE else "S203"
-        message = "a scorer is a ratio from 0 to 1"
+        message = f"{where} is a ratio from 0 to 1"
         self.problems.add(code, written.span, message, f"this is {article(kind)}", help_)
         return False
 

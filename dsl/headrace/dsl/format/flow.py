@@ -12,8 +12,9 @@ from headrace.dsl.format.words import Word, flat
 Ranges = Sequence[tuple[int, int]]
 _CHAINS = (":", "||", "&&", "+")
 _ASKING = frozenset(("?", ":", "||", "&&"))
-_CLAUSES = frozenset(("WITH", "RETRY", "FAIR", "FOR", "TIES"))
+_CLAUSES = frozenset(("WITH", "RETRY", "FAIR", "SOONEST", "FOR", "TIES"))
 _CLOSES = {"LPAR": "RPAR", "LSQB": "RSQB", "LBRACE": "RBRACE"}
+_SPREAD = frozenset(("LSQB", "LBRACE"))
 _IN = 2
 
 
@@ -45,7 +46,15 @@ def _newline_at(words: Sequence[Word], i: int, splits: frozenset[str]) -> bool:
 def _expression_asks(words: Sequence[Word]) -> bool:
     if any(_newline_at(words, i, _ASKING) for i in range(len(words))):
         return True
-    return any(a.kind in ("LSQB", "LBRACE") and b.newlines for a, b in itertools.pairwise(words))
+    return any(_opens_spread(a, b) for a, b in itertools.pairwise(words))
+
+
+def _opens_spread(bracket: Word, after: Word) -> bool:
+    """Return whether *bracket* opens a list or a map whose first item is on a line of its own.
+
+    A pair with nothing inside is printed as one, so a line end in it cannot stay.
+    """
+    return bracket.kind in _SPREAD and after.newlines > 0 and after.kind != _CLOSES[bracket.kind]
 
 
 def _listed(words: Sequence[Word]) -> Lines:

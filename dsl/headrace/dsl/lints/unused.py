@@ -42,6 +42,8 @@ def _never_used(subject: Subject) -> None:
     trusted = (w.text for b in subject.of(said.TrustBlock) for e in b.entries for w in e.names)
     by_header = "objective" in trusted
     for kind, why in _UNUSED.items():
+        if kind == "pool" and subject.program.picks_alone:
+            continue
         for word in names.unused(kind):
             if (kind == "profile" and word.text == DEFAULT) or (kind == "objective" and by_header):
                 continue

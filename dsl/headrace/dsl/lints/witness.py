@@ -76,9 +76,14 @@ def evaluator(typed: Typed) -> Callable[[Values], object]:
 def facts(values: Values) -> tuple[EndpointValues, RequestValues, PoolValues]:
     """Return the values by vocabulary name as what generated code reads; unsaid ones are plain."""
     roots = SimpleNamespace(
-        e=SimpleNamespace(address="", scraped_at_s=0.0, metrics=values.get("endpoint.metric", {})),
+        e=SimpleNamespace(
+            address="",
+            scraped_at_s=0.0,
+            metrics=values.get("endpoint.metric", {}),
+            outlook=SimpleNamespace(),
+        ),
         request=SimpleNamespace(
-            now=Timestamp(0), prefix={}, asked=SimpleNamespace(), hints=SimpleNamespace()
+            now=Timestamp(0), prefix={}, asked=SimpleNamespace(), hints=SimpleNamespace(), work=None
         ),
         pool=SimpleNamespace(max=SimpleNamespace(), min=SimpleNamespace(), p90=SimpleNamespace()),
     )
@@ -91,6 +96,9 @@ def facts(values: Values) -> tuple[EndpointValues, RequestValues, PoolValues]:
                 roots.request.prefix = {"": _number(value)}
             case "endpoint.metric" | "now":
                 pass
+            case _ if variable.hoisted == "request.work":
+                _, _, last = name.partition(".")
+                setattr(roots.e.outlook, last, _constantly(value))
             case _ if variable.root in ("endpoint", "request", "pool", "model"):
                 *path, last = variable.code.split(".")
                 path = ["request", "asked"] if path[0] == "model" else path
@@ -105,6 +113,10 @@ def facts(values: Values) -> tuple[EndpointValues, RequestValues, PoolValues]:
         cast(RequestValues, roots.request),
         cast(PoolValues, roots.pool),
     )
+
+
+def _constantly(value: Value) -> Callable[..., Value]:
+    return lambda *_: value
 
 
 def _number(value: Value) -> float:

@@ -17,7 +17,7 @@ from headrace.dsl.syntax.declarations import (
     Target,
 )
 from headrace.dsl.syntax.grammar import Tree
-from headrace.dsl.syntax.tree import Word
+from headrace.dsl.syntax.tree import Number, Word
 
 
 def import_(node: Tree, parts: Parts) -> ImportBlock:
@@ -50,6 +50,9 @@ def pool(node: Tree, parts: Parts) -> PoolBlock:
         dead=parts.number(stale[1]) if len(stale) > 1 else None,
         adapters=parts.first_number(settings.get("adapters")),
         profile=parts.first_name(settings.get("use_profile")),
+        speed=parts.said(trees(settings.get("speed"))),
+        wait=parts.first_number(settings.get("room")),
+        wait_length=_length(settings.get("room"), parts),
     )
 
 
@@ -67,6 +70,11 @@ def _member(node: Tree, parts: Parts) -> EndpointSaid:
 
 def _labels(node: Tree | None, parts: Parts) -> tuple[tuple[Word, Word], ...]:
     return tuple((parts.word(n.children[0]), parts.text(n.children[1])) for n in trees(node))
+
+
+def _length(room: Tree | None, parts: Parts) -> Number | None:
+    """Return how many may wait for endpoints, if that is said."""
+    return parts.maybe_number(room.children[1]) if room else None
 
 
 def model(node: Tree, parts: Parts) -> ModelBlock:

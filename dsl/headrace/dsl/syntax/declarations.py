@@ -11,6 +11,8 @@ from headrace.dsl.source import Span
 from headrace.dsl.syntax.places_said import EndpointSaid as EndpointSaid
 from headrace.dsl.syntax.places_said import LatencySaid as LatencySaid
 from headrace.dsl.syntax.places_said import Target as Target
+from headrace.dsl.syntax.pressure import QueueRule as QueueRule
+from headrace.dsl.syntax.pressure import ShedRule as ShedRule
 from headrace.dsl.syntax.tree import Number, Word, Written
 
 Spans = Mapping[str, Span]
@@ -51,6 +53,9 @@ class PoolBlock:
     dead: Number | None = None
     adapters: Number | None = None
     profile: Word | None = None
+    speed: "tuple[Said, ...]" = ()
+    wait: Number | None = None
+    wait_length: Number | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,29 +180,6 @@ class ProfileBlock:
     pick: Picked | None = None
     otherwise: Word | None = None
     plugins: tuple[PluginSaid, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class ShedRule:
-    """`shed [any] when EXPR [with STATUS "message"] [retry after DURATION]`."""
-
-    when: Written
-    span: Span = field(repr=False)
-    any: bool = False
-    status: Number | None = None
-    message: Word | None = None
-    retry_after: Number | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class QueueRule:
-    """`queue by EXPR [fair by EXPR, EXPR] for up to DURATION [, at most N]`."""
-
-    by: Written
-    wait: Number
-    span: Span = field(repr=False)
-    fair: tuple[Written, ...] = ()
-    length: Number | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,14 +1,26 @@
 """The body router: from the model that a body names to a pool, a priority and a profile."""
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+
+from msgspec.structs import replace
 
 from headrace.dsl.program import Class, Model, RuleFault
 from headrace.extensions.body_router.listing import Listing
 from headrace.extensions.body_router.table import Entry, Table, Target, bucket_of
 from headrace.extensions.body_router.values import Facts, facts
-from headrace.extensions.call import PATHS, Call, CallFault, api_of, parse_call, shown, with_model
-from headrace.extensions.control import named_objective
+from headrace.extensions.call import (
+    PATHS,
+    Call,
+    CallFault,
+    api_of,
+    is_name,
+    parse_call,
+    shown,
+    with_model,
+)
+from headrace.extensions.control import named_objective, named_rewrite
 from headrace.extensions.reasons import Reason
 from headrace.extensions.records import Routing, RuleError, ShareOf
 from headrace.extensions.stage import (
@@ -25,6 +37,7 @@ from headrace.extensions.stage import (
 
 NEEDS = Needs(request_body=True)
 UNKNOWN_OBJECTIVE = (RuleError("objective", "unknown"),)
+BODILESS = frozenset(("GET", "HEAD", "OPTIONS", ""))  # RFC 9110 section 9.2.1: safe to pass on
 BODY_CURE = "set `request_body_mode` of the ext_proc filter to FULL_DUPLEX_STREAMED"
 
 
@@ -44,7 +57,8 @@ class Router(Filter):
         self._table = table
         self._classes = classes
         self._listing = listing
-        entries = (*table.exact.values(), *table.patterns)
+        unnamed = () if table.unnamed is None else (table.unnamed,)
+        entries = (*table.exact.values(), *table.patterns, *unnamed)
         self._shares = {
             entry.model.name: tuple(ShareOf(t.pool, t.share) for t in entry.targets)
             for entry in entries
@@ -53,28 +67,60 @@ class Router(Filter):
     def on_request(self, request: Request, now_s: float) -> Action:
         """Decide where *request* goes, or answer for it."""
         path = request.path
-        if api_of(path) is None:
-            return self._listing.answer(request.method, path) or _unknown_path(path)
-        if request.method != "POST":
+        if path and api_of(path) is None:
+            return self._listing.answer(request.method, path) or self._elsewhere(request, now_s)
+        if request.method not in ("POST", ""):
             return _wrong_method(request.method, "POST")
+        if not path and _is_bodiless(request):
+            return self._elsewhere(request, now_s)
+        rewrite = named_rewrite(request.headers)
+        if rewrite and not is_name(rewrite):
+            message = "the header that rewrites the model names none; send printable characters"
+            return Reject(Reason.INVALID_MODEL, message, param="model")
         call = _call_of(request)
         if isinstance(call, Reject):
-            return call
-        entry = self._table.find(call.model)
-        if entry is None:
-            message = f"unknown model `{call.model}`; {self._table.known()}"
-            return Reject(Reason.UNKNOWN_MODEL, message, param="model", code="model_not_found")
-        return self._route(request, call, entry, now_s)
+            if call.reason is not Reason.MISSING_MODEL or not rewrite:
+                return call
+            call = _named(request, rewrite)
+            if isinstance(call, Reject):
+                return call
+            return self._find(request, call.model, now_s, rewrite, "")
+        return self._find(request, call.model, now_s, rewrite, call.model)
 
-    def _route(self, request: Request, call: Call, entry: Entry, now_s: float) -> Continue:
+    def _elsewhere(self, request: Request, now_s: float) -> Action:
+        """Route what asks for no model: to the servers of model `*`, or of the only pool."""
+        entry = self._table.unnamed
+        if entry is None or request.method not in BODILESS or not _is_bodiless(request):
+            return _unknown_path(request.path)
+        return self._route(request, "", entry, now_s)
+
+    def _find(self, request: Request, asked: str, now_s: float, rewrite: str, said: str) -> Action:
+        """Route a call for *asked*; *said* is what its body has as the model."""
+        entry = self._table.find(asked) or (self._table.find(rewrite) if rewrite else None)
+        if entry is None:
+            message = f"unknown model `{asked}`; {self._table.known()}"
+            return Reject(Reason.UNKNOWN_MODEL, message, param="model", code="model_not_found")
+        going = self._route(request, asked, entry, now_s, rewrite)
+        assert going.route is not None, "it was just routed"
+        if going.route.target == said:
+            return going
+        assert request.body is not None, "a call was read from a body"
+        return replace(going, body=with_model(request.body, going.route.target))
+
+    def _route(
+        self, request: Request, asked: str, entry: Entry, now_s: float, rewrite: str = ""
+    ) -> Continue:
         model = entry.model
         bucket = bucket_of(request.id, model.name)
         target = entry.target(bucket)
         priority, objective, unknown = self._objective(request, model)
-        matched, errors = self._classify(request, call, entry, priority, now_s)
-        route = _route_of(call, entry, target, bucket, matched, priority)
+        matched, errors = self._classify(request, asked, entry, priority, now_s)
+        route = _route_of(asked, entry, target, bucket, matched, priority)
+        if rewrite and not target.rewrite:  # what the policy says to ask for goes first
+            adapter = rewrite if route.adapter else ""
+            route = dataclasses.replace(route, target=rewrite, adapter=adapter)
         routing = Routing(
-            asked=call.model,
+            asked=asked,
             model=model.name,
             pool=target.pool,
             target=route.target,
@@ -86,16 +132,13 @@ class Router(Filter):
             shares=self._shares[model.name],
             objective=objective,
         )
-        headers = {"x-gateway-model-name": call.model, "x-headrace-pool": target.pool}
+        headers = {"x-headrace-pool": target.pool}
+        if asked:
+            headers["x-gateway-model-name"] = asked
         if route.adapter:
             headers["x-gateway-base-model-name"] = target.pool
-        body = None
-        if route.target != call.model:
-            assert request.body is not None, "a call was read from a body"
-            body = with_model(request.body, route.target)
         return Continue(
             set_headers=headers,
-            body=body,
             clear_route_cache=True,
             route=route,
             records=(routing, *unknown, *errors),
@@ -113,15 +156,15 @@ class Router(Filter):
         return model.priority, model.objective or "", UNKNOWN_OBJECTIVE if asked else ()
 
     def _classify(
-        self, request: Request, call: Call, entry: Entry, priority: int, now_s: float
+        self, request: Request, asked: str, entry: Entry, priority: int, now_s: float
     ) -> tuple[list[Class], list[RuleError]]:
         """Return the classes that match, and the rules that failed."""
         if not self._classes:
             return [], []
         values = facts(request)
-        values.model = call.model
+        values.model = asked
         values.priority = priority
-        values.adapter = _adapter(entry.model, call)
+        values.adapter = _adapter(entry.model, asked)
         values.asked = entry.asked
         return _classify(self._classes, values, now_s)
 
@@ -176,7 +219,7 @@ def _classify(
 
 
 def _route_of(
-    call: Call,
+    asked: str,
     entry: Entry,
     target: Target,
     bucket: float,
@@ -190,8 +233,8 @@ def _route_of(
     return Route(
         model=model.name,
         pool=target.pool,
-        target=target.rewrite or call.model,
-        adapter=_adapter(model, call),
+        target=target.rewrite or asked,
+        adapter=_adapter(model, asked),
         priority=next(priorities, priority),
         profile=next(profiles, target.profile),
         kind=matched[0].name if matched else "",
@@ -200,9 +243,24 @@ def _route_of(
     )
 
 
-def _adapter(model: Model, call: Call) -> str:
-    """Return the adapter that *call* means; an alias means the model it stands for."""
-    return (model.alias_of or call.model) if model.adapter else ""
+def _adapter(model: Model, asked: str) -> str:
+    """Return the adapter that *asked* means; an alias means the model it stands for."""
+    return (model.alias_of or asked) if model.adapter else ""
+
+
+def _is_bodiless(request: Request) -> bool:
+    """Return whether *request* ended with its head. A body that was not shown is None."""
+    return request.body == b"" and request.call is None
+
+
+def _named(request: Request, model: str) -> Call | Reject:
+    """Return the call in *request*, whose body names no model, as one for *model*."""
+    assert request.body is not None, "a fault was found in it"
+    body = with_model(request.body, model)
+    call = parse_call(request.path, request.headers.get("content-type"), body)
+    if isinstance(call, CallFault):
+        return Reject(call.reason, call.message, param=call.param)
+    return call
 
 
 def _unknown_path(path: str) -> Reject:

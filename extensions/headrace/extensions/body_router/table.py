@@ -60,10 +60,14 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """All models: *exact* by name, *patterns* longest first."""
+    """All models: *exact* by name, *patterns* longest first.
+
+    unnamed  where requests go that ask for no model: as model `*` says, else to the only pool
+    """
 
     exact: Mapping[str, Entry]
     patterns: tuple[Entry, ...]
+    unnamed: Entry | None = None
 
     def find(self, name: str) -> Entry | None:
         """Return the entry of *name*: its own before the longest pattern that fits."""
@@ -91,7 +95,8 @@ def table(program: Program) -> Table:
     patterns = [entry for entry in entries if entry.model.pattern]
     patterns.sort(key=lambda entry: (-len(entry.model.name), entry.model.name))
     exact = {entry.model.name: entry for entry in entries if not entry.model.pattern}
-    return Table(exact, tuple(patterns))
+    every = next((entry for entry in patterns if entry.model.name == "*"), None)
+    return Table(exact, tuple(patterns), every or _only_pool(program))
 
 
 def bucket_of(sticky_key: str, model: str) -> float:
@@ -113,6 +118,14 @@ def _entry(model: Model, program: Program) -> Entry:
     targets = tuple(_target(model, share, program) for share in shares)
     bounds = tuple(accumulate(target.share for target in targets))
     return Entry(model, targets, bounds, tuple(model.name.split("*")), model_facts(model))
+
+
+def _only_pool(program: Program) -> Entry | None:
+    """Return the entry of no model at all, if there is just one pool to mean."""
+    if len(program.pools) != 1:
+        return None
+    (pool,) = program.pools.values()
+    return _entry(Model("", pool.span, routes=(Share(pool.name, 1.0),)), program)
 
 
 def model_facts(model: Model) -> ModelFacts:

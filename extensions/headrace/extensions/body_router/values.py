@@ -8,6 +8,7 @@ from headrace.extensions.call import Call
 from headrace.extensions.headers import EMPTY, Headers
 from headrace.extensions.hints import Hints, hints_of
 from headrace.extensions.values import NO_MODEL, ModelFacts, Request
+from headrace.extensions.work import Work
 
 NO_PREFIX: Mapping[str, float] = {}
 NANOS = 1_000_000_000
@@ -71,6 +72,18 @@ class Facts:
     def hints(self) -> Hints:
         """What the headers ask for."""
         return hints_of(self.sent)
+
+    @property
+    def work(self) -> Work:
+        """What it would ask of an endpoint."""
+        return Work(
+            self.prompt_tokens,
+            self.max_tokens,
+            self.stream,
+            self.hints.slo_tpot_s,
+            self.adapter,
+            self.prefix,
+        )
 
     @property
     def now(self) -> Timestamp:

@@ -1,20 +1,43 @@
 """The endpoint picker: which replica serves a request, and the record why."""
 
+from dataclasses import replace
+
 from headrace.dsl.program import Program
-from headrace.extensions.picker.stage import Picker
-from headrace.extensions.picker.staging import PREFIX, rules_of
+from headrace.extensions.picker.gate import Gate
+from headrace.extensions.picker.placement import Watch
+from headrace.extensions.picker.stage import NEEDS, Picker
+from headrace.extensions.picker.staging import OUTLOOK, PREFIX, WATCHED, rules_of
 from headrace.extensions.registry import Site
+from headrace.extensions.stage import ResponseNeed
+
+TPOTS = frozenset({"tpot", "itl"})  # latencies of a token after the first
 
 
 def build(program: Program, site: Site) -> Picker:
     """Return the picker stage for *program*, on the site's store."""
+    rules = [rule for profile in program.profiles.values() for rule in rules_of(profile)]
+    reads = frozenset[str]().union(*(rule.reads for rule in rules))
+    watch = _watch(reads)
     return Picker(
         program,
         site.store,
         site.seed,
-        reads_prefix=any(
-            rule.reads & PREFIX
-            for profile in program.profiles.values()
-            for rule in rules_of(profile)
-        ),
+        needs=NEEDS if watch is Watch.NOTHING else replace(NEEDS, response=ResponseNeed.OBSERVE),
+        reads_prefix=bool(reads & (PREFIX | OUTLOOK)),
+        watch=watch,
+        tpot_s={
+            name: model.latency.below_s
+            for name, model in program.models.items()
+            if model.latency is not None and model.latency.metric in TPOTS
+        },
+        conformance=site.conformance,
+        emit_scores=site.emit_scores,
+        gate=Gate.of(program),
     )
+
+
+def _watch(reads: frozenset[str]) -> Watch:
+    """Return how much of answers rules that read *reads* make it necessary to follow."""
+    if "endpoint.slo_slack" in reads:
+        return Watch.PIECES
+    return Watch.ENDS if reads & WATCHED else Watch.NOTHING

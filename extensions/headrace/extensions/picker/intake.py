@@ -21,6 +21,7 @@ def scraped(old: Endpoint, facts: ServerFacts, pool: Pool, now_s: float) -> Endp
         old,
         ready=True,
         scraped_at_s=now_s,
+        answered_s=max(old.answered_s, now_s),
         waiting_scraped=old.waiting_scraped if facts.waiting is None else facts.waiting,
         running=old.running if facts.running is None else facts.running,
         kv_cache=old.kv_reported if facts.kv_cache is None else facts.kv_cache,
@@ -38,6 +39,13 @@ def scraped(old: Endpoint, facts: ServerFacts, pool: Pool, now_s: float) -> Endp
         lacking=_lacking(old, facts),
         progress=old.progress if facts.progress is None else facts.progress,
     )
+
+
+def capacity(endpoint: Endpoint) -> int | None:
+    """Return how many tokens the KV cache of *endpoint* holds, if it says so."""
+    if endpoint.num_blocks is None or endpoint.block_size is None:
+        return None
+    return endpoint.num_blocks * endpoint.block_size
 
 
 def described(endpoint: Endpoint, member: Member) -> Endpoint:

@@ -1,46 +1,108 @@
 """Where one exchange is, as the store counts it: reserved at the pick, released at the end."""
 
+from enum import IntEnum
+
+from headrace.extensions.picker.ending import Ending
+from headrace.extensions.picker.prefix import PrefixIndex, Ticket
 from headrace.extensions.picker.snapshot import Reservation
 from headrace.extensions.picker.store import Store
 from headrace.extensions.picker.values import PickValues
+from headrace.extensions.work import NO_LOAD, Load, Work
+
+
+class Watch(IntEnum):
+    """How much of an answer the rules of a policy make it necessary to follow."""
+
+    NOTHING = 0
+    ENDS = 1  # how answers end, and the first token
+    PIECES = 2  # every piece
 
 
 class Placement:
     """The place of one exchange. Written by the hooks of that exchange only.
 
     learns  note what its endpoint will have cached
+    watch   what of its answer is followed
     """
 
-    __slots__ = ("_had_blocks", "_learns", "_store", "_values", "reservation")
+    __slots__ = ("_begun", "_learns", "_store", "_ticket", "_values", "reservation", "watch")
 
-    def __init__(self, store: Store, learns: bool) -> None:
+    def __init__(self, store: Store, learns: bool, watch: Watch = Watch.NOTHING) -> None:
         self._store = store
         self._learns = learns
         self._values: PickValues | None = None
-        self._had_blocks = 0  # of this prompt, at the endpoint picked, before the pick
+        self._ticket: Ticket | None = None  # what was believed of the endpoint before the pick
+        self._begun = False
+        self.watch = watch
         self.reservation: Reservation | None = None
 
     def take(self, pool: str, address: str, values: PickValues | None, now_s: float) -> None:
         """Count the request at *address*; *values* are None if its prompt is not to be read."""
         self.release(now_s)
-        self._values = values
-        self.reservation = self._store.reserve(pool, address, now_s)
-        if values and (self._learns or values.prefix_was_read):
-            self._had_blocks = round(values.prefix.get(address, 0.0) * len(values.hashes))
-            self._store.prefixes[pool].insert(address, values.hashes)
+        self._values, self._ticket = values, None
+        learns = values is not None and (self._learns or values.prefix_was_read)
+        load = self._load(values, address, learns) if values else NO_LOAD
+        self.reservation = self._store.reserve(pool, address, now_s, load)
+        if values and learns:
+            index = self._store.prefixes[pool]
+            self._ticket = index.insert(address, values.hashes, values.prompt)
 
     def move(self, served: str, now_s: float) -> None:
         """Count the request at *served*; the endpoint picked was not sent its prompt."""
         reservation, values = self.reservation, self._values
         assert reservation is not None, "what was not placed cannot be moved"
         self.reservation = self._store.move(reservation, served, now_s)
-        if values and values.prefix_was_read:
+        if values and self._ticket:
             index = self._store.prefixes[reservation.pool]
-            index.withdraw(reservation.address, values.hashes[self._had_blocks :])
-            index.insert(served, values.hashes)
+            self._take_back(index, reservation.address, values)
+            self._ticket = index.insert(served, values.hashes, values.prompt)
+
+    def end(self, ending: Ending, now_s: float) -> None:
+        """Learn from how the answer ended, and stop counting the request.
+
+        A prompt that was answered with an error is cached nowhere.
+        """
+        reservation, values, ticket = self.reservation, self._values, self._ticket
+        if reservation is not None and self.watch:
+            tokens = ending.observed.answer_tokens or 0
+            self._store.answered(reservation, now_s, failed=ending.failed, output_tokens=tokens)
+        self.release(now_s)
+        if reservation is None or values is None or ticket is None:
+            return
+        index = self._store.prefixes.get(reservation.pool)
+        if index is None:
+            return
+        if 200 <= ending.status < 300:
+            index.settle(ticket, values.prompt, ending.observed)
+        elif ending.status >= 400:
+            self._take_back(index, reservation.address, values)
+
+    def _take_back(self, index: PrefixIndex, address: str, values: PickValues) -> None:
+        """Forget what the endpoint at *address* was to get by this request alone."""
+        if self._ticket is not None:
+            fresh = (*values.hashes[self._ticket.plain :], values.prompt.end)
+            index.withdraw(address, fresh, self._ticket.stamp)
+
+    def piece(self, now_s: float) -> None:
+        """Note a piece of the answer: the first tells how long the prompt took."""
+        if self.reservation is None:
+            return
+        if not self._begun:
+            self._begun = True
+            self._store.first_token(self.reservation, now_s)
+        elif self.watch is Watch.PIECES:
+            self._store.piece(self.reservation)
 
     def release(self, now_s: float) -> None:
         """Stop counting the request, if it is counted."""
         if self.reservation is not None:
             self._store.release(self.reservation, now_s)
             self.reservation = None
+
+    def _load(self, values: PickValues, address: str, matched: bool) -> Load:
+        """Return what the request asks of *address*; what is cached there if it is *matched*."""
+        if self.watch:
+            return self._store.load(values.route.pool, address, values.work)
+        work = Work(values.prompt_tokens, prefix=values.prefix) if matched else None
+        uncached = values.prompt_tokens if work is None else work.uncached_at(address)
+        return Load(values.prompt_tokens, uncached)

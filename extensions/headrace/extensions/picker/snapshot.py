@@ -13,12 +13,17 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from headrace.extensions.picker.cost.ledger import Ledger
+from headrace.extensions.picker.cost.load import NOTHING_CARRIED, Carried
+from headrace.extensions.picker.cost.outlook import NO_OUTLOOK, Outlook
 from headrace.extensions.picker.roster import Roster
 
 NEVER_S = float("-inf")
 NO_LABELS: Mapping[str, str] = MappingProxyType({})
 NO_METRICS: Mapping[str, float] = MappingProxyType({})
 KV_UNITS = 2.0**60
+# When an endpoint counts as saturated. Source: Gateway API Inference Extension, its defaults.
+QUEUE_FULL, KV_FULL = 5.0, 0.8
 
 
 class ServerFacts(Struct, frozen=True):
@@ -60,9 +65,14 @@ class Endpoint(Struct, frozen=True):
                      figures are stale; see `freshness`
     lacking          values that the last page lacked, and when they were last read
     models           what the server says it serves, adapters too; empty if it did not say
+    listed           those of them that are adapters
+    answered_s       when the server last answered, us or a request
     adapter_slots    free places for further adapters
     failures         scrapes failed in a row
     error            why the last scrape failed; empty if it did not
+    carried          what of ours is open there, for the cost model
+    outlook          the cost model itself
+    left             requests of ours that this scrape had counted and that are over since
     """
 
     name: str
@@ -86,11 +96,19 @@ class Endpoint(Struct, frozen=True):
     failures: int = 0
     error: str = ""
     metrics: Mapping[str, float] = NO_METRICS
+    tokens_in_flight: int = 0
+    uncached_tokens_in_flight: int = 0
+    decoding: int = 0
+    carried: Carried = NOTHING_CARRIED
+    outlook: Outlook = NO_OUTLOOK
+    left: int = 0
     queue_drift: int = 0
     kv_drift: float = 0.0
     lacking: Mapping[str, float] = NO_METRICS
     models: tuple[str, ...] = ()
+    listed: tuple[str, ...] = ()
     progress: float | None = None
+    answered_s: float = NEVER_S
 
     @property
     def kv_reported(self) -> float:
@@ -101,9 +119,18 @@ class Endpoint(Struct, frozen=True):
         """Return how old the metrics are; infinite if there are none."""
         return now_s - self.scraped_at_s
 
-    def counted(self, queue: int, in_flight: int) -> "Endpoint":
-        """Return this endpoint with other counts."""
-        return replace(self, queue=queue, in_flight=in_flight)
+    def counted(self, ledger: Ledger, now_s: float) -> "Endpoint":
+        """Return this endpoint with the counts of *ledger*, as they are at *now_s*."""
+        return replace(
+            self,
+            queue=self.waiting_scraped + self.queue_drift + len(ledger.unseen),
+            in_flight=len(ledger.open),
+            tokens_in_flight=ledger.tokens,
+            uncached_tokens_in_flight=ledger.prefill_tokens,
+            decoding=ledger.decoding,
+            carried=ledger.carried(now_s),
+            left=ledger.left,
+        )
 
 
 class Sums(Struct, frozen=True):
@@ -111,13 +138,15 @@ class Sums(Struct, frozen=True):
 
     Our own picks that no scrape has seen spread a burst over the endpoints (`Endpoint.queue`);
     here they would call a pool overloaded that only answers quickly. All are ints, *kv_cache*
-    in units of 2**-60, so that taking one endpoint out and another in leaves no rounding error.
+    and *saturation* in units of 2**-60, so that taking one endpoint out and another in leaves
+    no rounding error.
     """
 
     ready: int = 0
     queue: int = 0
     running: int = 0
     kv_cache: int = 0
+    saturation: int = 0
 
     def changed(self, old: Endpoint, new: Endpoint) -> "Sums":
         """Return the sums after *old* became *new*."""
@@ -131,6 +160,7 @@ class Sums(Struct, frozen=True):
             self.queue + by * e.waiting_scraped,
             self.running + by * e.running,
             self.kv_cache + by * round(e.kv_reported * KV_UNITS),
+            self.saturation + by * _saturation(e),
         )
 
 
@@ -142,7 +172,12 @@ def sums(endpoints: Iterable[Endpoint]) -> Sums:
         sum([e.waiting_scraped for e in ready]),
         sum([e.running for e in ready]),
         sum([round(e.kv_reported * KV_UNITS) for e in ready]),
+        sum(map(_saturation, ready)),
     )
+
+
+def _saturation(e: Endpoint) -> int:
+    return round(max(e.waiting_scraped / QUEUE_FULL, e.kv_reported / KV_FULL) * KV_UNITS)
 
 
 NOTHING = Sums()
@@ -202,6 +237,18 @@ class PoolState(Struct, frozen=True, eq=False):
     @property
     def running(self) -> float:
         return self.sums.running / (self.sums.ready or 1)
+
+    @property
+    def in_flight(self) -> float:
+        return sum([e.in_flight for e in self.endpoints if e.ready]) / (self.sums.ready or 1)
+
+    @property
+    def saturation(self) -> float:
+        """The mean over all endpoints; 1 for one that is not ready, and of none."""
+        size = len(self.endpoints)
+        if not size:
+            return 1.0
+        return (self.sums.saturation / KV_UNITS + size - self.sums.ready) / size
 
     @property
     def kv_cache(self) -> float:

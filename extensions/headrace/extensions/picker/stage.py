@@ -1,32 +1,40 @@
-"""The picker stage: sheds, picks, reserves, and releases when the exchange is over."""
+"""The picker stage: sheds or lets wait, picks, reserves, releases when the exchange is over."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from headrace.dsl.program import Profile, Program
+from headrace.dsl.program import Pick, Profile, Program
 from headrace.extensions.call import Call
+from headrace.extensions.control import TEST_SELECTION, named_objective
 from headrace.extensions.picker.decide import Question, decide, least
-from headrace.extensions.picker.decision import Decision, How
-from headrace.extensions.picker.placement import Placement
+from headrace.extensions.picker.decision import Decision, Fault, How, Record
+from headrace.extensions.picker.ending import Ending
+from headrace.extensions.picker.gate import Gate
+from headrace.extensions.picker.placement import Placement, Watch
 from headrace.extensions.picker.plans import Plans
 from headrace.extensions.picker.prefix import PrefixIndex
-from headrace.extensions.picker.pressure import pressed
+from headrace.extensions.picker.pressure import Arrival, pressed
 from headrace.extensions.picker.snapshot import PoolState
 from headrace.extensions.picker.store import Store
 from headrace.extensions.picker.subset import NAMESPACE as SUBSET_NAMESPACE
-from headrace.extensions.picker.subset import subset_of
+from headrace.extensions.picker.subset import Subset, named, subset_of
 from headrace.extensions.picker.values import PickValues
+from headrace.extensions.picker.visit import Visit
 from headrace.extensions.reasons import Reason
 from headrace.extensions.stage import (
     CONTINUE,
     Action,
+    Asking,
     Continue,
     ExchangeInfo,
     Filter,
+    Json,
     Needs,
     OnFailure,
     Outcome,
     Reject,
     Request,
+    ResponseEvent,
     ResponseHead,
     ResponseNeed,
     Route,
@@ -35,6 +43,10 @@ from headrace.extensions.stage import (
 LB = "envoy.lb"
 DESTINATION = "x-gateway-destination-endpoint"
 SERVED = "x-gateway-destination-endpoint-served"
+SCORES = "x-gateway-destination-endpoint-scores"
+SERVED_ECHO = "x-conformance-test-served-endpoint"
+# Long enough for a server to come up or a scrape to find it, short enough not to be felt.
+NOWHERE_RETRY_S = 2.0
 NEEDS = Needs(
     request_body=True,
     response=ResponseNeed.NONE,
@@ -55,7 +67,13 @@ class Served:
 
 @dataclass(frozen=True, slots=True)
 class Picker:
-    """Choose the endpoint of every request. Without a working policy, the least busy one."""
+    """Choose the endpoint of every request. Without a working policy, the least busy one.
+
+    watch   what the rules make it necessary to see of answers
+    tpot_s  model -> the time per token after the first that it promises
+    conformance  obey and tell what the gateway's conformance tests send and look for
+    emit_scores  tell the proxy the scores of all candidates
+    """
 
     program: Program = field(repr=False)
     store: Store = field(repr=False)
@@ -65,23 +83,30 @@ class Picker:
     deadline_s: float = 1.0
     on_failure: OnFailure = OnFailure.FALLBACK
     reads_prefix: bool = True
+    watch: Watch = Watch.NOTHING
+    tpot_s: Mapping[str, float] = field(default_factory=dict[str, float], repr=False)
     plans: Plans = field(default_factory=Plans, repr=False)
+    conformance: bool = False
+    emit_scores: bool = False
+    gate: Gate | None = field(default=None, repr=False)
 
     def open(self, info: ExchangeInfo) -> Filter | None:
-        return PickFilter(self)
+        return PickFilter(self) if self.watch is Watch.NOTHING else WatchingFilter(self)
 
 
 class PickFilter(Filter):
     """The pick of one exchange, and its reservation until the end."""
 
-    __slots__ = ("_picker", "_place")
+    __slots__ = ("_picker", "_place", "_request", "_visit")
 
     def __init__(self, picker: Picker) -> None:
         self._picker = picker
-        self._place = Placement(picker.store, picker.reads_prefix)
+        self._place = Placement(picker.store, picker.reads_prefix, picker.watch)
+        self._request: Request | None = None
+        self._visit: Visit | None = None
 
-    def on_request(self, request: Request, now_s: float) -> Action:
-        """Shed, or pick and reserve."""
+    def on_request(self, request: Request, now_s: float) -> Action | Asking:
+        """Shed, or pick and reserve; first wait, if the policy has queues and it comes to that."""
         route = request.route or self._only_pool(request)
         if route is None:
             return Reject(
@@ -89,14 +114,23 @@ class PickFilter(Filter):
                 "no pool was chosen for this request; the operator must put `body_router` before "
                 "`picker` in the chain",
             )
-        store = self._picker.store
-        snapshot = store.snapshot
-        pool = snapshot.pools.get(route.pool) or PoolState(route.pool)
+        picker, store = self._picker, self._picker.store
         index = store.prefixes.get(route.pool) or PrefixIndex(EMPTY_INDEX_BYTES)
         values = PickValues(request, route, index)
-        shed, faults = pressed(self._picker.program.overloads, values, pool, now_s)
-        if shed is not None:
-            return shed
+        values.tpot_s = picker.tpot_s.get(route.model)
+        self._request = request
+        if picker.gate is not None:
+            self._visit = Visit(picker.gate, store, picker.seed, values, self._pick)
+            return self._visit.admit(now_s)
+        pool = store.snapshot.pools.get(route.pool) or PoolState(route.pool)
+        found = pressed(picker.program.overloads, Arrival(values, pool, now_s, picker.seed))
+        return found.reject or self._pick(values, now_s, found.faults)
+
+    def _pick(self, values: PickValues, now_s: float, faults: tuple[Fault, ...]) -> Action:
+        """Decide by what is known now, and reserve."""
+        request, route, snapshot = self._request, values.route, self._picker.store.snapshot
+        assert request is not None, "there is no pick without a request"
+        pool = snapshot.pools.get(route.pool) or PoolState(route.pool)
         decision = decide(
             Question(
                 pool,
@@ -105,7 +139,7 @@ class PickFilter(Filter):
                 self._picker.program.profiles,
                 now_s,
                 self._picker.seed,
-                subset_of(request.metadata),
+                self._subset(request),
                 snapshot.epoch,
                 faults,
             ),
@@ -115,23 +149,35 @@ class PickFilter(Filter):
 
     def on_response_headers(self, head: ResponseHead, now_s: float) -> Action:
         """Follow the request to where the proxy says it was served."""
-        reservation = self._place.reservation
-        if head.local or reservation is None or not head.metadata:
+        if head.local or not head.metadata:
             return CONTINUE
         served = head.metadata.get(LB, {}).get(SERVED)
-        if not isinstance(served, str) or served == reservation.address:
+        if not isinstance(served, str):
             return CONTINUE
+        moved = self._follow(served, now_s)
+        if self._picker.conformance:
+            return Continue(set_headers={SERVED_ECHO: served}, records=moved)
+        return Continue(records=moved) if moved else CONTINUE
+
+    def _follow(self, served: str, now_s: float) -> tuple[Served, ...]:
+        """Move the reservation to *served*, if it is another endpoint of the pool."""
+        reservation = self._place.reservation
+        if reservation is None or served == reservation.address:
+            return ()
         pool = self._picker.store.snapshot.pools.get(reservation.pool)
         if pool is None or pool.get(served) is None:
-            return CONTINUE
+            return ()
         self._place.move(served, now_s)
-        return Continue(records=(Served(reservation.pool, reservation.address, served),))
+        return (Served(reservation.pool, reservation.address, served),)
 
     def on_end(self, outcome: Outcome, now_s: float) -> None:
-        self._place.release(now_s)
+        self._place.end(Ending.of(outcome), now_s)
 
     def fallback(self, request: Request, now_s: float) -> Action:
         """Pick without the policy, which has just failed: least in flight among the ready."""
+        unserved = self._visit.cut_short(now_s) if self._visit is not None else None
+        if unserved is not None:
+            return unserved
         route = request.route or self._only_pool(request)
         store = self._picker.store
         pool = store.snapshot.pools.get(route.pool) if route else None
@@ -146,7 +192,7 @@ class PickFilter(Filter):
             {},
             now_s,
             self._picker.seed,
-            subset_of(request.metadata),
+            self._subset(request),
             store.snapshot.epoch,
         )
         return self._take(least(question, How.FALLBACK), None, now_s)
@@ -158,7 +204,16 @@ class PickFilter(Filter):
             return None
         (pool,) = pools.values()
         model = request.call.model if isinstance(request.call, Call) else ""
-        return Route(model, pool.name, model, profile=pool.profile or "default")
+        objective = self._picker.program.objectives.get(named_objective(request.headers))
+        priority = objective.priority if objective else 0
+        profile = pool.profile or "default"
+        return Route(model, pool.name, model, priority=priority, profile=profile)
+
+    def _subset(self, request: Request) -> Subset | None:
+        """Return the proxy's hint, or what a conformance test puts in its place."""
+        if self._picker.conformance and TEST_SELECTION in request.headers:
+            return named(request.headers.get(TEST_SELECTION))
+        return subset_of(request.metadata)
 
     def _profile(self, name: str) -> Profile:
         profile = self._picker.program.profiles.get(name)
@@ -168,14 +223,49 @@ class PickFilter(Filter):
     def _take(self, decision: Decision, values: PickValues | None, now_s: float) -> Action:
         """Reserve the chosen endpoint and tell the proxy, in header and metadata alike."""
         if decision.chosen is None:
-            return Reject(Reason.NO_ENDPOINTS, _nowhere(decision), records=(decision,))
+            return Reject(
+                Reason.NO_ENDPOINTS,
+                _nowhere(decision),
+                retry_after_s=NOWHERE_RETRY_S,
+                records=(decision,),
+            )
         self._place.take(decision.pool, decision.chosen, values, now_s)
         where = ",".join(decision.destinations)
+        told: dict[str, Json] = {DESTINATION: where}
+        if self._picker.emit_scores:
+            told[SCORES] = _scores(decision)
         return Continue(
             set_headers={DESTINATION: where},
-            metadata={LB: {DESTINATION: where}},
+            clear_route_cache=True,
+            metadata={LB: told},
             records=(decision,),
         )
+
+
+class WatchingFilter(PickFilter):
+    """The pick of one exchange whose answer is followed, for the cost model to learn from.
+
+    The head of a response is no sign of its first token: servers send it when a stream is
+    opened, before the prompt is computed. The first piece of the body is.
+    """
+
+    __slots__ = ()
+
+    def on_response_event(self, event: ResponseEvent, now_s: float) -> Action:
+        """Note the first token, and of a stream each further one."""
+        if event.event_stream:
+            self._place.piece(now_s)
+        return CONTINUE
+
+
+def _scores(decision: Decision) -> dict[str, float]:
+    """Return the total of every candidate: more is better, so a cost c, in seconds, is 1/(1+c)."""
+    known = decision.evidence  # left as it is: who tells the decision later wants what was seen
+    record = known if isinstance(known, Record) else known.record()
+    totals = zip(record.scored, record.totals, strict=True)
+    if decision.pick is not Pick.LEAST:
+        return {e.address: total for e, total in totals}
+    return {e.address: 1.0 / (1.0 + max(0.0, total)) for e, total in totals}
 
 
 def _nowhere(decision: Decision) -> str:

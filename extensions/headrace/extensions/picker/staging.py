@@ -22,12 +22,21 @@ from headrace.dsl.program import (
     RuleFault,
     Scorer,
 )
+from headrace.dsl.vocabulary import VARIABLES
 from headrace.extensions.picker.freshness import AGE, thresholds_s
 from headrace.extensions.picker.snapshot import Endpoint
 
 FACTS = frozenset(f"endpoint.{name}" for name in (*Endpoint.__struct_fields__, "metric"))
 FIXED = frozenset({"pool.name", "pool.size"})
-COUNTED = frozenset({"endpoint.queue", "endpoint.in_flight"})  # what our own picks change
+# What our own picks change.
+COUNTED = frozenset(
+    f"endpoint.{name}"
+    for name in (
+        "queue", "in_flight", "tokens_in_flight", "uncached_tokens_in_flight", "decoding",
+    )
+)  # fmt: skip
+# What the cost model says: it looks at the request, the time, and all that is open.
+OUTLOOK = frozenset(v.name for v in VARIABLES if v.hoisted == "request.work")
 INPUTS = frozenset({"adapter", "method", "model", "priority", "stream"})
 MODEL = {"name": "asked.name", "priority": "asked.priority", "objective": "asked.objective_s"}
 # Vocabulary name -> where the value stands in `RequestValues`.
@@ -37,6 +46,7 @@ ASKED_FOR = {f"request.{name}": name for name in INPUTS} | {
 HINTS = ("fairness_id", "session", "ttl", "slo_ttft", "slo_tpot")
 MATCH = "endpoint.prefix_match"
 PREFIX = frozenset({MATCH, "request.prefix"})
+WATCHED = OUTLOOK | {"endpoint.uncached_tokens_in_flight", "endpoint.decoding"}
 # What a decision keeps of a request only if a rule reads it, by the names that rules read.
 SELDOM = {
     "request.headers": "headers",
@@ -44,6 +54,7 @@ SELDOM = {
     "now": "now",
     **{f"model.{name}": "asked" for name in MODEL},
     **{f"request.{name}": "hints" for name in HINTS},
+    **dict.fromkeys(OUTLOOK, "work"),
 }
 INFINITE = float("inf")
 

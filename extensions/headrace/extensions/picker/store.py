@@ -4,16 +4,20 @@ Its writers are the scraper, and the picker for its own reservations. A change c
 endpoint it is about; the pool is swapped whole when somebody next looks.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from headrace.dsl.program import Pool, Program
 from headrace.dsl.serving import Member
+from headrace.extensions.picker.cost.ledger import Ledger
+from headrace.extensions.picker.cost.outlook import Outlook
+from headrace.extensions.picker.feedback import NO_MEANS, Feedback, Means
+from headrace.extensions.picker.flow.flows import Flows
 from headrace.extensions.picker.intake import (
     ADAPTERS_MAX,
+    capacity,
     described,
     is_restarted,
     scraped,
@@ -34,20 +38,10 @@ from headrace.extensions.picker.snapshot import (
     sums,
 )
 from headrace.extensions.picker.staleness import drifted
+from headrace.extensions.work import NO_LOAD, Load, Work
 
-
-class _Ledger(Struct):
-    """Our open requests at one endpoint, by id. Written by the Store only.
-
-    unseen  picked since the last good scrape began, oldest first: no scrape has counted them
-    answered_s  when the server last answered us, readable or not
-    listed      the adapters that its list of models has, for where its metrics name none
-    """
-
-    open: set[int]
-    unseen: dict[int, float]
-    answered_s: float = NEVER_S
-    listed: tuple[str, ...] = ()
+RESERVED_S_MAX = 3600.0  # what is open for longer has lost its release
+SWEEP_S = 60.0
 
 
 @dataclass(slots=True)
@@ -57,8 +51,9 @@ class _Pool:
     declared: Pool
     roster: Roster
     endpoints: list[Endpoint]
-    ledgers: list[_Ledger]
+    ledgers: list[Ledger]
     sums: Sums = NOTHING
+    means: Means = NO_MEANS
     shown: PoolState | None = None
 
     def put(self, position: int, endpoint: Endpoint, *, counts_only: bool = False) -> None:
@@ -69,11 +64,10 @@ class _Pool:
         self.roster.changed(position, counts_only=counts_only)
         self.shown = None
 
-    def recount(self, position: int) -> None:
+    def recount(self, position: int, now_s: float) -> None:
         """Take over the counts of the ledger at *position*."""
         old, ledger = self.endpoints[position], self.ledgers[position]
-        queue = old.waiting_scraped + old.queue_drift + len(ledger.unseen)
-        self.put(position, old.counted(queue, len(ledger.open)), counts_only=True)
+        self.put(position, old.counted(ledger, now_s), counts_only=True)
 
     def aged(self, endpoint: Endpoint, now_s: float) -> Endpoint:
         """Return *endpoint* with what is stale of it taken to be worse than it was."""
@@ -93,13 +87,18 @@ class Store:
     """Holds what is known of all pools. Written from the event loop's thread only.
 
     prefixes  per pool, which endpoint has probably cached what
+    flows     who waits, per pool
     source    who is in a pool
+    watcher   called after every change while it is set
     """
 
     prefixes: dict[str, PrefixIndex] = field(default_factory=dict[str, PrefixIndex])
+    flows: Flows = field(default_factory=Flows)
     source: EndpointSource = DECLARED
+    watcher: Callable[[], None] | None = field(default=None, repr=False)
     _pools: dict[str, _Pool] = field(default_factory=dict[str, _Pool])
     _last_id: int = 0
+    _swept_s: float = NEVER_S
     _epoch: int = 0
     _changed_s: float = NEVER_S
     _shown: Snapshot | None = None
@@ -136,6 +135,7 @@ class Store:
                     self.prefixes[name].forget(address)
         self.prefixes = {name: self.prefixes.get(name) or PrefixIndex() for name in pools}
         self._pools = pools
+        self.flows.keep(pools)
         self._note(now_s)
 
     def scraped(self, pool: str, address: str, facts: ServerFacts, now_s: float) -> None:
@@ -151,16 +151,16 @@ class Store:
         old, ledger = live.endpoints[position], live.ledgers[position]
         if now_s < old.scraped_at_s:
             return
-        _drop_seen(ledger, now_s)
-        ledger.answered_s = now_s
         if is_restarted(old, facts):
             self.prefixes[pool].forget(address)
-        fresh = scraped(old, with_listed(facts, ledger.listed), live.declared, now_s)
+            ledger.filled_tokens = 0
+        fresh = scraped(old, with_listed(facts, old.listed), live.declared, now_s)
         if fresh.lacking:
             fresh = live.aged(fresh, now_s)
-        queue = fresh.waiting_scraped + len(ledger.unseen)
-        queue += fresh.queue_drift
-        live.put(position, fresh.counted(queue, len(ledger.open)))
+        self.prefixes[pool].set_capacity(address, capacity(fresh))
+        ledger.seen(now_s, fresh.waiting_scraped, fresh.running)
+        ledger.advance(now_s)
+        live.put(position, fresh.counted(ledger, now_s))
         self._note(now_s)
 
     def listed(
@@ -169,16 +169,15 @@ class Store:
         """Take over what a server's list of models says.
 
         models    all that it serves, adapters too
-        adapters  those of them that are adapters; they count where its metrics name none
+        adapters  those of them that are adapters; they count where its metrics tell of none
         """
         found = self._find(pool, address)
         if found is None:
             return
         live, position = found
-        old, ledger = live.endpoints[position], live.ledgers[position]
-        ledger.listed = adapters[:ADAPTERS_MAX]
-        if old.models != models:
-            live.put(position, replace(old, models=models))
+        old, bounded = live.endpoints[position], adapters[:ADAPTERS_MAX]
+        if (old.models, old.listed) != (models, bounded):
+            live.put(position, replace(old, models=models, listed=bounded))
             self._note(self._changed_s)
 
     def utilised(self, pool: str, addresses: Sequence[str], gpu: float | None) -> None:
@@ -198,7 +197,7 @@ class Store:
         found = self._find(pool, address)
         if found is not None:
             live, position = found
-            live.ledgers[position].answered_s = now_s
+            live.endpoints[position] = replace(live.endpoints[position], answered_s=now_s)
             self.failed(pool, address, error, now_s)
 
     def failed(
@@ -206,9 +205,9 @@ class Store:
     ) -> None:
         """Note a scrape without an answer; *refused*: nobody listens there, the server is gone.
 
-        The endpoint stops being ready at once if refused, else when it has not answered for
-        the pool's `dead after`. Until then what is known of it ages, and where that is stale
-        it is taken to be busier than it was.
+        The endpoint stops being ready at once if refused, else when it has not answered, us or
+        a request, for the pool's `dead after`. Until then what is known of it ages, and where
+        that is stale it is taken to be busier than it was.
         """
         found = self._find(pool, address)
         if found is None:
@@ -217,43 +216,122 @@ class Store:
         old = live.endpoints[position]
         if refused:
             self.prefixes[pool].forget(address)
-        silent_s = now_s - live.ledgers[position].answered_s
-        alive = silent_s <= live.declared.dead_after_s
+        alive = now_s - old.answered_s <= live.declared.dead_after_s
         ready = old.ready and alive and not refused
         known = live.aged(old, now_s)
         live.put(position, replace(known, ready=ready, failures=old.failures + 1, error=error))
         self._note(now_s)
 
-    def reserve(self, pool: str, address: str, now_s: float) -> Reservation:
-        """Count one request of ours at *address*, from now until it is released."""
+    def reserve(self, pool: str, address: str, now_s: float, load: Load = NO_LOAD) -> Reservation:
+        """Count one request of ours at *address*, from now until it is released.
+
+        One that is never released is counted for `RESERVED_S_MAX`.
+        """
         self._last_id += 1
+        if now_s >= self._swept_s + SWEEP_S:
+            self._sweep(now_s)
         found = self._find(pool, address)
         if found is not None:
             live, position = found
-            ledger = live.ledgers[position]
-            ledger.open.add(self._last_id)
-            ledger.unseen[self._last_id] = now_s
-            live.recount(position)
+            ledger, old = live.ledgers[position], live.endpoints[position]
+            ledger.advance(now_s)
+            predicted_s = old.outlook.first_token_s(old, load, now_s) if load.output_tokens else 0.0
+            ledger.add(self._last_id, load, now_s, predicted_s)
+            if load.output_tokens:
+                live.means = live.means.after_pick(load.prompt_tokens, load.uncached_tokens)
+            live.recount(position, now_s)
             self._note(now_s)
         return Reservation(self._last_id, pool, address, now_s)
 
+    def load(self, pool: str, address: str, work: Work) -> Load:
+        """Return what *work* asks of the endpoint at *address*."""
+        found = self._find(pool, address)
+        if found is None:
+            return NO_LOAD
+        endpoint = found[0].endpoints[found[1]]
+        return endpoint.outlook.load(endpoint, work)
+
     def release(self, reservation: Reservation, now_s: float) -> None:
         """Stop counting *reservation*. Releasing twice, or after its endpoint went, is no fault."""
+        self._release(reservation, now_s)
+
+    def _release(self, reservation: Reservation, now_s: float) -> Load:
+        """Stop counting *reservation*; return what it asked."""
+        found = self._find(reservation.pool, reservation.address)
+        if found is None:
+            return NO_LOAD
+        live, position = found
+        ledger = live.ledgers[position]
+        entry = ledger.remove(reservation.id, now_s)
+        if entry is None:
+            return NO_LOAD
+        ledger.advance(now_s)
+        live.recount(position, now_s)
+        self._note(now_s)
+        return entry.load
+
+    def move(self, reservation: Reservation, address: str, now_s: float) -> Reservation:
+        """Count the request at *address* instead: Envoy has retried it there.
+
+        To be sent elsewhere counts as a failure of the endpoint that was picked.
+        """
+        load = self._release(reservation, now_s)
+        self.answered(reservation, now_s, failed=True)
+        return self.reserve(reservation.pool, address, now_s, load)
+
+    def first_token(self, reservation: Reservation, now_s: float) -> None:
+        """Note that the answer of *reservation* has begun, and learn from when it did."""
         found = self._find(reservation.pool, reservation.address)
         if found is None:
             return
         live, position = found
-        ledger = live.ledgers[position]
-        if reservation.id in ledger.open:
-            ledger.open.discard(reservation.id)
-            ledger.unseen.pop(reservation.id, None)
-            live.recount(position)
-            self._note(now_s)
+        ledger, old = live.ledgers[position], live.endpoints[position]
+        entry = ledger.first_token(reservation.id, now_s)
+        if entry is None:
+            return
+        took_s, outlook = now_s - entry.picked_s, old.outlook
+        feedback, error = outlook.feedback.after_first_token(took_s, entry.predicted_s, now_s)
+        live.means = live.means.after_error(error) if error else live.means
+        self._learn(live, position, feedback, now_s, alive=True)
 
-    def move(self, reservation: Reservation, address: str, now_s: float) -> Reservation:
-        """Count the request at *address* instead: Envoy has retried it there."""
-        self.release(reservation, now_s)
-        return self.reserve(reservation.pool, address, now_s)
+    def piece(self, reservation: Reservation) -> None:
+        """Note that a piece of the answer of *reservation* has come."""
+        found = self._find(reservation.pool, reservation.address)
+        if found is not None:
+            live, position = found
+            live.ledgers[position].piece(reservation.id)
+
+    def answered(
+        self, reservation: Reservation, now_s: float, *, failed: bool, output_tokens: int = 0
+    ) -> None:
+        """Learn from how the answer of *reservation* ended; *output_tokens* 0: not known."""
+        found = self._find(reservation.pool, reservation.address)
+        if found is None:
+            return
+        live, position = found
+        if output_tokens:
+            live.means = live.means.after_answer(output_tokens)
+        feedback = live.endpoints[position].outlook.feedback.after_answer(failed, now_s)
+        self._learn(live, position, feedback, now_s, alive=not failed)
+
+    def _learn(
+        self, live: _Pool, position: int, feedback: Feedback, now_s: float, *, alive: bool
+    ) -> None:
+        """Let the endpoint at *position* know what was learnt; the others do with their next."""
+        old = live.endpoints[position]
+        outlook = old.outlook.learning(feedback, live.means)
+        answered_s = now_s if alive else old.answered_s
+        live.endpoints[position] = replace(old, outlook=outlook, answered_s=answered_s)
+        live.recount(position, now_s)
+        self._note(now_s)
+
+    def _sweep(self, now_s: float) -> None:
+        """Stop counting what is open for longer than any request lasts."""
+        self._swept_s = now_s
+        for live in self._pools.values():
+            for position, ledger in enumerate(live.ledgers):
+                if ledger.expire(now_s - RESERVED_S_MAX):
+                    live.recount(position, now_s)
 
     def _find(self, pool: str, address: str) -> tuple[_Pool, int] | None:
         live = self._pools.get(pool)
@@ -264,6 +342,8 @@ class Store:
         self._epoch += 1
         self._changed_s = now_s
         self._shown = None
+        if self.watcher is not None:
+            self.watcher()
 
 
 def _adopted(declared: Pool, members: Sequence[Member], old: _Pool | None) -> _Pool:
@@ -274,24 +354,21 @@ def _adopted(declared: Pool, members: Sequence[Member], old: _Pool | None) -> _P
         roster = old.roster
     else:
         roster = Roster.of(addresses)
+    means = NO_MEANS if old is None else old.means
     endpoints: list[Endpoint] = []
-    ledgers: list[_Ledger] = []
+    ledgers: list[Ledger] = []
     for at, member in enumerate(members):
         position = known.get(member.address)
         if old is None or position is None:
-            endpoints.append(described(Endpoint(member.name, member.address), member))
-            ledgers.append(_Ledger(set(), {}))
+            outlook = Outlook(declared.speed, means=means)
+            fresh = Endpoint(member.name, member.address, outlook=outlook)
+            endpoints.append(described(fresh, member))
+            ledgers.append(Ledger())
         else:
-            endpoints.append(described(old.endpoints[position], member))
-            ledgers.append(old.ledgers[position])
-            if roster is old.roster and endpoints[-1] is not old.endpoints[position]:
+            kept = described(old.endpoints[position], member)
+            if roster is old.roster and kept is not old.endpoints[position]:
                 roster.changed(at, counts_only=False)
-    return _Pool(declared, roster, endpoints, ledgers, sums(endpoints))
-
-
-def _drop_seen(ledger: _Ledger, began_s: float) -> None:
-    """Forget the picks from before *began_s*: the scrape that began then has counted them."""
-    for reservation, picked_s in list(ledger.unseen.items()):
-        if picked_s >= began_s:
-            break
-        del ledger.unseen[reservation]
+            outlook = replace(kept.outlook, speeds=declared.speed)
+            endpoints.append(replace(kept, outlook=outlook))
+            ledgers.append(old.ledgers[position])
+    return _Pool(declared, roster, endpoints, ledgers, sums(endpoints), means)

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
+from ipaddress import IPv6Address
 from typing import cast
 
 from headrace.extensions.stage import Json
@@ -19,9 +21,9 @@ class Subset:
 
     def has(self, address: str) -> bool:
         """Return whether the endpoint at *address* (``ip:port`` or ``[ip6]:port``) is eligible."""
-        if address in self.exact:
+        if address in self.exact or (self.exact and _plain(address) in self.exact):
             return True
-        return bool(self.hosts) and host_of(address) in self.hosts
+        return bool(self.hosts) and _plain_host(host_of(address)) in self.hosts
 
 
 def subset_of(metadata: Mapping[str, Mapping[str, Json]]) -> Subset | None:
@@ -36,12 +38,15 @@ def subset_of(metadata: Mapping[str, Mapping[str, Json]]) -> Subset | None:
         return None
     hint: object = found[KEY]
     items = cast("list[object]", hint) if isinstance(hint, list) else [hint]
-    words = [w.strip() for item in items if isinstance(item, str) for w in item.split(",")]
-    hosts = [w for w in words if _is_host(w)]
-    return Subset(
-        frozenset(w for w in words if w and not _is_host(w)),
-        frozenset(w.strip("[]") for w in hosts),
-    )
+    return named(",".join(item for item in items if isinstance(item, str)))
+
+
+def named(text: str) -> Subset:
+    """Return the subset that *text* names: addresses, with or without a port, between commas."""
+    words = [word.strip() for word in text.split(",")]
+    hosts = [word for word in words if _is_host(word)]
+    exact = (_plain(word) for word in words if word and not _is_host(word))
+    return Subset(frozenset(exact), frozenset(_plain_host(word) for word in hosts))
 
 
 def host_of(address: str) -> str:
@@ -54,3 +59,22 @@ def _is_host(word: str) -> bool:
     if word.startswith("["):
         return word.endswith("]")
     return bool(word) and word.count(":") != 1
+
+
+@lru_cache(maxsize=4096)  # of addresses of endpoints: asked again with every request
+def _plain(address: str) -> str:
+    """Return *address* with an IPv6 host in its one short form: it can be written in many."""
+    if not address.startswith("["):
+        return address
+    host, _, port = address.rpartition(":")
+    return f"[{_plain_host(host)}]:{port}"
+
+
+def _plain_host(host: str) -> str:
+    bare = host.strip("[]")
+    if ":" not in bare:
+        return bare
+    try:
+        return IPv6Address(bare).compressed
+    except ValueError:
+        return bare

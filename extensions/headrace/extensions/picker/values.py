@@ -1,6 +1,7 @@
 """What expressions see of a request, when the picker evaluates them."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from msgspec import Struct
 
@@ -9,8 +10,10 @@ from headrace.dsl.program import HintValues, ModelValues, RequestValues
 from headrace.extensions.body_router.values import instant
 from headrace.extensions.call import Call
 from headrace.extensions.hints import NO_HINTS, Hints, hints_of
-from headrace.extensions.picker.prefix import PrefixIndex, block_hashes
+from headrace.extensions.picker.prefix import PrefixIndex
+from headrace.extensions.picker.prompt import NO_PROMPT, Prompt, prompt_of
 from headrace.extensions.values import NO_MODEL, Request, Route
+from headrace.extensions.work import NO_WORK, Work
 
 NO_MATCH: Mapping[str, float] = {}
 NO_HEADERS: Mapping[str, str] = {}
@@ -39,6 +42,7 @@ class Seen(Struct, frozen=True):
     now: Timestamp = EPOCH
     asked: ModelValues = NO_MODEL
     hints: HintValues = NO_HINTS
+    work: Any = NO_WORK  # as `RequestValues` has it: only a cost model looks into it
 
     @classmethod
     def of(cls, values: RequestValues, reads: frozenset[str]) -> "Seen":
@@ -59,6 +63,7 @@ class Seen(Struct, frozen=True):
             values.now if "now" in reads else EPOCH,
             values.asked if "asked" in reads else NO_MODEL,
             values.hints if "hints" in reads else NO_HINTS,
+            values.work if "work" in reads else NO_WORK,
         )
 
 
@@ -68,14 +73,15 @@ class PickValues:
     model       the one that the client asked for
     path        without its query
     max_tokens  the caller's bound; 0 if there is none
+    tpot_s      the time per token that its model promises; its own headers go before
 
     Headers and prefix matches are worked out when first read: many policies never do.
     """
 
     __slots__ = (
-        "_hashes", "_headers", "_hints", "_index", "_prefix", "_request", "adapter", "asked",
-        "call", "id", "max_tokens", "method", "model", "path", "priority", "prompt_tokens",
-        "route", "size", "stream",
+        "_headers", "_hints", "_index", "_prefix", "_prompt", "_request", "_work", "adapter",
+        "asked", "call", "id", "max_tokens", "method", "model", "path", "priority",
+        "prompt_tokens", "route", "size", "stream", "tpot_s",
     )  # fmt: skip
 
     def __init__(self, request: Request, route: Route, index: PrefixIndex) -> None:
@@ -93,12 +99,14 @@ class PickValues:
         self.max_tokens = 0 if call is None else call.max_tokens or 0
         self.stream = call is not None and call.stream
         self.size = len(request.body or b"")
+        self.tpot_s: float | None = None
         self._request = request
         self._index = index
-        self._hashes: Sequence[int] | None = None
         self._headers: Mapping[str, str] | None = None
         self._hints: Hints | None = None
         self._prefix: Mapping[str, float] | None = None
+        self._prompt: Prompt | None = None
+        self._work: Work | None = None
 
     @property
     def headers(self) -> Mapping[str, str]:
@@ -120,22 +128,43 @@ class PickValues:
         return instant(self._request.unix_s)
 
     @property
+    def prompt(self) -> Prompt:
+        """The prompt, hashed; `NO_PROMPT` if there is none that can be read."""
+        if self._prompt is None:
+            self._prompt = NO_PROMPT
+            if self.call:
+                target, block_bytes = self.route.target or self.route.model, self._index.block_bytes
+                self._prompt = prompt_of(
+                    self.call, target, self.route.adapter, block_bytes=block_bytes
+                )
+        return self._prompt
+
+    @property
     def hashes(self) -> Sequence[int]:
         """The prompt's block hashes; empty if there is no readable prompt."""
-        if self._hashes is None:
-            if self.call:
-                target = self.route.target or self.route.model
-                self._hashes = block_hashes(self.call.texts, target, self.route.adapter)
-            else:
-                self._hashes = ()
-        return self._hashes
+        return self.prompt.hashes
 
     @property
     def prefix(self) -> Mapping[str, float]:
         """Endpoint address -> share of the prompt cached there; absent means 0."""
         if self._prefix is None:
-            self._prefix = self._index.match(self.hashes)
+            self._prefix = self._index.match(self.prompt.hashes, self.prompt.turns)
         return self._prefix
+
+    @property
+    def work(self) -> Work:
+        """What it would ask of an endpoint."""
+        if self._work is None:
+            tpot_s = self.hints.slo_tpot_s
+            self._work = Work(
+                self.prompt_tokens,
+                self.max_tokens,
+                self.stream,
+                self.tpot_s if tpot_s is None else tpot_s,
+                self.adapter,
+                self.prefix,
+            )
+        return self._work
 
     @property
     def prefix_was_read(self) -> bool:

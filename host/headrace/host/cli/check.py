@@ -18,9 +18,9 @@ from headrace.host.cli.colours import paint_for
 from headrace.host.cli.fix_files import fix_files
 from headrace.host.cli.flags import Mistakes, flag
 from headrace.host.cli.imports import Imports
-from headrace.host.cli.policies import Policies, installed_stages, read_sources
+from headrace.host.cli.policies import Policies, installed_stages, opened, read_sources
 from headrace.host.cli.report import Format, Report, told
-from headrace.host.serve.files import STDIN, files_of
+from headrace.host.serve.files import STDIN
 
 FINDINGS = 1
 ALL = "warnings"
@@ -102,11 +102,9 @@ def _check(
 def _each(paths: Sequence[str]) -> list[list[str]]:
     found: list[list[str]] = []
     for path in dict.fromkeys(paths):
-        try:
-            files = files_of(path)
-        except OSError:
-            files = [path]  # reading it says why
-        found += [[file] for file in files or [path]]
+        wrong = Mistakes()
+        files = opened(path, wrong)
+        found += [[path]] if wrong.texts else [[file] for file in files]  # reading it says why
     return found
 
 

@@ -1,6 +1,7 @@
 """`headrace eval`: the value of an expression, and of each of its parts."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 FINDINGS = 1
 SHOWN_MAX = 16
 _LATER = frozenset(("decision", "response"))
-_EARLIER = frozenset((LOOP, "pool"))
+_EARLIER = frozenset((LOOP, "pool", "candidates"))
 
 
 class Format(Enum):
@@ -60,7 +61,8 @@ def eval_(
     if roots & _LATER and roots & _EARLIER:
         message = "`decision` and `response` come after the pick, `endpoint` and `pool` before it"
         fail(f"{message}: ask for them apart")
-    if LOOP in roots and typed.free == frozenset():
+    over = "candidates" in roots
+    if LOOP in roots and typed.free == frozenset() and not over:
         fail("`endpoint` is read in a place where it has no value")
     shown = list(_shown(typed, _ran(policy or [], state, request), roots))
     if format is Format.JSON:
@@ -124,10 +126,12 @@ def _frames(ran: "Ran", roots: set[str]) -> "Iterator[tuple[str, Frame]]":
         )
         return
     for name, pool in ran.world.snapshot.pools.items():
+        ready = tuple(e for e in pool.endpoints if e.ready) or pool.endpoints
+        frame = Frame(values.request, pool, None, NOW_S, values.model, candidates=ready)
         if LOOP not in roots:
-            yield name, Frame(values.request, pool, None, NOW_S, values.model)
+            yield name, frame
         for endpoint in pool.endpoints if LOOP in roots else ():
-            frame = Frame(values.request, pool, endpoint, NOW_S, values.model)
+            frame = replace(frame, endpoint=endpoint)
             yield f"{name}/{endpoint.name}", frame
 
 

@@ -2,8 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 from enum import Enum
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
+from urllib.error import HTTPError
+from urllib.parse import quote, urlsplit
+from urllib.request import urlopen
 
 import msgspec
 import typer
@@ -17,6 +21,7 @@ if TYPE_CHECKING:
 FINDINGS = 1
 RECORDS = (".json", ".jsonl", ".log")
 LINE_BYTES_MAX = 1 << 20
+HOST_S = 5.0
 
 
 class Format(Enum):
@@ -30,8 +35,9 @@ def explain(
     paths: Annotated[
         list[str],
         typer.Argument(
-            metavar="POLICY|LOG",
-            help="A policy's files, or one decision log (`.jsonl`) of `serve --decision-log`.",
+            metavar="POLICY|LOG|ID",
+            help="A policy's files, or one decision log (`.jsonl`) of `serve --decision-log`; "
+            "with `--from`, the request's id, or its beginning.",
         ),
     ],
     state: Annotated[
@@ -46,20 +52,29 @@ def explain(
     id: Annotated[
         str, flag("--id", "Of a log: the request's id, or its beginning; else the last one.")
     ] = "",
+    host: Annotated[
+        str,
+        flag("--from", "The host that has decided: where its `/decisions` are.", metavar="URL"),
+    ] = "",
     format: Annotated[Format, flag("--format", "For people or for machines.")] = Format.HUMAN,
 ) -> None:
     """Show how a request was decided: conditions, filters and scores, with every value.
 
-    Either of a policy and a state that you give, or of a decision that `serve` has recorded;
-    a record needs no policy. Exits 0, 1 if there is no such decision, 2 if the command line
-    is wrong.
+    Either of a policy and a state that you give, or of a decision that `serve` has recorded
+    or still remembers, which needs no policy. Exits 0, 1 if there is no such decision, 2 if
+    the command line is wrong.
 
         headrace explain policies/quickstart.sched --request request.json
+        headrace explain --from http://127.0.0.1:9090 7f3b
     """
     from headrace.host.explain.page import page
 
     mistakes = Mistakes()
-    if len(paths) == 1 and Path(paths[0]).suffix in RECORDS:
+    if host:
+        if state or request or test or id or len(paths) != 1:
+            mistakes.add("--from: give the request's id beside it, and nothing else")
+        story = None if mistakes.texts else _remembered(host, paths[0], mistakes)
+    elif len(paths) == 1 and Path(paths[0]).suffix in RECORDS:
         if state or request or test:
             mistakes.add("--state, --request, --test: a record has its own; leave them out")
         story = _recorded(Path(paths[0]), id, mistakes)
@@ -71,6 +86,27 @@ def explain(
         typer.echo(msgspec.json.format(msgspec.json.encode(story), indent=2).decode())
     else:
         typer.echo(page(story), nl=False)
+
+
+def _remembered(host: str, request_id: str, mistakes: Mistakes) -> "Story | None":
+    """Return what *host* remembers of a request; exit 1 if it remembers none."""
+    from headrace.host.explain.story import Story
+
+    url = f"{host.rstrip('/')}/decisions/{quote(request_id, safe='')}"
+    try:
+        if urlsplit(url).scheme not in ("http", "https"):
+            raise ValueError("write e.g. `http://127.0.0.1:9090`")
+        with urlopen(url, timeout=HOST_S) as answer:  # noqa: S310 - the scheme was looked at
+            return msgspec.json.decode(answer.read(LINE_BYTES_MAX), type=Story)
+    except HTTPError as error:
+        error.close()
+        if error.code == HTTPStatus.NOT_FOUND:
+            fail(f"`{host}` remembers no request whose id begins with `{request_id}`", FINDINGS)
+        mistakes.add(f"--from: `{host}` answers {error.code}: is it a host's `--metrics-listen`?")
+    except (OSError, ValueError) as error:  # what msgspec raises is a ValueError
+        why = reason(error) if isinstance(error, OSError) else str(error)
+        mistakes.add(f"--from: cannot read `{host}`: {why}")
+    return None
 
 
 def _decided(

@@ -16,8 +16,8 @@ from headrace.dsl.problems.diagnostic import render
 from headrace.dsl.source import Source
 from headrace.host.cli.colours import paint_for
 from headrace.host.cli.flags import Mistakes, flag, reason
-from headrace.host.cli.policies import read_sources
-from headrace.host.serve.files import FILES_MAX, STDIN, SUFFIX
+from headrace.host.cli.policies import counted, read_sources
+from headrace.host.serve.files import STDIN, SUFFIX
 
 FINDINGS = 1
 STDIN_NAME = "<stdin>"
@@ -65,13 +65,7 @@ def _files(paths: Sequence[str], mistakes: Mistakes) -> list[str]:
         if path == STDIN or not Path(path).is_dir():
             found.append(path)
             continue
-        below = list(_below(path))
-        if not below:
-            mistakes.add(f"directory `{path}` has no policy: put a `{SUFFIX}` file in it")
-        if len(below) > FILES_MAX:
-            text = f"directory `{path}` has more than {FILES_MAX} policy files: name a part of it"
-            mistakes.add(text)
-        found += below
+        found += counted(path, list(_below(path)), mistakes)
     return found
 
 

@@ -13,7 +13,7 @@ from headrace.dsl.policy import check_policy
 from headrace.dsl.problems.codes import Level
 from headrace.dsl.problems.diagnostic import Diagnostic, as_json, render
 from headrace.dsl.source import Source
-from headrace.dsl.unperformed import NAMES, STATEMENTS
+from headrace.dsl.unperformed import STATEMENTS
 from headrace.dsl.vocabulary import METRIC_DIALECTS, variables
 from headrace.host.cli.flags import Mistakes, fail, flag, reason
 from headrace.host.cli.policies import STDIN, installed_stages
@@ -116,7 +116,7 @@ def _tell(findings: Sequence[Finding], checked: Sequence[Diagnostic], name: str)
 
 def _abilities() -> Abilities:
     queues = "overload.queue" not in STATEMENTS
-    performed = frozenset(variables()) - NAMES.keys()
+    performed = frozenset(variables())
     return Abilities(performed, frozenset(METRIC_DIALECTS), queues)
 
 

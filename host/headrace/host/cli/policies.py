@@ -20,8 +20,8 @@ from headrace.extensions.registry import GROUP, declared
 from headrace.host.cli.flags import Mistakes, reason
 from headrace.host.cli.imports import Imports
 from headrace.host.serve.files import FILE_BYTES_MAX as POLICY_BYTES_MAX
+from headrace.host.serve.files import FILES_MAX, SUFFIX, digest_of, files_of
 from headrace.host.serve.files import STDIN as STDIN
-from headrace.host.serve.files import digest_of, files_of
 from headrace.host.serve.load import Loaded
 
 SelfTest = Callable[[Program], list[str]]  # what is wrong, by the policy's own test blocks
@@ -38,12 +38,34 @@ Policies = Annotated[
 def read_sources(paths: Sequence[str], mistakes: Mistakes) -> list[Source]:
     """Return the texts at *paths*, in order; note those that cannot be read."""
     sources: list[Source] = []
-    files = (file for path in paths for file in _opened(path, mistakes))
+    files = (file for path in paths for file in opened(path, mistakes))
     for path in dict.fromkeys(files):
         text = _read(path, mistakes)
         if text is not None:
             sources.append(Source("<stdin>" if path == STDIN else path, text))
     return sources
+
+
+def opened(path: str, mistakes: Mistakes, *, tests: bool = False) -> list[str]:
+    """Return the files that *path* means; note a directory that has none or too many.
+
+    tests  those of a directory that are tests are meant, too
+    """
+    try:
+        return counted(path, files_of(path, tests=tests), mistakes)
+    except OSError as error:
+        mistakes.add(f"cannot read policy `{path}`: {reason(error)}")
+        return []
+
+
+def counted(path: str, files: list[str], mistakes: Mistakes) -> list[str]:
+    """Return *files*, which are those of *path*; note if there are none or too many."""
+    if not files:
+        mistakes.add(f"directory `{path}` has no policy: put a `{SUFFIX}` file in it")
+    if len(files) > FILES_MAX:
+        text = f"directory `{path}` has more than {FILES_MAX} policy files: name a part of it"
+        mistakes.add(text)
+    return files
 
 
 def compile_sources(
@@ -109,18 +131,6 @@ def load_policy(paths: Sequence[str], self_test: SelfTest) -> Loaded:
 def no_self_test(program: Program) -> list[str]:
     """Find nothing wrong with *program*."""
     return []
-
-
-def _opened(path: str, mistakes: Mistakes) -> list[str]:
-    """Return the files that *path* means, noting a directory without any."""
-    try:
-        files = files_of(path)
-    except OSError as error:
-        mistakes.add(f"cannot read policy `{path}`: {reason(error)}")
-        return []
-    if not files:
-        mistakes.add(f"directory `{path}` has no policy: put a `.sched` file in it")
-    return files
 
 
 def _read(path: str, mistakes: Mistakes) -> str | None:

@@ -26,6 +26,7 @@ from headrace.host.serve.load import Reloading
 if TYPE_CHECKING:
     from headrace.host.envoy.address import Address
     from headrace.host.exchange.limits import Limits
+    from headrace.host.exchange.part import Modes
     from headrace.host.extproc.listen import UnixAddress
     from headrace.host.extproc.tls import Tls
     from headrace.host.serve.options import Listening, ServeOptions
@@ -53,7 +54,7 @@ def serve(
     body_limit: f.BodyLimit = "32MiB",
     drain_grace: f.DrainGrace = 30.0,
     request_body_mode: f.RequestBodyMode = f.Mode.FULL_DUPLEX_STREAMED,
-    response_body_mode: f.ResponseBodyMode = f.Mode.STREAMED,
+    response_body_mode: f.ResponseBodyMode = f.Mode.FULL_DUPLEX_STREAMED,
     message_timeout: f.MessageTimeout = 0.2,
     max_message_timeout: f.MaxMessageTimeout = 0.0,
     reload_interval: f.ReloadInterval = 1.0,
@@ -61,6 +62,9 @@ def serve(
     no_self_test: f.NoSelfTest = False,
     admin_token_file: f.AdminTokenFile = None,
     seed: f.Seed = 0,
+    conformance: f.Conformance = False,
+    emit_endpoint_scores: f.EmitScores = False,
+    errors: f.ErrorsAs = f.Errors.OPENAI,
 ) -> None:
     """Decide for an Envoy by a policy: which endpoint, who is shed, what is blocked.
 
@@ -71,14 +75,10 @@ def serve(
 
         headrace serve policies/quickstart.sched
     """
-    from headrace.host.exchange.part import BodyMode, Modes
     from headrace.host.extproc.transport import Transport
-    from headrace.host.serve.options import ServeOptions
+    from headrace.host.serve.options import Reference, ServeOptions
 
-    mistakes = Mistakes()
-    mistakes.bounded("--trace-sample", trace_sample, 0, 1)
-    mistakes.bounded("--drain-grace", drain_grace, 0, 3600)
-    mistakes.bounded("--seed", seed, 0, 2**63 - 1)
+    mistakes = _numbers(trace_sample, drain_grace, seed)
     address = _listen_address(listen, mistakes)
     options = ServeOptions(
         listen=address,
@@ -90,13 +90,29 @@ def serve(
         log_level=log_level.value,
         drain_grace_s=drain_grace,
         limits=_limits(body_limit, message_timeout, max_message_timeout, mistakes),
-        modes=Modes(BodyMode[request_body_mode.name], BodyMode[response_body_mode.name]),
+        modes=_modes(request_body_mode, response_body_mode),
         seed=seed,
         admin_token=read_token(admin_token_file, mistakes),
         decision_log=decision_log,
+        reference=Reference(conformance, emit_endpoint_scores, errors is f.Errors.GIE),
     )
     reloading = _reloading(policies, reload_interval, soak, mistakes, tested=not no_self_test)
     _run(_host(policies, options, reloading, mistakes), options)
+
+
+def _numbers(trace_sample: float, drain_grace: float, seed: int) -> Mistakes:
+    """Return the mistakes in what is just a number."""
+    mistakes = Mistakes()
+    mistakes.bounded("--trace-sample", trace_sample, 0, 1)
+    mistakes.bounded("--drain-grace", drain_grace, 0, 3600)
+    mistakes.bounded("--seed", seed, 0, 2**63 - 1)
+    return mistakes
+
+
+def _modes(request: f.Mode, response: f.Mode) -> "Modes":
+    from headrace.host.exchange.part import BodyMode, Modes
+
+    return Modes(BodyMode[request.name], BodyMode[response.name])
 
 
 def _limits(body: str, timeout_s: float, timeout_max_s: float, mistakes: Mistakes) -> "Limits":

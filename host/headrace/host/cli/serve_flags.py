@@ -8,6 +8,7 @@ from headrace.host.cli.flags import flag
 
 _LISTENING, _OBSERVING, _BOUNDS = "Listening", "Observing", "Bounds"
 _POLICY = "Changing the policy"
+_REFERENCE = "As the reference endpoint picker"
 
 
 class LogLevel(Enum):
@@ -24,6 +25,13 @@ class Transport(Enum):
 
     NATIVE = "native"
     GRPCIO = "grpcio"
+
+
+class Errors(Enum):
+    """How the errors that we answer with look."""
+
+    OPENAI = "openai"
+    GIE = "gie"
 
 
 class Mode(Enum):
@@ -57,7 +65,7 @@ MetricsListen = Annotated[
     str,
     flag(
         "--metrics-listen",
-        "Where /metrics, /healthz, /readyz, /policy and /decisions/last are.",
+        "Where /metrics, /healthz, /readyz, /policy and /decisions are.",
         metavar="IP:PORT",
         panel=_LISTENING,
     ),
@@ -167,3 +175,28 @@ AdminTokenFile = Annotated[
     ),
 ]
 Seed = Annotated[int, flag("--seed", "Of every pseudo-random choice.", panel=_BOUNDS)]
+Conformance = Annotated[
+    bool,
+    flag(
+        "--conformance",
+        "Let clients force endpoints and see what served, by headers: for a gateway's "
+        "conformance tests, never for traffic.",
+        panel=_REFERENCE,
+    ),
+]
+EmitScores = Annotated[
+    bool,
+    flag(
+        "--emit-endpoint-scores",
+        "Tell the proxy the scores of all candidates, as metadata beside the endpoint.",
+        panel=_REFERENCE,
+    ),
+]
+ErrorsAs = Annotated[
+    Errors,
+    flag(
+        "--errors",
+        "How errors of ours look: OpenAI's JSON, or the plain text and the codes of the reference.",
+        panel=_REFERENCE,
+    ),
+]

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from headrace.host.cli.flags import Mistakes, flag, reason
-from headrace.host.cli.policies import compile_sources, read_sources
-from headrace.host.serve.files import STDIN
+from headrace.host.cli.policies import compile_sources, opened, read_sources
 
 if TYPE_CHECKING:
     from headrace.host.policytest.coverage import Coverage
@@ -105,17 +104,7 @@ def run_tests(
 def _files(paths: Sequence[str], mistakes: Mistakes) -> Iterator[str]:
     """Yield the policy files at *paths*; those of a directory by name."""
     for path in dict.fromkeys(paths):
-        if path == STDIN or not Path(path).is_dir():
-            yield path
-            continue
-        try:
-            found = sorted(p for p in Path(path).glob("*.sched") if not p.name.startswith("."))
-        except OSError as error:
-            mistakes.add(f"cannot read `{path}`: {reason(error)}")
-            continue
-        if not found:
-            mistakes.add(f"directory `{path}` has no policy: put a `.sched` file in it")
-        yield from (str(p) for p in found)
+        yield from opened(path, mistakes, tests=True)
 
 
 def _run(policies: Sequence[list[str]], wanted: str, coverage: "Coverage | None") -> "Tally":

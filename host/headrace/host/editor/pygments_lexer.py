@@ -27,12 +27,13 @@ BLOCKS = (
 )  # fmt: skip
 WORDS = (
     "adapter", "adapters", "after", "allow", "also", "always", "any", "as", "at", "attribute",
-    "block", "by", "dead", "else", "endpoint", "endpoints", "error", "expect", "extends", "fair",
-    "fairness", "for", "from", "given", "gpu", "in", "inferencepool", "inspect", "labels",
-    "least", "log", "match", "max", "metrics", "minimize", "mirror", "most", "name", "namespace",
-    "of", "on", "partial", "patterns", "pick", "plugin", "port", "prefer", "priority", "queue",
-    "random", "redact", "request", "require", "retry", "role", "route", "sample", "score", "select",
-    "shed", "stale", "table", "template", "ties", "timeout", "to", "tokens", "top", "up", "use",
+    "block", "by", "chance", "dead", "deadline", "else", "endpoint", "endpoints", "error",
+    "expect", "extends", "fair", "fairness", "first", "for", "from", "given", "gpu", "in",
+    "inferencepool", "inspect", "labels", "least", "log", "match", "max", "metrics", "minimize",
+    "mirror", "most", "name", "namespace", "of", "on", "partial", "patterns", "pick", "plugin",
+    "port", "prefer", "priority", "queue", "random", "redact", "request", "require", "retry",
+    "role", "route", "sample", "score", "select", "shed", "soonest", "speed", "stale", "strictly",
+    "table", "template", "ties", "timeout", "to", "tokens", "top", "up", "use", "wait",
     "weighted", "when", "with", "zone",
 )  # fmt: skip
 CONSTANTS = ("false", "null", "true")

@@ -30,6 +30,7 @@ from headrace.host.exchange.chain import (
 from headrace.host.exchange.local import event_error, head_of, immediate
 from headrace.host.exchange.part import BodyMode, Context, Modes
 from headrace.host.exchange.passes import local_pass
+from headrace.host.exchange.plain_errors import plain
 from headrace.host.exchange.plan import Plan
 from headrace.host.exchange.reply import (
     Abort,
@@ -80,6 +81,7 @@ class Core(Struct):
     told         the headers of a whole answer of ours
     status       what the client got, as far as we know
     local        the streamed answer of ours, once begun
+    announced    the traceparent that the upstream is sent in place of the client's; may be empty
     """
 
     plan: Plan
@@ -102,6 +104,7 @@ class Core(Struct):
     attributes: dict[str, Json] = {}
     metadata: dict[str, Mapping[str, Json]] = {}
     local: "LocalAnswer | None" = None
+    announced: str = ""
     _tickets: int = 0
     _extended: set[object] = set()
 
@@ -112,6 +115,8 @@ class Core(Struct):
         self.opened = True
         self.traceparent = self.traceparent or headers.get("traceparent")
         self.id = headers.get("x-request-id") or self.id
+        if self.plan.announce is not None:
+            self.announced = self.plan.announce(self.traceparent, self.id)
         info = ExchangeInfo(self.id, self.plan.chain, headers, self.now_s, self.traceparent)
         slots: list[Slot] = []
         for stage in self.plan.stages:
@@ -193,8 +198,8 @@ class Core(Struct):
             assert isinstance(answer, Reject | Answer)
             grpc = self.request.headers.get("content-type").startswith("application/grpc")
             headers = stopped.headers or tuple(head_of(answer).items())
-            reply = immediate(answer, headers, grpc, metadata)
-            self.status, self.told = reply.status, headers
+            reply = self._whole(answer, headers, grpc, metadata)
+            self.status, self.told = reply.status, reply.headers
             self.outputs.append(reply)
         self.decided_s = self.decided_s or self.now_s
         self.silent = True
@@ -269,6 +274,14 @@ class Core(Struct):
         for at in range(0, len(effect.data), size):
             self.outputs.append(LocalChunk(effect.data[at : at + size]))
 
+    def _whole(
+        self, answer: Reject | Answer, headers: Pairs, grpc: bool, metadata: Metadata | None
+    ) -> ImmediateReply:
+        reply = immediate(answer, headers, grpc, metadata)
+        if self.plan.plain_errors and isinstance(answer, Reject) and not grpc:
+            return plain(reply, answer)
+        return reply
+
     def _end_stream(self, answer: Reject | Answer | EndReply, trailers: Pairs) -> None:
         local = self.local
         assert local is not None
@@ -286,7 +299,7 @@ class Core(Struct):
             answer = Reject(Reason.RESPONSE_TOO_LARGE, "the streamed answer is too large to hold")
         if isinstance(answer, Reject | Answer):
             headers = tuple(head_of(answer).items())
-            reply = immediate(answer, headers, False, None)
+            reply = self._whole(answer, headers, False, None)
             self.status = reply.status
         else:
             body = b"".join(local.pieces)

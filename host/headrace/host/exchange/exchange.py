@@ -178,6 +178,7 @@ class Exchange:
             message=core.refusal.message if core.refusal else "",
             retry_after_s=core.refusal.retry_after_s if core.refusal else None,
             response_headers=self._told(),
+            announced=core.announced,
         )
 
     def _told(self) -> Headers:

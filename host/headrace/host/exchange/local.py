@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import msgspec
 
 from headrace.extensions.headers import Pairs
+from headrace.extensions.reasons import DROPPED, DROPPED_HEADER
 from headrace.extensions.stage import Answer, Reject
 from headrace.host.exchange.reply import ImmediateReply, Metadata
 
@@ -56,6 +57,9 @@ def head_of(answer: Reject | Answer) -> Mapping[str, str]:
     if isinstance(answer, Answer):
         return {"content-type": "application/json", **answer.headers}
     fields = {"content-type": "application/json", REASON_HEADER: answer.reason.word}
+    dropped = DROPPED.get(answer.reason)
+    if dropped is not None:
+        fields[DROPPED_HEADER] = dropped
     if answer.retry_after_s is not None:
         fields["retry-after"] = str(max(1, math.ceil(answer.retry_after_s)))
     return {**fields, **answer.headers}

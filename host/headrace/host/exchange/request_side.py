@@ -101,10 +101,23 @@ class RequestSide(Struct):
         self.change.overlay.strip(core.plan.forged(head.headers))
         core.head_seen = True
         core.open(self.change.overlay.headers())
+        if core.announced or (core.plan.as_reference and not head.headers.get("x-request-id")):
+            self._join()
         if head.end_of_stream or self.mode is BodyMode.NONE or not core.plan.needs.request_body:
             self._decide()
         elif self.mode is not FDS:
             self._release_head()
+
+    def _join(self) -> None:
+        """Let the upstream know the request by the name and the span that we know it by."""
+        core, overlay = self.core, self.change.overlay
+        headers = overlay.headers()
+        if core.plan.as_reference and not headers.get("x-request-id"):
+            overlay.put("x-request-id", core.id)
+        if core.announced:
+            overlay.put("traceparent", core.announced)
+            if not _same_trace(headers.get("traceparent"), core.announced):
+                overlay.strip(("tracestate",))  # it speaks of another trace
 
     def _release_head(self) -> None:
         """Let Envoy go on to the body: in these modes it comes after the headers reply only."""
@@ -278,15 +291,28 @@ class RequestSide(Struct):
 
     def _reply_head(self) -> None:
         change = self.change
+        mutation = change.overlay.mutation()
+        size = self._whole_bytes()
+        if size:
+            length = ("content-length", str(size), False)
+            mutation = HeaderMutation((*mutation.set_headers, length), mutation.remove_headers)
         self.core.outputs.append(
-            HeadersReply(
-                REQUEST,
-                change.overlay.mutation(),
-                change.clear_route_cache,
-                change.metadata,
-            )
+            HeadersReply(REQUEST, mutation, change.clear_route_cache, change.metadata)
         )
         self.head_owed = False
+
+    def _whole_bytes(self) -> int:
+        """Return the size of the body as it goes on, if it is known to be all of it; else 0.
+
+        Envoy drops its own length in FULL_DUPLEX_STREAMED, and ours too unless it is set to
+        `allow_content_length_header`.
+        """
+        if not (self.core.plan.as_reference and self.mode is FDS and self.ended):
+            return 0
+        if self.trailers_owed:
+            return 0
+        body = self.change.body
+        return sum([len(piece) for piece in self.held]) if body is None else len(body)
 
     def _flush_counted(self) -> None:
         """Reply to what Envoy has counted: the head, or the one body message it waits for."""
@@ -334,6 +360,11 @@ class RequestSide(Struct):
     def _pass_trailers(self) -> None:
         self.trailers_owed = False
         self.core.outputs.append(TrailersReply(REQUEST))
+
+
+def _same_trace(one: str, other: str) -> bool:
+    """Return whether two `traceparent` values have the same trace id."""
+    return one.strip()[3:35] == other[3:35]
 
 
 def _too_large(bound: int) -> Reject:

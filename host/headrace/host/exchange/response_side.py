@@ -6,6 +6,7 @@ head waits for the first verdict where Envoy lets it, so that a refusal is a cle
 
 from msgspec import Struct, field
 
+from headrace.extensions.call import Call
 from headrace.extensions.headers import EMPTY, Headers
 from headrace.extensions.reasons import Reason
 from headrace.extensions.stage import (
@@ -36,6 +37,7 @@ from headrace.host.exchange.reply import (
 RESPONSE = Direction.RESPONSE
 FDS = BodyMode.FULL_DUPLEX_STREAMED
 WHOLE = (BodyMode.BUFFERED, BodyMode.BUFFERED_PARTIAL)
+GATHERED_BYTES_MAX = 1 << 20  # Envoy's own buffers have no more of one stream either
 
 
 class ResponseSide(Struct):
@@ -45,6 +47,7 @@ class ResponseSide(Struct):
     replies_owed  counted body messages without a reply, outside FULL_DUPLEX_STREAMED
     released      gated bytes that are decided and not sent yet
     cut_short     the body was ended by an error of ours; the rest is dropped
+    gathers       the body is sent on whole, if it is not too long, and what has come of it
     """
 
     core: Core
@@ -60,6 +63,8 @@ class ResponseSide(Struct):
     replies_owed: int = 0
     released: list[bytes] = []
     cut_short: bool = False
+    gathers: bool = False
+    gathered: list[bytes] = []
     body_bytes: int = 0
     head_s: float | None = None
     trailers: Headers = EMPTY
@@ -74,7 +79,9 @@ class ResponseSide(Struct):
     def owes(self) -> bool:
         """Whether Envoy waits for a reply, or bytes are held."""
         held = self.gated and (any(self.released) or not self.ended)
-        return self.head_owed or bool(self.parts) or (held and self.head is not None)
+        return (
+            self.head_owed or bool(self.parts or self.gathered) or (held and self.head is not None)
+        )
 
     def receive(self, part: Part) -> None:
         """Take one part of the response, in an order that has been checked."""
@@ -115,10 +122,18 @@ class ResponseSide(Struct):
         if self.gated and self.mode is BodyMode.NONE and not head.end_of_stream:
             core.reject(_unseen())
             return
+        self.gathers = not self.gated and self.mode is FDS and self._is_whole(head.headers)
         self.change.overlay = Overlay(head.headers)
         seen = ResponseHead(core.status, head.headers, metadata=core.metadata)
         steps = head_pass(core.chain, seen, self.change)
         core.run(steps, self._head_done, self.mode, (RESPONSE, True))
+
+    def _is_whole(self, headers: Headers) -> bool:
+        """Return whether the body is one JSON value that nobody reads before its end."""
+        call = self.core.request.call
+        if not self.core.plan.as_reference or (isinstance(call, Call) and call.stream):
+            return False
+        return headers.get("content-type").partition(";")[0].strip() == "application/json"
 
     def _open_reading(self, headers: Headers) -> None:
         core = self.core
@@ -169,6 +184,7 @@ class ResponseSide(Struct):
             self._finish(None)
         else:
             if not self.gated:
+                self._send_gathered(False)
                 self._finish(None)
             self.core.outputs.append(TrailersReply(RESPONSE))
 
@@ -194,11 +210,29 @@ class ResponseSide(Struct):
 
     def _pass(self, chunk: Chunk) -> None:
         """Send a chunk on untouched, at once."""
-        outputs = self.core.outputs
         if self.mode is not FDS:
             self.replies_owed -= 1
-            outputs.append(BodyReply(RESPONSE, Keep()))
+            self.core.outputs.append(BodyReply(RESPONSE, Keep()))
             return
+        if self.gathers:
+            self._gather(chunk)
+        else:
+            self._pass_streamed(chunk)
+
+    def _gather(self, chunk: Chunk) -> None:
+        """Keep a piece of a body that is sent on whole; give that up for a long one."""
+        self.gathered.append(chunk.data)
+        self.gathers = self.body_bytes <= GATHERED_BYTES_MAX
+        if chunk.end_of_stream or not self.gathers:
+            self._send_gathered(chunk.end_of_stream)
+
+    def _send_gathered(self, end_of_stream: bool) -> None:
+        if self.gathered:
+            data, self.gathered = b"".join(self.gathered), []
+            self._pass_streamed(Chunk(RESPONSE, data, end_of_stream))
+
+    def _pass_streamed(self, chunk: Chunk) -> None:
+        outputs = self.core.outputs
         size = self.core.plan.limits.chunk_bytes_max
         pieces = [chunk.data] if 0 < len(chunk.data) <= size else list(cut([chunk.data], size))
         last = len(pieces) - 1

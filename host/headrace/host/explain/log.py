@@ -10,8 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
-import msgspec
-
+from headrace.host.explain.encode import encoded
 from headrace.host.explain.tell import Noted, Teller
 
 WAITING_MAX = 2048
@@ -44,7 +43,6 @@ class DecisionLog:
         self._thread = threading.Thread(target=self._drain, name="decision-log", daemon=True)
         self._file: BinaryIO | None = None
         self._teller = Teller()
-        self._encoder = msgspec.json.Encoder()
 
     def start(self) -> None:
         """Open the file and begin to write.
@@ -88,7 +86,7 @@ class DecisionLog:
     def _write(self, noted: Noted) -> None:
         """Write one story; what cannot be told or written is dropped, and the rest goes on."""
         try:
-            line = self._encoder.encode(self._teller.tell(noted)) + b"\n"
+            line = encoded(self._teller.tell(noted)) + b"\n"
             if self._file is None:
                 self._file = self._path.open("ab")
             size = self._file.tell()

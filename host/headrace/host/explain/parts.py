@@ -1,6 +1,6 @@
 """The value of every part of a compiled expression, on given values."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +19,7 @@ from headrace.dsl.program import (
 from headrace.dsl.source import Span
 
 _AFTER = ("decision", "response")
+_OVER = "candidates."
 KEPT_MAX = 4096
 # What a part raises by itself where a `has` or a `?:` around it would have kept it from being read.
 UNKNOWN = (AttributeError, TypeError, ArithmeticError)
@@ -26,7 +27,10 @@ UNKNOWN = (AttributeError, TypeError, ArithmeticError)
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """What an expression is evaluated on; what its place does not know is None."""
+    """What an expression is evaluated on; what its place does not know is None.
+
+    candidates  what `candidates` goes through; none of them: the endpoint alone
+    """
 
     request: RequestValues
     pool: PoolValues | None = None
@@ -35,6 +39,7 @@ class Frame:
     model: ModelValues | None = None
     decision: DecisionValues | None = None
     response: ResponseValues | None = None
+    candidates: Sequence[EndpointValues] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +49,8 @@ class Part:
     typed: Typed
     value: object
 
+
+_NOWHERE = RuleFault("missing")  # of no candidate there is nothing to say
 
 # Any: values of every type, from functions of different parameters.
 _Run = Callable[[Frame], Any]
@@ -116,14 +123,26 @@ def _compiled(typed: Typed) -> _Run:
     if any(read.partition(".")[0] in _AFTER for read in typed.reads):
         after = generate.afterwards(typed, span, name)
         return lambda f: after(f.request, _sure(f.model), _sure(f.decision), _sure(f.response), 0.0)
-    if LOOP in typed.free:
+    if LOOP in typed.free or any(read.startswith(_OVER) for read in typed.reads):
         column: Any = generate.bool_column(typed, span, name)  # Any: of what type, the node knows
-        return lambda f: column([_sure(f.endpoint)], f.request, f.pool, f.now_s)[0]
+        return lambda f: _at(column, f)
     if any(read.startswith("model.") for read in typed.reads):
         after = generate.afterwards(typed, span, name)
         return lambda f: _of_model(after, f)
     condition = generate.condition(typed, span, name)
     return lambda f: condition(f.request, f.pool, f.now_s)
+
+
+# Any: see `_compiled`.
+def _at(column: Any, frame: Frame) -> Any:
+    """Return what *column* says of the endpoint of *frame*, or of any where it has none."""
+    among, one = frame.candidates, frame.endpoint
+    if one is None:
+        return column(among, frame.request, frame.pool, frame.now_s)[0] if among else _NOWHERE
+    if not any(each is one for each in among):
+        among = [one]
+    place = next(i for i, each in enumerate(among) if each is one)
+    return column(among, frame.request, frame.pool, frame.now_s)[place]
 
 
 # Any: what one of the places of a Frame holds.

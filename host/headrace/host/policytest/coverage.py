@@ -101,12 +101,14 @@ class Coverage:
             if step.rule is None:
                 continue
             for endpoint, verdict in zip(step.given, step.column, strict=True):
-                frame = Frame(seen.request, seen.pool, endpoint, seen.now_s)
+                frame = Frame(seen.request, seen.pool, endpoint, seen.now_s, candidates=step.given)
                 self._saw(f"filter {step.rule.name}", step.rule, frame, verdict)
         for column in decision.columns:
             what = f"{'cost' if column.cost else 'scorer'} {column.rule.name}"
             for endpoint, value in zip(decision.scored, column.raw, strict=True):
-                frame = Frame(seen.request, seen.pool, endpoint, seen.now_s)
+                frame = Frame(
+                    seen.request, seen.pool, endpoint, seen.now_s, candidates=decision.scored
+                )
                 self._saw(what, column.rule, frame, value)
 
     def _watched(self, when: When, what: str) -> When:

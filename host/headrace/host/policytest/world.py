@@ -4,11 +4,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import cast
 
+from msgspec import structs
+
 from headrace.dsl.cases import Given, GivenEndpoint, GivenPool
 from headrace.dsl.program import Program
+from headrace.extensions.picker.cost.outlook import Outlook
 from headrace.extensions.picker.prefix import PrefixIndex
+from headrace.extensions.picker.prompt import BLOCK_BYTES, Prompt, Turn
 from headrace.extensions.picker.snapshot import Endpoint, Snapshot, pool_state
+from headrace.extensions.picker.staging import OUTLOOK
 from headrace.extensions.picker.store import Store
+from headrace.host.policytest.told import Told
 
 NOW_S = 1_000_000.0  # the time that stands; far from 0, so that ages can be given
 NOW_UNIX_S = 1_767_225_600.0  # what `now` is then: 2026-01-01T00:00:00Z
@@ -16,7 +22,7 @@ NOW_UNIX_S = 1_767_225_600.0  # what `now` is then: 2026-01-01T00:00:00Z
 _PLAIN = frozenset(
     {
         "zone", "role", "labels", "ready", "queue", "running", "in_flight", "kv_cache", "gpu",
-        "adapters", "adapter_slots",
+        "adapters", "adapter_slots", "tokens_in_flight", "uncached_tokens_in_flight", "decoding",
     }
 )  # fmt: skip
 
@@ -53,11 +59,16 @@ class Cached:
         """The endpoints that have something."""
         return tuple(self.shares)
 
-    def match(self, hashes: Sequence[int]) -> Mapping[str, float]:
+    @property
+    def block_bytes(self) -> int:
+        """Prompts are cut as nobody asks for."""
+        return BLOCK_BYTES
+
+    def match(self, hashes: Sequence[int], turns: Sequence[Turn] = ()) -> Mapping[str, float]:
         """Return what was given, whatever is asked."""
         return self.shares
 
-    def insert(self, address: str, hashes: Sequence[int]) -> None:
+    def insert(self, address: str, hashes: Sequence[int], prompt: Prompt | None = None) -> None:
         """Learn nothing."""
 
     def withdraw(self, address: str, hashes: Sequence[int]) -> None:
@@ -73,12 +84,14 @@ def world(program: Program, given: Sequence[GivenPool], now_s: float = NOW_S) ->
     pools = dict(program.pools)
     states, cached = dict(Snapshot().pools), dict[str, Mapping[str, float]]()
     for number, (name, pool) in enumerate(program.pools.items()):
+        model = Outlook(pool.speed)
         if name in chosen:
-            endpoints = _given(number, chosen[name], now_s)
+            endpoints = _given(number, chosen[name], model, now_s)
             cached[name] = _cached(endpoints, chosen[name])
         else:
             addresses = pool.endpoints or (f"{name}-1",)
-            endpoints = [Endpoint(a, a, ready=True, scraped_at_s=now_s) for a in addresses]
+            idle = Endpoint("", "", ready=True, scraped_at_s=now_s, outlook=model)
+            endpoints = [structs.replace(idle, name=a, address=a) for a in addresses]
             cached[name] = {}
         states[name] = pool_state(name, endpoints)
         pools[name] = replace(
@@ -90,9 +103,11 @@ def world(program: Program, given: Sequence[GivenPool], now_s: float = NOW_S) ->
     return World(replace(program, pools=pools), Snapshot(states, 1, now_s), cached)
 
 
-def _given(number: int, pool: GivenPool, now_s: float) -> list[Endpoint]:
+def _given(number: int, pool: GivenPool, model: Outlook, now_s: float) -> list[Endpoint]:
     """Return the endpoints of a pool; an address of their own for those that have a name."""
-    return [_endpoint(_address(number, i, e), e, now_s) for i, e in enumerate(pool.endpoints)]
+    return [
+        _endpoint(_address(number, i, e), e, model, now_s) for i, e in enumerate(pool.endpoints)
+    ]
 
 
 def _address(number: int, place: int, endpoint: GivenEndpoint) -> str:
@@ -103,12 +118,15 @@ def _address(number: int, place: int, endpoint: GivenEndpoint) -> str:
     return f"198.18.{number % 256}.{place % 256}:{8000 + place // 256}"
 
 
-def _endpoint(address: str, given: GivenEndpoint, now_s: float) -> Endpoint:
+def _endpoint(address: str, given: GivenEndpoint, model: Outlook, now_s: float) -> Endpoint:
     # The types are right: any other was refused when the test was compiled.
     age_s = cast(float, given.values.get("age", 0.0))
     told: dict[str, Given] = {"ready": True, "queue": 0}
     told |= {name: value for name, value in given.values.items() if name in _PLAIN}
     told |= {"waiting_scraped": told["queue"], "scraped_at_s": now_s - age_s}
+    said = {n: v for n, v in given.values.items() if f"endpoint.{n}" in OUTLOOK}
+    # A cost model that says what it is told to; it is asked for nothing but by its names.
+    told["outlook"] = cast(Given, Told(said, model) if said else model)
     if not told["ready"]:
         told["error"] = "given as not ready"
     return Endpoint(given.name, address, **told)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]

@@ -19,10 +19,11 @@ class Look:
     found: Mapping[str, str]
 
 
-def files_of(path: str) -> list[str]:
+def files_of(path: str, *, tests: bool = False) -> list[str]:
     """Return the policy files that *path* means: itself, or of a directory those in it, by name.
 
-    Tests (`*_test.sched`) and hidden files are not part of a directory's policy.
+    Hidden files are not part of a directory's policy, and tests (`*_test.sched`) only with
+    *tests*. One more than FILES_MAX are returned of a directory that has too many.
 
     Raises:
         OSError: the directory cannot be read.
@@ -33,8 +34,10 @@ def files_of(path: str) -> list[str]:
     return [
         str(Path(path) / name)
         for name in names
-        if name.endswith(SUFFIX) and not name.endswith(TESTS_SUFFIX) and not name.startswith(".")
-    ][:FILES_MAX]
+        if name.endswith(SUFFIX)
+        and (tests or not name.endswith(TESTS_SUFFIX))
+        and not name.startswith(".")
+    ][: FILES_MAX + 1]
 
 
 def look(paths: Sequence[str], beside: Iterable[str] = ()) -> Look:

@@ -12,6 +12,20 @@ from headrace.host.extproc.transport import Transport
 
 
 @dataclass(frozen=True, slots=True)
+class Reference:
+    """What the reference endpoint picker does and a host does only if asked.
+
+    conformance   clients may force endpoints, and are told what served: for conformance tests
+    emit_scores   the proxy is told the scores of all candidates
+    plain_errors  errors are plain text with the reference's codes
+    """
+
+    conformance: bool = False
+    emit_scores: bool = False
+    plain_errors: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class ServeOptions:
     """How a host listens, reports and ends; what it decides is the policy's.
 
@@ -25,6 +39,7 @@ class ServeOptions:
     admin_token         what a client of the operator endpoint must show to change something;
                         empty: on loopback nothing, elsewhere it cannot
     decision_log        where every decision is written with its reasons; None writes none
+    reference           where to do as the reference endpoint picker does, and not as we would
     """
 
     listen: Address | UnixAddress
@@ -40,6 +55,7 @@ class ServeOptions:
     seed: int = 0
     admin_token: str = field(default="", repr=False)
     decision_log: Path | None = None
+    reference: Reference = Reference()
 
 
 @dataclass(frozen=True, slots=True)

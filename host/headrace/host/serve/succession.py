@@ -13,8 +13,8 @@ from time import monotonic
 
 from headrace.dsl.program import Program
 from headrace.extensions.picker.store import Store
-from headrace.extensions.registry import Site, UnknownStage, builders
-from headrace.host.generation import Generation, build_generation, exchange_ids
+from headrace.extensions.registry import Site, UnknownStage, builders, unannounced
+from headrace.host.generation import Generation, build_generation, request_ids
 from headrace.host.scrape.scraper import Counts as ScrapeCounts
 from headrace.host.scrape.scraper import ScrapeOptions, Scraper
 from headrace.host.serve.current import Current
@@ -65,7 +65,7 @@ class Succession:
         """
         self._world = world
         self._store: Store = world.site.store
-        self._next_id = exchange_ids(world.site.seed)
+        self._next_id = request_ids()
         self._installed = builders()  # once: it reads what every installed package says
         self._count = 0
         self._tasks: set[asyncio.Task[None]] = set()
@@ -144,7 +144,7 @@ class Succession:
                 crash.set_result(reason)
 
         world = self._world
-        site = replace(world.site, store=trial.store, report=_tell_nobody)
+        site = replace(world.site, store=trial.store, report=_tell_nobody, announce=unannounced)
         report = self.soak = SoakReport(monotonic(), soak_s)
         generation = self._build(program, site)
         self.current.shadow = Shadow(generation, trial.refresh, report, world.noted, crashed)

@@ -1,12 +1,13 @@
 """A policy that is about to serve: its new endpoints are scraped before anybody is sent there."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import cast
 
 from headrace.dsl.program import Pool, Program
 from headrace.extensions.picker.intake import described
 from headrace.extensions.picker.prefix import PrefixIndex
+from headrace.extensions.picker.prompt import BLOCK_BYTES, Prompt, Turn
 from headrace.extensions.picker.snapshot import (
     NEVER_S,
     Endpoint,
@@ -113,12 +114,13 @@ class BorrowedIndex:
 
     def __init__(self, live: PrefixIndex | None) -> None:
         self._live = live
+        self.block_bytes = BLOCK_BYTES if live is None else live.block_bytes
 
-    def match(self, hashes: list[int]) -> Mapping[str, float]:
+    def match(self, hashes: list[int], turns: Sequence[Turn] = ()) -> Mapping[str, float]:
         """Return what the live index knows of *hashes*."""
-        return {} if self._live is None else self._live.match(hashes)
+        return {} if self._live is None else self._live.match(hashes, turns)
 
-    def insert(self, address: str, hashes: list[int]) -> None:
+    def insert(self, address: str, hashes: list[int], prompt: Prompt | None = None) -> None:
         """Learn nothing."""
 
     def withdraw(self, address: str, hashes: list[int]) -> None:

@@ -2,16 +2,13 @@
 
 from collections.abc import Callable
 
-import msgspec
 from aiohttp import web
 from prometheus_client.exposition import choose_encoder
 
-from headrace.extensions.picker.explain import explain
 from headrace.host.telemetry.admin import Admin
+from headrace.host.telemetry.decision_pages import decision_routes
 from headrace.host.telemetry.policy_pages import Policies, policy_routes
 from headrace.host.telemetry.telemetry import Telemetry
-
-NO_DECISION = "no request has been sent to an endpoint yet\n"
 
 
 def operator_app(
@@ -25,8 +22,7 @@ def operator_app(
     /metrics         Prometheus text, or OpenMetrics if asked for
     /healthz         200 while the process works
     /readyz          200 while it takes exchanges, else 503
-    /decisions       the last decisions as JSON, newest first
-    /decisions/last  the newest in words and numbers
+    /decisions...    see `decision_routes`
     /policy...       see `policy_routes`, if there are *policies*; writing is up to *admin*
     """
 
@@ -43,22 +39,13 @@ def operator_app(
             return web.Response(text="ready\n")
         return web.Response(status=503, text="not ready\n")
 
-    async def decisions(_: web.Request) -> web.Response:
-        return web.Response(body=_as_json(telemetry), content_type="application/json")
-
-    async def last(_: web.Request) -> web.Response:
-        if not telemetry.decisions:
-            return web.Response(status=404, text=NO_DECISION)
-        return web.Response(text=explain(telemetry.decisions[-1]))
-
     app = web.Application(client_max_size=1024)
     app.add_routes(
         [
             web.get("/metrics", metrics),
             web.get("/healthz", healthz),
             web.get("/readyz", readyz),
-            web.get("/decisions", decisions),
-            web.get("/decisions/last", last),
+            *decision_routes(telemetry.ring),
             *(policy_routes(policies, admin or Admin(loopback=False)) if policies else ()),
         ]
     )
@@ -92,13 +79,3 @@ class OperatorEndpoint:
     async def stop(self) -> None:
         """Stop listening."""
         await self._runner.cleanup()
-
-
-def _as_json(telemetry: Telemetry) -> bytes:
-    told = zip(reversed(telemetry.decisions), reversed(telemetry.deciders), strict=True)
-    return msgspec.json.encode(
-        [
-            {**decision.as_json(), "policy": policy, "generation": generation}
-            for decision, (policy, generation) in told
-        ]
-    )

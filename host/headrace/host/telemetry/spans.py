@@ -54,15 +54,15 @@ class Spans:
         self,
         outcome: Outcome,
         summary: Summary,
-        trace_id: int,
+        context: SpanContext,
         parent: Parent | None,
         own: Mapping[str, Attribute] = NO_ATTRIBUTES,
     ) -> list[ReadableSpan]:
         """Return the spans of *outcome*, the exchange's own last, as they would have ended.
 
-        own  what the policy puts on the exchange's span
+        context  of the exchange's span
+        own      what the policy puts on it
         """
-        context = self._context(trace_id)
         spans = [self._stage(run, context) for run in outcome.runs]
         above = None
         if parent is not None:
@@ -100,7 +100,7 @@ class Spans:
             self._record(record, self._ns(run.ended_s), attributes, events)
         return ReadableSpan(
             name=f"{run.stage} {run.hook}",
-            context=self._context(parent.trace_id),
+            context=self.context(parent.trace_id, self.ids.span()),
             parent=parent,
             resource=self.resource,
             attributes=attributes,
@@ -130,8 +130,9 @@ class Spans:
         }
         return [Event(name, None, self._ns(at)) for name, at in moments.items() if at is not None]
 
-    def _context(self, trace_id: int) -> SpanContext:
-        return SpanContext(trace_id, self.ids.span(), is_remote=False, trace_flags=FLAGS)
+    def context(self, trace_id: int, span_id: int) -> SpanContext:
+        """Return how spans name the span *span_id*."""
+        return SpanContext(trace_id, span_id, is_remote=False, trace_flags=FLAGS)
 
     def _ns(self, now_s: float) -> int:
         return round((self.epoch_s + now_s) * 1e9)

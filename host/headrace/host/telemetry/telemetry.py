@@ -1,26 +1,39 @@
 """Take the outcome of every exchange and tell it: as metrics, as a log line, as spans."""
 
 import logging
-from collections import deque
 from dataclasses import dataclass, field
 from random import Random
 
 from headrace.dsl.program import Program
-from headrace.extensions.picker.decision import Decision
 from headrace.extensions.stage import Outcome
 from headrace.host.telemetry.describe import text
 from headrace.host.telemetry.export import Exporter
 from headrace.host.telemetry.lines import LineWriter
 from headrace.host.telemetry.log import Level, level_of, line
 from headrace.host.telemetry.metrics import Metrics
+from headrace.host.telemetry.ring import Ring
 from headrace.host.telemetry.spans import Spans
 from headrace.host.telemetry.summary import Summary, summarise
-from headrace.host.telemetry.trace_context import Ids, Parent, Sampler, parse
+from headrace.host.telemetry.trace_context import (
+    Ids,
+    Parent,
+    Sampler,
+    parse,
+    traceparent,
+)
 from headrace.host.telemetry.tracing import ALWAYS, ERRORS, Tracing
 
-DECISIONS_KEPT = 64
 NO_PROGRAM = Program("")
 _LOGGER = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """The span of an exchange. *announced*: the upstream was told of it, so it must be kept."""
+
+    trace_id: int
+    span_id: int
+    announced: bool
 
 
 @dataclass(slots=True)
@@ -31,8 +44,7 @@ class Telemetry:
     lines      where log lines go; None writes none
     level      lines less grave than this are not written
     exporter   where spans go; None makes none
-    decisions  the last picks, newest last, for people who ask
-    deciders   for each of them, the policy's digest and the number of its generation
+    ring       the last exchanges, for people who ask
     """
 
     epoch_s: float
@@ -42,12 +54,23 @@ class Telemetry:
     exporter: Exporter | None = None
     sampler: Sampler = field(default_factory=Sampler)
     ids: Ids = field(default_factory=lambda: Ids(Random()))  # noqa: S311  no secrets, just ids
-    decisions: deque[Decision] = field(
-        default_factory=lambda: deque[Decision](maxlen=DECISIONS_KEPT)
-    )
-    deciders: deque[tuple[str, int]] = field(
-        default_factory=lambda: deque[tuple[str, int]](maxlen=DECISIONS_KEPT)
-    )
+    ring: Ring = field(default_factory=Ring)
+
+    def announce(self, parent: str, request_id: str, ratio: float | None) -> str:
+        """Return the `traceparent` of the span that an exchange will have, if it is sampled.
+
+        So the model server's spans become children of ours. Empty if no span is certain: the
+        request then keeps its client's.
+
+        parent  the `traceparent` that it came with
+        ratio   what the policy says of sampling
+        """
+        if self.exporter is None:
+            return ""
+        came = parse(parent) if parent else None
+        if not self.sampler.keeps(came, request_id, ratio):
+            return ""
+        return traceparent(came.trace_id if came else self.ids.trace(), self.ids.span())
 
     def report(self, outcome: Outcome) -> None:
         """Tell *outcome*. Never raises: telling must not fail what it tells of."""
@@ -61,45 +84,41 @@ class Telemetry:
     def _report(self, outcome: Outcome) -> None:
         summary = summarise(outcome)
         self.metrics.observe(outcome, summary)
-        if summary.decision is not None:
-            self.decisions.append(summary.decision)
-            self.deciders.append((outcome.policy, outcome.generation))
+        self.ring.put(outcome, summary, self.epoch_s + outcome.ended_s)
         level = level_of(outcome, summary)
         writes = self.lines is not None and level >= self.level
         if not writes and self.exporter is None:
             return
         parent = parse(outcome.traceparent) if outcome.traceparent else None
-        trace_id = parent.trace_id if parent else 0
+        ours = parse(outcome.announced) if outcome.announced else None
+        known = ours or parent
+        trace_id = known.trace_id if known else 0
         if self.exporter is not None:
             trace_id = trace_id or self.ids.trace()
-            self._trace(self.exporter, outcome, summary, trace_id, parent)
+            span_id = ours.span_id if ours else self.ids.span()
+            self._trace(outcome, summary, Own(trace_id, span_id, ours is not None), parent)
         if writes and self.lines is not None:
             shown = f"{trace_id:032x}" if trace_id else ""
             time_s = self.epoch_s + outcome.ended_s
             self.lines.put(line(outcome, summary, level, time_s, shown))
 
-    def _trace(
-        self,
-        exporter: Exporter,
-        outcome: Outcome,
-        summary: Summary,
-        trace_id: int,
-        parent: Parent | None,
-    ) -> None:
+    def _trace(self, outcome: Outcome, summary: Summary, own: Own, parent: Parent | None) -> None:
+        assert self.exporter is not None, "only asked where spans go somewhere"
         tracing = Tracing(outcome.program or NO_PROGRAM, outcome)
         ratio = tracing.program.trace.sample_ratio
         always = ""
-        kept = self.sampler.keeps(parent, outcome.request.id, ratio)
+        kept = own.announced or self.sampler.keeps(parent, outcome.request.id, ratio)
         if not kept:
             always = tracing.always()
         if kept or always:
-            own = tracing.attributes()
+            written = tracing.attributes()
             if always:
-                own[ALWAYS] = text(always)
+                written[ALWAYS] = text(always)
             if tracing.errors:
-                own[ERRORS] = [f"{error.rule}: {error.kind}" for error in tracing.errors]
+                written[ERRORS] = [f"{error.rule}: {error.kind}" for error in tracing.errors]
             spans = Spans(self.epoch_s, self.ids)
-            exporter.send(spans.of(outcome, summary, trace_id, parent, own))
+            context = spans.context(own.trace_id, own.span_id)
+            self.exporter.send(spans.of(outcome, summary, context, parent, written))
         for error in tracing.errors:
             self.metrics.rule_error(error.rule, error.kind)
 

@@ -36,6 +36,11 @@ def parse(traceparent: str) -> Parent | None:
     return Parent(trace_id, span_id, bool(int(flags, 16) & SAMPLED))
 
 
+def traceparent(trace_id: int, span_id: int) -> str:
+    """Return the header that names a sampled span: the inverse of `parse`."""
+    return f"00-{trace_id:032x}-{span_id:016x}-{SAMPLED:02x}"
+
+
 @dataclass(frozen=True, slots=True)
 class Sampler:
     """Keeps what the client keeps; of traces that begin here, *ratio* (0..1).

@@ -10,8 +10,19 @@ from headrace.dsl.cases import Given, GivenEndpoint, GivenPool
 from headrace.dsl.program import Program
 
 Values = Mapping[str, Given]
-_DURATIONS = frozenset(("age", "retry_after"))
-_RATIOS = frozenset(("kv_cache", "gpu", "prefix_match"))
+_DURATIONS = frozenset(
+    (
+        "age",
+        "retry_after",
+        "predicted_ttft",
+        "decode_delay",
+        "itl",
+        "eviction_cost",
+        "ttft",
+        "slo_slack",
+    )
+)
+_RATIOS = frozenset(("kv_cache", "gpu", "prefix_match", "error_rate"))
 
 
 @dataclass(frozen=True, slots=True)

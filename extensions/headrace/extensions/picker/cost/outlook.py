@@ -1,0 +1,226 @@
+"""How long a prompt would take at an endpoint, and what it would do to the answers there.
+
+Sources: the step time is the linear model of a continuous-batching server with chunked
+prefill, plus a term for attention over pairs of tokens; what waits is taken in order, as
+vLLM V1 does. docs/explain/cost-model.md says it in words.
+"""
+
+import math
+from bisect import bisect_left
+from typing import TYPE_CHECKING, NamedTuple
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from headrace.dsl.serving import DEFAULT_SPEED, Speed
+from headrace.extensions.picker.cost.ledger import RECENT_HALF_LIFE_S
+from headrace.extensions.picker.cost.load import MICROS
+from headrace.extensions.picker.feedback import (
+    NO_FEEDBACK,
+    NO_MEANS,
+    SPEED_MAX,
+    Feedback,
+    Means,
+    decay,
+)
+from headrace.extensions.work import Load, Work
+
+if TYPE_CHECKING:
+    from headrace.extensions.picker.snapshot import Endpoint
+PREFILL_SHARE_MAX = 0.9  # a server that is flooded writes on, if slowly
+
+
+class Stand(NamedTuple):
+    """What an endpoint is doing at one instant, in the terms of the step time.
+
+    base_s      a step without a prompt in it
+    decodes     answers being written there
+    context     tokens of these, prompts included
+    scale       seconds there for each second of the coefficients
+    """
+
+    base_s: float
+    decodes: int
+    context: float
+    scale: float
+
+
+class Outlook(Struct, frozen=True):
+    """The cost model of one endpoint: the pool's coefficients and what is learnt.
+
+    Every method takes the endpoint it belongs to. No result is negative or NaN.
+    """
+
+    speeds: Speed = DEFAULT_SPEED
+    feedback: Feedback = NO_FEEDBACK
+    means: Means = NO_MEANS
+
+    # ---- what it takes
+
+    def predicted_ttft(self, e: "Endpoint", work: Work, now_s: float) -> float:
+        """Return the seconds until the first token would come."""
+        return self.first_token_s(e, self.load(e, work), now_s)
+
+    def first_token_s(self, e: "Endpoint", load: Load, now_s: float) -> float:
+        """Return the seconds until the first token of *load* would come, counted from now."""
+        stand, s, c = self.stand(e, now_s), self.speeds, e.carried
+        ahead_tokens = c.prefill_tokens + c.foreign_waiting * self.means.uncached_tokens
+        ahead_pairs = c.prefill_pairs / 2 + c.foreign_waiting * self._mean_pairs()
+        wait_s = stand.base_s / 2 if stand.decodes else 0.0
+        since_s = now_s - c.batch_since_s - s.arrival_s
+        if c.batch_tokens and since_s > 0.0:  # a step with prompts is under way
+            whole_s = self._compute_s(stand, c.batch_tokens, c.batch_pairs / 2)
+            wait_s = max(0.0, whole_s - since_s / stand.scale)
+            ahead_tokens -= c.batch_tokens
+            ahead_pairs -= c.batch_pairs / 2
+        own_s = self._compute_s(
+            stand, ahead_tokens + load.uncached_tokens, ahead_pairs + load.pairs_twice / 2
+        )
+        wait_s = max(wait_s * stand.scale, s.arrival_s)
+        wait_s += self._room_s(e, load, stand)
+        return max(0.0, wait_s + own_s * stand.scale)
+
+    def decode_delay(self, e: "Endpoint", work: Work, now_s: float) -> float:
+        """Return the seconds that the prompt would add to the answers there, added up."""
+        stand = self.stand(e, now_s)
+        return self._prefill_s(self.load(e, work)) * stand.scale * stand.decodes
+
+    def itl(self, e: "Endpoint", work: Work, now_s: float) -> float:
+        """Return the seconds from token to token there, with this request added.
+
+        A step, made longer by the share of time that goes to prompts if they keep coming.
+        """
+        stand, s = self.stand(e, now_s), self.speeds
+        more_s = s.request_s + s.context_s * work.prompt_tokens / 1000
+        return (stand.base_s + more_s) * stand.scale / (1.0 - self._prefill_share(e, stand, now_s))
+
+    def slo_slack(self, e: "Endpoint", work: Work, now_s: float) -> float:
+        """Return the seconds by which answers there would fall behind because of it, added up.
+
+        Behind their own time per token, that is; one that is behind already does not count.
+        """
+        slacks_s = e.carried.slacks_s
+        if not slacks_s:
+            return 0.0
+        delay_s = self._prefill_s(self.load(e, work)) * self.scale(now_s)
+        return sum([delay_s - slack_s for slack_s in slacks_s[: bisect_left(slacks_s, delay_s)]])
+
+    def eviction_cost(self, e: "Endpoint", work: Work, now_s: float) -> float:
+        """Return the seconds of computing again what the prompt would push out of the cache."""
+        size = kv_tokens(e)
+        if size is None:
+            return 0.0
+        load = self.load(e, work)
+        needed = load.uncached_tokens + load.output_tokens
+        empty = max(0, size - e.carried.filled_tokens)
+        evicted = min(max(0, needed - empty), size)
+        return evicted * self.means.match_ratio * self.speeds.prefill_s * self.scale(now_s)
+
+    # ---- what is there
+
+    def uncached_tokens(self, e: "Endpoint", work: Work, now_s: float) -> int:
+        """Return how many tokens of the prompt are not cached there."""
+        return work.uncached_at(e.address)
+
+    def kv_free_tokens(self, e: "Endpoint", work: Work, now_s: float) -> int | None:
+        """Return the free room of the KV cache, less what is on its way; None if not reported."""
+        size = kv_tokens(e)
+        if size is None:
+            return None
+        return max(0, int(size * (1.0 - e.kv_cache)) - e.carried.unseen_tokens)
+
+    def decode_context_tokens(self, e: "Endpoint", work: Work, now_s: float) -> int:
+        """Return the tokens of our answers being written there, their prompts included."""
+        return int(self._context(e, now_s))
+
+    def speed(self, e: "Endpoint", work: Work, now_s: float) -> float:
+        """Return how fast it is against the pool's coefficients: 1 as said, 2 twice as fast."""
+        return min(SPEED_MAX**2, max(SPEED_MAX**-2, 1.0 / self.scale(now_s)))
+
+    def error_rate(self, e: "Endpoint", work: Work, now_s: float) -> float:
+        """Return the share of its recent answers that failed, 0..1."""
+        return self.feedback.error_rate(now_s)
+
+    def ttft(self, e: "Endpoint", work: Work, now_s: float) -> float | None:
+        """Return what first tokens have recently taken there; None if none was seen for long."""
+        return self.feedback.ttft(now_s)
+
+    # ---- the model
+
+    def load(self, e: "Endpoint", work: Work) -> Load:
+        """Return what *work* asks of this endpoint."""
+        return work.at(e.address, self.means.output_tokens)
+
+    def scale(self, now_s: float) -> float:
+        """Return the seconds it takes for what the coefficients say takes one."""
+        return math.exp(-self.means.log_speed - self.feedback.speed_log(now_s))
+
+    def stand(self, e: "Endpoint", now_s: float) -> Stand:
+        """Return what the endpoint is doing."""
+        s, decodes = self.speeds, e.decoding + e.carried.foreign_running
+        context = self._context(e, now_s)
+        if e.carried.foreign_running:
+            mean = self.means.uncached_tokens + self.means.output_tokens / 2
+            context += e.carried.foreign_running * mean
+        base_s = s.step_s + s.request_s * decodes + s.context_s * context / 1000
+        return Stand(base_s, decodes, context, self.scale(now_s))
+
+    def _context(self, e: "Endpoint", now_s: float) -> float:
+        """Return the tokens of our answers there: prompts, and what was written since."""
+        c, s, decodes = e.carried, self.speeds, e.decoding
+        if not decodes:
+            return 0.0
+        step_s = s.step_s + s.request_s * decodes + s.context_s * c.decode_tokens / 1000
+        since_s = decodes * now_s - c.decode_first_us / MICROS
+        written = max(0.0, since_s) / (step_s * self.scale(now_s))
+        return c.decode_tokens + min(written, float(c.decode_output_tokens))
+
+    def _prefill_s(self, load: Load) -> float:
+        s = self.speeds
+        return s.prefill_s * load.uncached_tokens + s.pair_s * load.pairs_twice / 2
+
+    def _prefill_share(self, e: "Endpoint", stand: Stand, now_s: float) -> float:
+        """Return the share of its time that the endpoint has lately spent on prompts."""
+        left = decay(now_s - e.carried.recent_at_s, RECENT_HALF_LIFE_S)
+        tokens_per_s = e.carried.recent_tokens * left * math.log(2) / RECENT_HALF_LIFE_S
+        return min(PREFILL_SHARE_MAX, tokens_per_s * self.speeds.prefill_s * stand.scale)
+
+    def _compute_s(self, stand: Stand, tokens: float, pairs: float) -> float:
+        """Return the seconds of computing *tokens* in steps that go on writing answers."""
+        s = self.speeds
+        steps = max(1, math.ceil(tokens / max(1, s.batch_tokens - stand.decodes)))
+        return steps * stand.base_s + s.prefill_s * tokens + s.pair_s * pairs
+
+    def _mean_pairs(self) -> float:
+        return self.means.uncached_tokens**2 / 2
+
+    def _room_s(self, e: "Endpoint", load: Load, stand: Stand) -> float:
+        """Return the wait for a slot and for blocks, which answers give back as they end."""
+        if not stand.decodes:
+            return 0.0
+        c = e.carried
+        output = max(1.0, self.means.output_tokens)
+        ends_s = output * stand.base_s * stand.scale / stand.decodes  # from end to end
+        slots = stand.decodes + c.prefills + c.foreign_waiting + 1 - self.speeds.slots
+        wait_s = max(0, slots) * ends_s
+        size = kv_tokens(e)
+        if size is not None:
+            free = size * (1.0 - e.kv_cache) - c.unseen_tokens
+            missing = min(load.uncached_tokens - free, size)
+            if missing > 0:
+                wait_s = max(wait_s, missing / max(1.0, stand.context / stand.decodes) * ends_s)
+        return wait_s
+
+    def learning(self, feedback: Feedback, means: Means) -> "Outlook":
+        """Return the same model with what was learnt since."""
+        return replace(self, feedback=feedback, means=means)
+
+
+def kv_tokens(e: "Endpoint") -> int | None:
+    """Return how many tokens its KV cache holds; None if it does not say."""
+    if e.block_size is None or e.num_blocks is None:
+        return None
+    return e.block_size * e.num_blocks
+
+
+NO_OUTLOOK = Outlook()

@@ -1,0 +1,1 @@
+"""What the language promises of any bytes, and the fuzzers that try to break it."""
