@@ -165,7 +165,7 @@ class PoolValues(Protocol):
     Means are over its ready endpoints, of what they report: unlike `endpoint.queue`,
     `pool.queue` has no requests of ours that no scrape has seen.
 
-    in_flight   mean of our own open exchanges
+    in_flight   mean of our own open exchanges, and `tokens_in_flight` of their prompt tokens
     saturation  mean over all endpoints of max(queue / 5, kv_cache / 0.8), where one that is not
                 ready counts 1, and so does an empty pool
 
@@ -185,6 +185,8 @@ class PoolValues(Protocol):
     def running(self) -> float: ...
     @property
     def in_flight(self) -> float: ...
+    @property
+    def tokens_in_flight(self) -> float: ...
     @property
     def saturation(self) -> float: ...
     @property

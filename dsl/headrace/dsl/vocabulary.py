@@ -161,6 +161,8 @@ VARIABLES = (
     _pool("queue", _MEAN, "mean of the queues that the ready endpoints report", _MEANS),
     _pool("running", _MEAN, "mean running requests of the ready endpoints", _MEANS),
     _pool("in_flight", _MEAN, "mean of our own open requests at the ready endpoints", _MEANS),
+    _pool("tokens_in_flight", Type(Base.DOUBLE, Unit.TOKENS), "mean of the prompt tokens of our "
+          "open requests at the ready endpoints", Interval(0.0, 2.0**63)),
     _pool("saturation", DOUBLE, "mean of the fuller of queue / 5 and KV cache / 80%, 1 for each "
           "endpoint that is not ready", _MEANS),
     _pool("kv_cache", RATIO, "mean used share of the KV cache of the ready endpoints", SHARE),

@@ -48,6 +48,9 @@ class Reason(Enum):
 DROPPED_HEADER = "x-llm-d-request-dropped-reason"
 DROPPED: Mapping[Reason, str] = {
     Reason.SHED: "rejected-saturated",
+    Reason.QUEUE_FULL: "rejected-saturated",
+    Reason.QUEUE_TIMEOUT: "rejected-ttl-expired",
+    Reason.DRAINING: "rejected-shutting-down",
     Reason.NO_ENDPOINTS: "rejected-no-endpoints",
 }
 """Reason -> what `DROPPED_HEADER` says beside it: the words of llm-d's router, for its clients."""

@@ -22,10 +22,25 @@ MODEL = Outlook(ROUND, means=Means(output_tokens=100.0, uncached_tokens=50.0, ma
 PROMPT = Work(50, streams=True)
 
 
-def at(carried: Carried | None = None, decoding: int = 0, **facts: float) -> Endpoint:
+def at(
+    carried: Carried | None = None,
+    decoding: int = 0,
+    blocks: int | None = None,
+    kv_cache: float = 0.0,
+    outlook: Outlook = MODEL,
+) -> Endpoint:
+    """Return an endpoint whose cache has *blocks* of 16 tokens."""
     return Endpoint(
-        "a", "a", True, decoding=decoding, outlook=MODEL, carried=carried or Carried(), **facts
-    )  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+        "a",
+        "a",
+        True,
+        kv_cache=kv_cache,
+        block_size=16,
+        num_blocks=blocks,
+        decoding=decoding,
+        carried=carried or Carried(),
+        outlook=outlook,
+    )
 
 
 def ttft(e: Endpoint, work: Work = PROMPT, now_s: float = 100.0) -> float:
@@ -102,8 +117,8 @@ def replace_slots(slots: int) -> Speed:
 
 def test_who_finds_no_memory_waits_for_as_many_ends_as_it_needs() -> None:
     carried = Carried(decode_tokens=400, decode_first_us=4 * 100_000_000)
-    free = at(carried, 4, block_size=16, num_blocks=100, kv_cache=0.5)
-    full = at(carried, 4, block_size=16, num_blocks=100, kv_cache=1.0)
+    free = at(carried, 4, blocks=100, kv_cache=0.5)
+    full = at(carried, 4, blocks=100, kv_cache=1.0)
     step_s = 0.010 + 0.004 + 0.0004
 
     # 50 tokens are missing, and each end gives back 100.
@@ -115,7 +130,7 @@ def test_who_finds_no_memory_waits_for_as_many_ends_as_it_needs() -> None:
 
 def test_what_a_prompt_pushes_out_of_a_full_cache_has_to_be_computed_again() -> None:
     def cost(filled: int) -> float:
-        e = at(Carried(filled_tokens=filled), block_size=16, num_blocks=100)
+        e = at(Carried(filled_tokens=filled), blocks=100)
         return e.outlook.eviction_cost(e, PROMPT, 0.0)
 
     # 50 of the prompt and 100 of the answer; half of what is sent there is found again.
@@ -170,16 +185,13 @@ CARRIED = st.builds(
     TIMES,
 )
 ENDPOINTS = st.builds(
-    lambda o, c, d, kv, blocks: Endpoint(
-        "a", "a", True, kv_cache=kv, block_size=16, num_blocks=blocks, decoding=d, carried=c,
-        outlook=o,
-    ),
-    OUTLOOKS,
+    at,
     CARRIED,
     st.integers(0, 1000),
-    st.floats(0.0, 1.0),
     st.none() | st.integers(1, 1 << 20),
-)  # fmt: skip
+    st.floats(0.0, 1.0),
+    OUTLOOKS,
+)
 WORKS = st.builds(
     Work,
     COUNTS,

@@ -2,7 +2,7 @@ import math
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
@@ -55,6 +55,7 @@ def test_a_page_of_200_kb_reads_the_same_as_a_small_one() -> None:
     assert read_page(large, VLLM) == read_page(vllm_page(engines), VLLM)
 
 
+@settings(deadline=None, max_examples=40)
 @given(
     st.lists(st.tuples(st.integers(1, 3), st.sampled_from([0, 1, 8])), min_size=2, max_size=4),
     st.booleans(),

@@ -243,6 +243,11 @@ class PoolState(Struct, frozen=True, eq=False):
         return sum([e.in_flight for e in self.endpoints if e.ready]) / (self.sums.ready or 1)
 
     @property
+    def tokens_in_flight(self) -> float:
+        tokens = sum([e.tokens_in_flight for e in self.endpoints if e.ready])
+        return tokens / (self.sums.ready or 1)
+
+    @property
     def saturation(self) -> float:
         """The mean over all endpoints; 1 for one that is not ready, and of none."""
         size = len(self.endpoints)

@@ -78,13 +78,15 @@ class Scraper:
     async def stop(self) -> None:
         """End all tasks and connections. May be called twice."""
         watcher = [self._watcher] if self._watcher else []
-        await _cancelled([*self._tasks.values(), *self._listing.values(), *watcher])
-        self._tasks.clear()
-        self._listing.clear()
-        self._watcher = None
-        if self._fetcher is not None:
-            await self._fetcher.close()
-            self._fetcher = None
+        try:
+            await _cancelled([*self._tasks.values(), *self._listing.values(), *watcher])
+        finally:  # who stops us may be cancelled meanwhile
+            self._tasks.clear()
+            self._listing.clear()
+            self._watcher = None
+            if self._fetcher is not None:
+                fetcher, self._fetcher = self._fetcher, None
+                await fetcher.close()
 
     async def adopt(self, program: Program) -> None:
         """Go over to the endpoints of *program*; the store must have adopted it before.

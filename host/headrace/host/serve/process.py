@@ -79,6 +79,7 @@ class Host:
             options.reference.conformance,
             options.reference.emit_scores,
             options.reference.plain_errors,
+            options.lists_served,
         )
         scraping = ScrapeOptions(seed=options.seed)
         world = World(site, options, scraping, self, self._soaked)

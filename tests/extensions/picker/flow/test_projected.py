@@ -87,3 +87,22 @@ def test_the_store_counts_what_is_over_since_a_scrape_had_counted_it() -> None:
     house.store.scraped("gemma", A, IDLE, 3.0)
 
     assert [e.left for e in house.store.snapshot.pools["gemma"].endpoints] == [0, 0]
+
+
+def test_of_what_is_in_flight_the_departed_have_their_share() -> None:
+    endpoint = Endpoint("e", "e", ready=True, in_flight=2, tokens_in_flight=300)
+    pool = pool_state("p", [endpoint])
+
+    assert (pool.in_flight, pool.tokens_in_flight) == (2.0, 300.0)
+    seen = projected(pool, 4)
+    assert (seen.in_flight, seen.tokens_in_flight) == (6.0, 900.0)
+
+
+def test_a_pool_is_as_saturated_as_its_endpoints_and_one_that_is_not_ready_counts_one() -> None:
+    by_queue = Endpoint("a", "a", ready=True, waiting_scraped=10, kv_cache=0.4)
+    by_memory = Endpoint("b", "b", ready=True, kv_cache=0.8)
+    down = Endpoint("c", "c")
+
+    assert pool_state("p", []).saturation == 1.0
+    assert pool_state("p", [by_queue]).saturation == 2.0
+    assert pool_state("p", [by_queue, by_memory, down]).saturation == pytest.approx(4 / 3)

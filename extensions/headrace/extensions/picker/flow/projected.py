@@ -25,7 +25,13 @@ def projected(pool: PoolState, departed: int) -> PoolState:
         least = min(ready, key=lambda p: (endpoints[p].waiting_scraped, endpoints[p].running))
         before = endpoints[least]
         after = _with(before, departed)
-        endpoints[least] = replace(after, in_flight=after.in_flight + departed)
+        # Their prompts are taken to be as long as those that are there.
+        tokens = departed * before.tokens_in_flight // max(1, before.in_flight)
+        endpoints[least] = replace(
+            after,
+            in_flight=after.in_flight + departed,
+            tokens_in_flight=after.tokens_in_flight + tokens,
+        )
         total = total.changed(before, endpoints[least])
     return PoolState(pool.name, tuple(endpoints), pool.roster, pool.version, total)
 
