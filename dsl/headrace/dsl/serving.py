@@ -137,6 +137,11 @@ class Latency:
     quantile: float
     below_s: float
 
+    @property
+    def per_token(self) -> bool:
+        """Whether it bounds the time of a token after the first, as `endpoint.slo_slack` reads."""
+        return self.metric in ("tpot", "itl")
+
 
 @dataclass(frozen=True, slots=True)
 class Share:

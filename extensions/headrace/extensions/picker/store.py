@@ -87,12 +87,14 @@ class Store:
     """Holds what is known of all pools. Written from the event loop's thread only.
 
     prefixes  per pool, which endpoint has probably cached what
+    blind_streams  answers in a row that were streams, and of which the picker was shown nothing
     flows     who waits, per pool
     source    who is in a pool
     watcher   called after every change while it is set
     """
 
     prefixes: dict[str, PrefixIndex] = field(default_factory=dict[str, PrefixIndex])
+    blind_streams: int = 0
     flows: Flows = field(default_factory=Flows)
     source: EndpointSource = DECLARED
     watcher: Callable[[], None] | None = field(default=None, repr=False)
