@@ -6,9 +6,10 @@ from headrace.dsl.program import Profile, Program
 from headrace.extensions.call import Call
 from headrace.extensions.picker.decide import Question, decide, least
 from headrace.extensions.picker.decision import Decision, How
+from headrace.extensions.picker.observed import Observed
 from headrace.extensions.picker.placement import Placement
 from headrace.extensions.picker.plans import Plans
-from headrace.extensions.picker.prefix import Observed, PrefixIndex
+from headrace.extensions.picker.prefix import PrefixIndex
 from headrace.extensions.picker.pressure import pressed
 from headrace.extensions.picker.snapshot import PoolState
 from headrace.extensions.picker.store import Store
