@@ -1,4 +1,4 @@
-"""What a pool's index of cached prefixes, and its servers' book, become when a policy is adopted."""
+"""A pool's index of cached prefixes and its servers' book, as a policy is adopted."""
 
 from headrace.dsl.program import Pool
 from headrace.extensions.call import TOKEN_BYTES
