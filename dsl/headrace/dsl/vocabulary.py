@@ -197,6 +197,8 @@ VARIABLES = (
     _after("decision.adapter", STRING, "the adapter, or empty"),
     _after("decision.pool", STRING, "the pool, or empty"),
     _after("decision.endpoint", STRING, "the endpoint, or empty"),
+    _after("decision.prefill", STRING, "the endpoint that prefills beside it, or empty"),
+    _after("decision.encode", STRING, "the endpoint that encodes beside it, or empty"),
     _after("decision.profile", STRING, "the profile that picked"),
     _after("decision.priority", INT, "the priority it was decided by"),
     _after("decision.class", STRING, "the first class that matched, or empty", "kind"),

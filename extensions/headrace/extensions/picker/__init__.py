@@ -1,8 +1,9 @@
 """The endpoint picker: which replica serves a request, and the record why."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 
-from headrace.dsl.program import Program
+from headrace.dsl.program import Profile, Program, Rule
 from headrace.extensions.picker.placement import Watch
 from headrace.extensions.picker.stage import NEEDS, Picker
 from headrace.extensions.picker.staging import OUTLOOK, PREFIX, WATCHED, rules_of
@@ -14,7 +15,11 @@ TPOTS = frozenset({"tpot", "itl"})  # latencies of a token after the first
 
 def build(program: Program, site: Site) -> Picker:
     """Return the picker stage for *program*, on the site's store."""
-    rules = [rule for profile in program.profiles.values() for rule in rules_of(profile)]
+    rules = [
+        rule
+        for profile in program.profiles.values()
+        for rule in (*rules_of(profile), *_afterwards(profile))
+    ]
     reads = frozenset[str]().union(*(rule.reads for rule in rules))
     watch = _watch(reads)
     return Picker(
@@ -39,3 +44,9 @@ def _watch(reads: frozenset[str]) -> Watch:
     if "endpoint.slo_slack" in reads:
         return Watch.PIECES
     return Watch.ENDS if reads & WATCHED else Watch.NOTHING
+
+
+def _afterwards(profile: Profile) -> Iterator[Rule]:
+    """Yield the conditions of *profile* on the endpoint that was picked."""
+    yield from (refusal.when.rule for refusal in profile.refusals)
+    yield from (one.when.rule for one in profile.beside if one.when is not None)

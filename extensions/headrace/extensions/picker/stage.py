@@ -3,15 +3,16 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from headrace.dsl.program import Pick, Profile, Program
+from headrace.dsl.program import Profile, Program
 from headrace.extensions.call import Call
 from headrace.extensions.control import TEST_SELECTION, named_objective
+from headrace.extensions.picker.beside import After, after
 from headrace.extensions.picker.decide import Question, decide, least
 from headrace.extensions.picker.decision import Decision, How, Record
 from headrace.extensions.picker.ending import Ending
 from headrace.extensions.picker.placement import Placement, Watch
 from headrace.extensions.picker.plans import Plans
-from headrace.extensions.picker.prefix import PrefixIndex
+from headrace.extensions.picker.prefix import Observed, PrefixIndex
 from headrace.extensions.picker.pressure import pressed
 from headrace.extensions.picker.snapshot import PoolState
 from headrace.extensions.picker.store import Store
@@ -93,11 +94,12 @@ class Picker:
 class PickFilter(Filter):
     """The pick of one exchange, and its reservation until the end."""
 
-    __slots__ = ("_picker", "_place")
+    __slots__ = ("_beside", "_picker", "_place")
 
     def __init__(self, picker: Picker) -> None:
         self._picker = picker
         self._place = Placement(picker.store, picker.reads_prefix, picker.watch)
+        self._beside: list[Placement] = []
 
     def on_request(self, request: Request, now_s: float) -> Action:
         """Shed, or pick and reserve."""
@@ -117,24 +119,24 @@ class PickFilter(Filter):
         shed, faults = pressed(self._picker.program.overloads, values, pool, now_s)
         if shed is not None:
             return shed
-        decision = decide(
-            Question(
-                pool,
-                values,
-                self._profile(route.profile),
-                self._picker.program.profiles,
-                now_s,
-                self._picker.seed,
-                self._subset(request),
-                snapshot.epoch,
-                faults,
-            ),
-            self._picker.plans,
+        question = Question(
+            pool,
+            values,
+            self._profile(route.profile),
+            self._picker.program.profiles,
+            now_s,
+            self._picker.seed,
+            self._subset(request),
+            snapshot.epoch,
+            faults,
         )
-        return self._take(decision, values, now_s)
+        plans = self._picker.plans
+        return self._take(after(decide(question, plans), question, plans), values, now_s)
 
     def on_response_headers(self, head: ResponseHead, now_s: float) -> Action:
         """Follow the request to where the proxy says it was served."""
+        for place in self._beside if not head.local and head.status < 400 else ():
+            place.release(now_s)  # who decodes answers when the prompt is computed
         if head.local or not head.metadata:
             return CONTINUE
         served = head.metadata.get(LB, {}).get(SERVED)
@@ -157,7 +159,10 @@ class PickFilter(Filter):
         return (Served(reservation.pool, reservation.address, served),)
 
     def on_end(self, outcome: Outcome, now_s: float) -> None:
-        self._place.end(Ending.of(outcome), now_s)
+        ending = Ending.of(outcome)
+        self._place.end(ending, now_s)
+        for place in self._beside:  # whose own answers nobody sees
+            place.end(Ending(ending.status, False, Observed()), now_s)
 
     def fallback(self, request: Request, now_s: float) -> Action:
         """Pick without the policy, which has just failed: least in flight among the ready."""
@@ -178,7 +183,7 @@ class PickFilter(Filter):
             self._subset(request),
             store.snapshot.epoch,
         )
-        return self._take(least(question, How.FALLBACK), None, now_s)
+        return self._take(After(least(question, How.FALLBACK)), None, now_s)
 
     def _only_pool(self, request: Request) -> Route | None:
         """Return the route to the policy's only pool, for chains without a body router."""
@@ -203,25 +208,34 @@ class PickFilter(Filter):
         assert profile is not None, f"the compiler lets no route name the unknown profile {name}"
         return profile
 
-    def _take(self, decision: Decision, values: PickValues | None, now_s: float) -> Action:
-        """Reserve the chosen endpoint and tell the proxy, in header and metadata alike."""
+    def _take(self, found: After, values: PickValues | None, now_s: float) -> Action:
+        """Reserve who was chosen and tell the proxy, in header and metadata alike."""
+        decision, refusal, records = found.decision, found.refusal, (found.decision, *found.errors)
         if decision.chosen is None:
             return Reject(
                 Reason.NO_ENDPOINTS,
                 _nowhere(decision),
                 retry_after_s=NOWHERE_RETRY_S,
-                records=(decision,),
+                records=records,
             )
+        if refusal is not None:
+            status = refusal.status
+            return Reject(Reason.REFUSED, refusal.message, status=status, records=records)
         self._place.take(decision.pool, decision.chosen, values, now_s)
+        for role, other in decision.beside:
+            assert other.chosen is not None, "nobody is not picked beside"
+            place = Placement(self._picker.store, self._picker.reads_prefix)
+            place.take(other.pool, other.chosen, values if role == "prefill" else None, now_s)
+            self._beside.append(place)
         where = ",".join(decision.destinations)
         told: dict[str, Json] = {DESTINATION: where}
         if self._picker.emit_scores:
             told[SCORES] = _scores(decision)
         return Continue(
-            set_headers={DESTINATION: where},
+            set_headers={DESTINATION: where, **found.headers},
             clear_route_cache=True,
             metadata={LB: told},
-            records=(decision,),
+            records=records,
         )
 
 
@@ -246,7 +260,7 @@ def _scores(decision: Decision) -> dict[str, float]:
     known = decision.evidence  # left as it is: who tells the decision later wants what was seen
     record = known if isinstance(known, Record) else known.record()
     totals = zip(record.scored, record.totals, strict=True)
-    if decision.pick is not Pick.LEAST:
+    if not any(column.cost for column in record.columns):
         return {e.address: total for e, total in totals}
     return {e.address: 1.0 / (1.0 + max(0.0, total)) for e, total in totals}
 

@@ -27,16 +27,17 @@ BLOCKS = (
 )  # fmt: skip
 WORDS = (
     "adapter", "adapters", "after", "allow", "also", "always", "any", "as", "at", "attribute",
-    "block", "by", "else", "endpoint", "endpoints", "error", "expect", "extends", "fair",
+    "best", "block", "by", "else", "endpoint", "endpoints", "error", "expect", "extends", "fair",
     "fairness", "for", "from", "given", "in", "inferencepool", "inspect", "least", "log",
-    "match", "max", "metrics", "minimize", "mirror", "most", "namespace", "of", "on", "partial",
-    "patterns", "pick", "plugin", "port", "prefer", "priority", "queue", "random", "redact",
-    "request", "require", "retry", "route", "sample", "score", "select", "shed", "stale",
-    "table", "template", "ties", "timeout", "to", "tokens", "top", "up", "use", "weighted",
-    "when", "with",
+    "match", "max", "metrics", "minimize", "mirror", "most", "multiply", "namespace",
+    "of", "on", "partial", "patterns", "pick", "plugin", "port", "prefer", "priority",
+    "queue", "random", "rank", "redact", "refuse", "request", "require", "retry", "route",
+    "sample", "score", "select", "shed", "stale", "table",
+    "template", "ties", "timeout", "to", "tokens", "top", "up", "use", "weighted",
+    "when", "with", "within",
 )  # fmt: skip
 CONSTANTS = ("false", "null", "true")
-ROOTS = ("decision", "endpoint", "model", "pool", "request", "response")
+ROOTS = ("candidates", "decision", "endpoint", "model", "pool", "request", "response")
 _NUMBER = (
     r"[+-]?(?:0x[0-9a-fA-F]+|(?:\d[\d_]*)?\.?\d[\d_]*(?:[eE][+-]?\d+)?)"
     r"(?:u|%|(?:ns|us|ms|min|s|h|d)(?:\d+(?:\.\d+)?(?:ns|us|ms|min|s|h|d))*|[KMGT]?i?B)?(?![\w.])"
@@ -72,7 +73,7 @@ class SchedLexer(RegexLexer):
             (r"(?<![\w-])[A-Za-z_]\w*(?=\()", Name.Function),
             (r"\w+(?:-\w+)*", Name),
             (r"`[^`\n]*`", Name),
-            (r"&&|\|\||[<>=!]=|[-+*/%<>!?:=]", Operator),
+            (r"&&|\|\||[<>=!]=|[-+*/%<>!?:=^]", Operator),
             (r"[{}()\[\],.|]", Punctuation),
             (r".", Name),
         ]
