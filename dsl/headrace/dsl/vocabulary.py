@@ -134,6 +134,15 @@ VARIABLES = (
         "endpoint.prefix_match", RATIO, Binding.BOTH, "share of the prompt already cached there",
         "{0}(e.address, 0.0)", SHARE, hoisted="request.prefix.get",
     ),
+    Variable(
+        "endpoint.session_match", BOOL, Binding.BOTH, "whether its session is bound there",
+        "(e.address == {0})", hoisted="request.bonds.session_at",
+    ),
+    Variable(
+        "endpoint.cold_order", COUNT, Binding.BOTH,
+        "the number of the last prompt without any cache that it was given; 0 if none ever",
+        "{0}(e.address, 0)", COUNTS, hoisted="request.bonds.cold.get",
+    ),
     _endpoint("tokens_in_flight", TOKENS, "prompt tokens of our open requests there", COUNTS),
     _endpoint("uncached_tokens_in_flight", TOKENS, "of prompts of ours to be computed", COUNTS),
     _endpoint("decoding", COUNT, "our open requests there past their first token", COUNTS),

@@ -1,7 +1,7 @@
 """Which stages there are: name -> builder, found through the entry points `headrace.stages`."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, cast
 
@@ -36,6 +36,7 @@ class Site:
     conformance  whether the conformance tests of gateways may force endpoints and see them
     emit_scores  whether the proxy is told the scores of all candidates
     plain_errors whether errors look as the reference endpoint picker's do
+    session_key  signs the tokens by which a session finds its endpoint again; empty: none are given
     """
 
     store: "Store"
@@ -46,6 +47,7 @@ class Site:
     conformance: bool = False
     emit_scores: bool = False
     plain_errors: bool = False
+    session_key: bytes = field(default=b"", repr=False)
 
 
 Builder = Callable[[Program, Site], Stage]

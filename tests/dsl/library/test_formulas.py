@@ -5,10 +5,13 @@ its sources and on paper, not by the language.
 """
 
 import math
+from dataclasses import dataclass
 
 import pytest
 
 from headrace.dsl.program import RuleFault
+from headrace.extensions.hints import NO_HINTS, Hints
+from headrace.extensions.values import Bonds
 from tests.dsl.library.ask import ask, endpoint
 from tests.extensions.picker.build import Asked
 
@@ -185,6 +188,149 @@ def test_utilization_filter_keeps_all_until_it_is_told_a_bound() -> None:
     assert ask("utilization_filter", endpoints, Asked()) == [True] * 4
     bounds = ["utilization_queue_max = 100", "utilization_kv_cache_max = 15%"]
     assert ask("utilization_filter", endpoints, Asked(), *bounds) == [True, True, False, False]
+
+
+A, B, C, D = (f"10.0.0.{i}:8000" for i in range(1, 5))
+
+
+def test_session_affinity() -> None:
+    endpoints = [endpoint(i) for i in (1, 2)]
+    bound, elsewhere = Asked(bonds=Bonds(B)), Asked(bonds=Bonds("10.9.9.9:1"))
+
+    assert ask("session_affinity_scorer", endpoints, bound) == [0.0, 1.0]
+    assert ask("session_affinity_scorer", endpoints, Asked()) == [0.0, 0.0]
+    assert ask("session_affinity_filter", endpoints, bound) == [False, True]
+    assert ask("session_affinity_filter", endpoints, elsewhere) == [True, True]
+
+
+@pytest.mark.parametrize(
+    ("cold", "prefix", "count", "expected"),
+    [
+        ({}, {}, 3, [1.0, 1.0, 1.0]),
+        ({A: 7, B: 3, C: 9}, {}, 3, [0.5, 1.0, 0.0]),
+        ({A: 7, C: 9}, {}, 3, [0.5, 1.0, 0.0]),  # B was never given one
+        ({A: 7, B: 3, C: 9}, {C: 0.1}, 3, [0.5, 0.5, 0.5]),
+        ({A: 7}, {}, 1, [1.0]),
+        ({A: 1, B: 2, C: 3, D: 4}, {}, 4, [1.0, 2 / 3, 1 / 3, 0.0]),
+    ],
+)
+def test_no_hit_lru_scorer(
+    cold: dict[str, int], prefix: dict[str, float], count: int, expected: list[float]
+) -> None:
+    endpoints = [endpoint(i + 1) for i in range(count)]
+
+    found = ask("no_hit_lru_scorer", endpoints, Asked(bonds=Bonds("", cold), prefix=prefix))
+
+    assert found == pytest.approx(expected)
+
+
+@dataclass(frozen=True, slots=True)
+class Predicted:
+    """An outlook that is written down."""
+
+    ttft_s: float = 0.0
+    itl_s: float = 0.0
+    uncached: int = 0
+
+    def predicted_ttft(self, e: object, work: object, now_s: float) -> float:
+        return self.ttft_s
+
+    def itl(self, e: object, work: object, now_s: float) -> float:
+        return self.itl_s
+
+    def uncached_tokens(self, e: object, work: object, now_s: float) -> int:
+        return self.uncached
+
+
+@pytest.mark.parametrize(
+    ("in_flight", "uncached", "expected"), [(0, 0, 1.0), (500, 500, 0.75), (9000, 1, 0.0)]
+)
+def test_token_load_scorer(in_flight: int, uncached: int, expected: float) -> None:
+    one = endpoint(1, tokens_in_flight=in_flight, outlook=Predicted(uncached=uncached))
+
+    assert ask("token_load_scorer", [one], Asked(), "token_load_threshold = 4000") == [expected]
+
+
+@pytest.mark.parametrize(
+    ("cached", "tokens", "kept"),
+    [
+        ((0.9, 0.1, 0.8), (0, 0, 0), [True, False, True]),
+        ((0.1, 0.1, 0.7), (0, 0, 0), [True, True, True]),
+        ((0.9, 0.1, 0.0), (300_000, 0, 500), [True, True, True]),  # 18.8 s behind, too busy
+        ((0.9, 0.1, 0.0), (280_000, 0, 500), [True, False, False]),  # 17.6 s behind
+        ((0.9, 0.9, 0.0), (900_000, 0, 0), [True, True, False]),  # one of them is free
+        ((0.9, 0.8, 0.9), (900_000, 0, 0), [True, True, True]),
+    ],
+)
+def test_prefix_cache_affinity_filter(
+    cached: tuple[float, ...], tokens: tuple[int, ...], kept: list[bool]
+) -> None:
+    endpoints = [endpoint(i + 1, tokens_in_flight=n) for i, n in enumerate(tokens)]
+    request = Asked(prefix=dict(zip((A, B, C), cached, strict=True)))
+
+    assert ask("prefix_cache_affinity_filter", endpoints, request) == kept
+
+
+# Per endpoint: TTFT, TPOT, requests in flight. The SLO is 1 s and 50 ms.
+LATENCIES: list[list[tuple[float, float, int]]] = [
+    [(0.2, 0.01, 1), (0.8, 0.04, 1), (0.5, 0.03, 1)],
+    [(0.2, 0.01, 1), (1.8, 0.04, 1), (0.5, 0.09, 1)],
+    [(2.0, 0.01, 0), (1.8, 0.04, 1), (3.0, 0.09, 0)],
+    [(2.0, 0.01, 1), (0.8, 0.06, 1), (0.9, 0.09, 1), (3.0, 0.09, 2)],
+    [(2.0, 0.01, 1), (1.8, 0.02, 1), (3.0, 0.09, 1)],
+    [(2.0, 0.06, 1), (1.8, 0.07, 1)],
+    [(0.2, 0.03, 1), (0.5, 0.03, 1)],
+    [(0.2, 0.03, 1)],
+]
+
+
+def by_reference(
+    latencies: list[tuple[float, float, int]], slo_ttft: float = 1.0, slo_tpot: float = 0.05
+) -> list[float]:
+    """Return the scores as the reference works them out, bucket by bucket."""
+    rooms = [(slo_ttft - ttft, slo_tpot - tpot, busy) for ttft, tpot, busy in latencies]
+    buckets = [
+        [i for i, (t, p, _) in enumerate(rooms) if t >= 0 and p >= 0],
+        [i for i, (_, _, busy) in enumerate(rooms) if busy == 0],
+        [i for i, (t, p, _) in enumerate(rooms) if t >= 0 > p],
+        [i for i, (t, p, _) in enumerate(rooms) if p >= 0 > t],
+        [i for i, (t, p, _) in enumerate(rooms) if t < 0 and p < 0],
+    ]
+    bucket = next(b for b in buckets if b)
+    scores = [0.0] * len(rooms)
+    sizes = {i: (abs(rooms[i][0]), abs(rooms[i][1])) for i in bucket}
+    low = [min(s[k] for s in sizes.values()) for k in (0, 1)]
+    wide = [max(s[k] for s in sizes.values()) - low[k] for k in (0, 1)]
+    alpha, beta = 0.8, 0.2
+    if wide[0] <= 1e-9 < wide[1]:
+        alpha, beta = 0.0, 1.0
+    elif wide[1] <= 1e-9 < wide[0]:
+        alpha, beta = 1.0, 0.0
+    for i, size in sizes.items():
+        n = [(size[k] - low[k]) / wide[k] if wide[k] > 1e-9 else 0.5 for k in (0, 1)]
+        combined = alpha * n[0] + beta * n[1]
+        scores[i] = min(1.0, (int((1.0 - combined) * 100) + 1) / 100)
+    return scores
+
+
+@pytest.mark.parametrize("latencies", LATENCIES)
+@pytest.mark.parametrize("asks", [True, False])
+def test_latency_scorer_and_slo_headroom_tier_filter(
+    latencies: list[tuple[float, float, int]], asks: bool
+) -> None:
+    endpoints = [
+        endpoint(i + 1, outlook=Predicted(ttft, tpot), in_flight=busy)
+        for i, (ttft, tpot, busy) in enumerate(latencies)
+    ]
+    hints = Hints(slo_ttft_s=1.0, slo_tpot_s=0.05) if asks else NO_HINTS
+    bounds = (1.0, 0.05) if asks else (0.0, 0.0)
+
+    found = ask("latency_scorer", endpoints, Asked(hints=hints))
+
+    assert found == pytest.approx(by_reference(latencies, *bounds), abs=0.0101)
+    met = [ttft <= bounds[0] and tpot <= bounds[1] for ttft, tpot, _ in latencies]
+    kept = ask("slo_headroom_tier_filter", endpoints, Asked(hints=hints))
+    assert kept == (met if any(met) else [True] * len(met))
 
 
 def test_no_score_is_outside_0_and_1() -> None:

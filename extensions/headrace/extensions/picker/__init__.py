@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from headrace.dsl.program import Profile, Program, Rule
-from headrace.extensions.picker.placement import Watch
+from headrace.extensions.picker.affinity import Tokens
+from headrace.extensions.picker.placement import Keep, Watch
 from headrace.extensions.picker.stage import NEEDS, Picker
-from headrace.extensions.picker.staging import OUTLOOK, PREFIX, WATCHED, rules_of
+from headrace.extensions.picker.staging import COLD, OUTLOOK, PREFIX, SESSION, WATCHED, rules_of
 from headrace.extensions.registry import Site
 from headrace.extensions.stage import ResponseNeed
 
@@ -27,8 +28,11 @@ def build(program: Program, site: Site) -> Picker:
         site.store,
         site.seed,
         needs=NEEDS if watch is Watch.NOTHING else replace(NEEDS, response=ResponseNeed.OBSERVE),
-        reads_prefix=bool(reads & (PREFIX | OUTLOOK)),
+        reads_prefix=bool(reads & (PREFIX | OUTLOOK | {COLD})),
         watch=watch,
+        keeps=(Keep.SESSION if SESSION in reads else Keep.NOTHING)
+        | (Keep.COLD if COLD in reads else Keep.NOTHING),
+        tokens=_tokens(program, site) if SESSION in reads else None,
         tpot_s={
             name: model.latency.below_s
             for name, model in program.models.items()
@@ -37,6 +41,12 @@ def build(program: Program, site: Site) -> Picker:
         conformance=site.conformance,
         emit_scores=site.emit_scores,
     )
+
+
+def _tokens(program: Program, site: Site) -> Tokens | None:
+    """Return what signs where a session is; None if the policy never believes a client's token."""
+    believed = any("session" in trust.names for trust in program.trusts)
+    return Tokens(site.session_key) if believed and site.session_key else None
 
 
 def _watch(reads: frozenset[str]) -> Watch:

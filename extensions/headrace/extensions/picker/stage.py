@@ -1,16 +1,17 @@
 """The picker stage: sheds, picks, reserves, and releases when the exchange is over."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from headrace.dsl.program import Profile, Program
 from headrace.extensions.call import Call
 from headrace.extensions.control import TEST_SELECTION, named_objective
+from headrace.extensions.picker.affinity import TOKEN, Tokens
 from headrace.extensions.picker.beside import After, after
 from headrace.extensions.picker.decide import Question, decide, least
 from headrace.extensions.picker.decision import Decision, How, Record
 from headrace.extensions.picker.ending import Ending
-from headrace.extensions.picker.placement import Placement, Watch
+from headrace.extensions.picker.placement import Keep, Placement, Watch
 from headrace.extensions.picker.plans import Plans
 from headrace.extensions.picker.prefix import Observed, PrefixIndex
 from headrace.extensions.picker.pressure import pressed
@@ -20,6 +21,7 @@ from headrace.extensions.picker.subset import NAMESPACE as SUBSET_NAMESPACE
 from headrace.extensions.picker.subset import Subset, named, subset_of
 from headrace.extensions.picker.values import PickValues
 from headrace.extensions.reasons import Reason
+from headrace.extensions.records import RuleError
 from headrace.extensions.stage import (
     CONTINUE,
     Action,
@@ -37,6 +39,7 @@ from headrace.extensions.stage import (
     ResponseNeed,
     Route,
 )
+from headrace.extensions.values import NO_BONDS, Bonds
 
 LB = "envoy.lb"
 DESTINATION = "x-gateway-destination-endpoint"
@@ -68,6 +71,8 @@ class Picker:
     """Choose the endpoint of every request. Without a working policy, the least busy one.
 
     watch   what the rules make it necessary to see of answers
+    keeps   what they make it necessary to remember of requests
+    tokens  signs where a session is, for the client to bring back; None: it is not told
     tpot_s  model -> the time per token after the first that it promises
     conformance  obey and tell what the gateway's conformance tests send and look for
     emit_scores  tell the proxy the scores of all candidates
@@ -82,6 +87,8 @@ class Picker:
     on_failure: OnFailure = OnFailure.FALLBACK
     reads_prefix: bool = True
     watch: Watch = Watch.NOTHING
+    keeps: Keep = Keep.NOTHING
+    tokens: Tokens | None = field(default=None, repr=False)
     tpot_s: Mapping[str, float] = field(default_factory=dict[str, float], repr=False)
     plans: Plans = field(default_factory=Plans, repr=False)
     conformance: bool = False
@@ -94,11 +101,12 @@ class Picker:
 class PickFilter(Filter):
     """The pick of one exchange, and its reservation until the end."""
 
-    __slots__ = ("_beside", "_picker", "_place")
+    __slots__ = ("_beside", "_forged", "_picker", "_place")
 
     def __init__(self, picker: Picker) -> None:
         self._picker = picker
-        self._place = Placement(picker.store, picker.reads_prefix, picker.watch)
+        self._place = Placement(picker.store, picker.reads_prefix, picker.watch, picker.keeps)
+        self._forged = False
         self._beside: list[Placement] = []
 
     def on_request(self, request: Request, now_s: float) -> Action:
@@ -114,7 +122,7 @@ class PickFilter(Filter):
         snapshot = store.snapshot
         pool = snapshot.pools.get(route.pool) or PoolState(route.pool)
         index = store.prefixes.get(route.pool) or PrefixIndex(EMPTY_INDEX_BYTES)
-        values = PickValues(request, route, index)
+        values = PickValues(request, route, index, self._ties(request, route.pool, now_s))
         values.tpot_s = self._picker.tpot_s.get(route.model)
         shed, faults = pressed(self._picker.program.overloads, values, pool, now_s)
         if shed is not None:
@@ -137,15 +145,19 @@ class PickFilter(Filter):
         """Follow the request to where the proxy says it was served."""
         for place in self._beside if not head.local and head.status < 400 else ():
             place.release(now_s)  # who decodes answers when the prompt is computed
-        if head.local or not head.metadata:
+        if head.local:
             return CONTINUE
-        served = head.metadata.get(LB, {}).get(SERVED)
-        if not isinstance(served, str):
-            return CONTINUE
-        moved = self._follow(served, now_s)
-        if self._picker.conformance:
-            return Continue(set_headers={SERVED_ECHO: served}, records=moved)
-        return Continue(records=moved) if moved else CONTINUE
+        moved: tuple[Served, ...] = ()
+        told: dict[str, str] = {}
+        served = head.metadata.get(LB, {}).get(SERVED) if head.metadata else None
+        if isinstance(served, str):
+            moved = self._follow(served, now_s)
+            if self._picker.conformance:
+                told[SERVED_ECHO] = served
+        reservation = self._place.reservation
+        if self._picker.tokens is not None and reservation is not None:
+            told[TOKEN] = self._picker.tokens.sign(reservation.pool, reservation.address)
+        return Continue(set_headers=told, records=moved) if told or moved else CONTINUE
 
     def _follow(self, served: str, now_s: float) -> tuple[Served, ...]:
         """Move the reservation to *served*, if it is another endpoint of the pool."""
@@ -185,6 +197,21 @@ class PickFilter(Filter):
         )
         return self._take(After(least(question, How.FALLBACK)), None, now_s)
 
+    def _ties(self, request: Request, pool: str, now_s: float) -> Callable[[str], Bonds]:
+        """Return what finds the ties of a session: a token of ours goes before its id."""
+        affinity = self._picker.store.affinities.get(pool)
+
+        def ties(session: str) -> Bonds:
+            found = NO_BONDS if affinity is None else affinity.bonds(session, now_s)
+            token = request.headers.get(TOKEN) if self._picker.tokens else ""
+            if not token or self._picker.tokens is None:
+                return found
+            address = self._picker.tokens.read(pool, token)
+            self._forged = not address
+            return Bonds(address or found.session_at, found.cold)
+
+        return ties
+
     def _only_pool(self, request: Request) -> Route | None:
         """Return the route to the policy's only pool, for chains without a body router."""
         pools = self._picker.program.pools
@@ -211,6 +238,8 @@ class PickFilter(Filter):
     def _take(self, found: After, values: PickValues | None, now_s: float) -> Action:
         """Reserve who was chosen and tell the proxy, in header and metadata alike."""
         decision, refusal, records = found.decision, found.refusal, (found.decision, *found.errors)
+        if self._forged:
+            records = (*records, RuleError(TOKEN, "forged"))
         if decision.chosen is None:
             return Reject(
                 Reason.NO_ENDPOINTS,
@@ -224,7 +253,8 @@ class PickFilter(Filter):
         self._place.take(decision.pool, decision.chosen, values, now_s)
         for role, other in decision.beside:
             assert other.chosen is not None, "nobody is not picked beside"
-            place = Placement(self._picker.store, self._picker.reads_prefix)
+            keeps = self._picker.keeps & Keep.COLD  # its session stays with who answers
+            place = Placement(self._picker.store, self._picker.reads_prefix, Watch.NOTHING, keeps)
             place.take(other.pool, other.chosen, values if role == "prefill" else None, now_s)
             self._beside.append(place)
         where = ",".join(decision.destinations)

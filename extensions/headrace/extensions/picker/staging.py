@@ -47,6 +47,8 @@ ASKED_FOR = {f"request.{name}": name for name in INPUTS} | {
 HINTS = ("fairness_id", "session", "ttl", "slo_ttft", "slo_tpot")
 MATCH = "endpoint.prefix_match"
 PREFIX = frozenset({MATCH, "request.prefix"})
+SESSION, COLD = "endpoint.session_match", "endpoint.cold_order"
+BONDS = frozenset({SESSION, COLD})
 WATCHED = OUTLOOK | {"endpoint.uncached_tokens_in_flight", "endpoint.decoding"}
 # What a decision keeps of a request only if a rule reads it, by the names that rules read.
 SELDOM = {
@@ -56,6 +58,7 @@ SELDOM = {
     **{f"model.{name}": "asked" for name in MODEL},
     **{f"request.{name}": "hints" for name in HINTS},
     **dict.fromkeys(OUTLOOK, "work"),
+    **dict.fromkeys(BONDS, "bonds"),
 }
 INFINITE = float("inf")
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from msgspec.structs import replace
 
 from headrace.dsl.program import Pool, Program
+from headrace.extensions.picker.affinity import Affinity
 from headrace.extensions.picker.cost.ledger import Ledger
 from headrace.extensions.picker.cost.outlook import Outlook
 from headrace.extensions.picker.feedback import NO_MEANS, Feedback, Means
@@ -71,9 +72,11 @@ class Store:
     """Holds what is known of all pools. Written from the event loop's thread only.
 
     prefixes  per pool, which endpoint has probably cached what
+    affinities  per pool, which sessions are bound to which endpoint
     """
 
     prefixes: dict[str, PrefixIndex] = field(default_factory=dict[str, PrefixIndex])
+    affinities: dict[str, Affinity] = field(default_factory=dict[str, Affinity])
     _pools: dict[str, _Pool] = field(default_factory=dict[str, _Pool])
     _last_id: int = 0
     _swept_s: float = NEVER_S
@@ -109,6 +112,9 @@ class Store:
                 if address not in pools[name].roster.positions:
                     self.prefixes[name].forget(address)
         self.prefixes = {name: self.prefixes.get(name) or PrefixIndex() for name in pools}
+        self.affinities = {name: self.affinities.get(name, Affinity()) for name in pools}
+        for name, affinity in self.affinities.items():
+            affinity.keep_only(pools[name].roster.positions)
         self._pools = pools
         self._note(now_s)
 

@@ -62,6 +62,7 @@ def note(outcome: Outcome, time_s: float = 0.0) -> Noted:
     if decision is not None and isinstance(decision.evidence, Capture):
         seen = decision.evidence.request
         request.prefix = seen.prefix or seen.work.prefix
+        request.bonds = seen.bonds
     bare = structs.replace(outcome.request, body=None, call=None)
     return Noted(structs.replace(outcome, request=bare), request, time_s)
 

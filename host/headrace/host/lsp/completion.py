@@ -83,7 +83,8 @@ def _choices(source: Source, offset: int, names: Names) -> Iterator[Choice]:
     if not before.strip():
         yield from _blocks(source.text[:start])
         return
-    assert block is not None
+    if block is None:
+        return  # what stands there opens no block
     accepted = fitting(before, "header" if block.keyword == "sched" else "item")
     if "$END" in accepted and "\n" in before[len(before.rstrip()) :]:
         yield from _blocks(source.text)
