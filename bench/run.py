@@ -14,7 +14,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import Progress
 
-from bench import decision
+from bench import decision, placement
 from bench.load import Load
 from bench.measure import (
     Case,
@@ -81,6 +81,7 @@ def steps(given: argparse.Namespace) -> Iterator[Step]:
             yield f"idle, {endpoints} endpoints", 1, partial(idle, endpoints)
         for streams in (100, 5_000):
             yield f"{streams} concurrent streams", 1, partial(concurrent, streams)
+        yield "placement", 1, placed
     yield "decision", 1, decided
 
 
@@ -89,6 +90,13 @@ def decided(tick: Tick) -> list[Figure]:
     rows = [Figure(*row) for row in decision.rows()]
     tick()
     return rows
+
+
+def placed(tick: Tick) -> list[Figure]:
+    """Return how policies place requests on simulated replicas."""
+    figures = [Figure(*row) for row in placement.rows()]
+    tick()
+    return figures
 
 
 def measure(given: argparse.Namespace) -> list[Figure]:

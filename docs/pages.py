@@ -11,7 +11,7 @@ from headrace.dsl.cel.calls import FUNCTIONS, METHODS
 from headrace.dsl.cel.typed import Variable
 from headrace.dsl.syntax import later
 from headrace.extensions.control import CONFORMANCE, CONTROL
-from headrace.extensions.reasons import Reason
+from headrace.extensions.reasons import DROPPED, DROPPED_HEADER, Reason
 from headrace.host.exchange.order import NEXT, Stand
 from headrace.host.exchange.part import Kind
 from headrace.host.telemetry.catalogue import CATALOGUE, Metric
@@ -36,6 +36,9 @@ def reasons() -> str:
             "give `shed` and `safety-blocked` another status.",
         )
         + table(("reason", "status", "error type", "what happened", "who cures it"), rows)
+        + "\n## In the words of llm-d's router\n\n"
+        + prose(f"Beside ours, `{DROPPED_HEADER}` says what its clients look for.")
+        + table(("reason", "drop reason"), [(code(r.word), code(w)) for r, w in DROPPED.items()])
     )
 
 

@@ -42,11 +42,25 @@ NOTES: dict[Reason, tuple[str, str]] = {
         "The pool is overloaded and a `shed` rule held. `retry-after` says when to come back.",
         "capacity, or the policy's `overload`",
     ),
+    Reason.QUEUE_FULL: (
+        "As many requests wait for the pool as its `queue` allows, or with as many bytes.",
+        "capacity, or the policy's `at most`",
+    ),
+    Reason.QUEUE_TIMEOUT: (
+        "The request waited for as long as the `queue`, or its own TTL, allows. "
+        "`retry-after` is by how fast the queue moves.",
+        "capacity, or the policy's `for up to`",
+    ),
     Reason.SAFETY_BLOCKED: ("A guard found one of its patterns in the prompt.", "the client"),
     Reason.SAFETY_UNAVAILABLE: (f"A guard could not decide. {NOTHING_YET}", "the operator"),
     Reason.NO_ENDPOINTS: (
-        "No endpoint of the pool is ready and eligible. `/decisions/last` says why for each.",
+        "No endpoint of the pool is ready and eligible, nor became so while the request waited. "
+        "`/decisions/last` says why for each.",
         "the model servers; or the policy's `require`",
+    ),
+    Reason.DRAINING: (
+        "The request waited in a queue of a host that was told to stop.",
+        "nobody: the client sends it again, to another host",
     ),
     Reason.BODY_UNAVAILABLE: (
         "Envoy does not show a body that the policy decides by, or shows it too late.",

@@ -131,6 +131,9 @@ class PoolFacts:
     ready: int = 3
     queue: float = 2.5
     running: float = 1.0
+    in_flight: float = 3.0
+    tokens_in_flight: float = 1500.0
+    saturation: float = 0.75
     kv_cache: float = 0.5
     max: SpreadFacts = field(default_factory=SpreadFacts)
     min: SpreadFacts = field(default_factory=lambda: SpreadFacts(1, 0, 0.1, 2))

@@ -21,6 +21,7 @@ from headrace.dsl.program import (
     Program,
     Selector,
     Share,
+    Speed,
 )
 from headrace.dsl.source import Source
 from headrace.dsl.syntax.grammar import grammar_text
@@ -60,6 +61,7 @@ def test_a_pool_comes_from_one_of_three_places(program: Program) -> None:
         (("app", "mistral"), ("example.com/tier", "gold")), 9000
     )
     assert pools["mistral"].adapters_max == 8
+    assert pools["mistral"].speed == Speed(step_s=0.008, batch_tokens=4096)
     assert pools["desk"].endpoints == ("127.0.0.1:8001", "[::1]:8002")
     assert pools["desk"].profile == "lora"
 

@@ -192,12 +192,20 @@ class Class:
 
 @dataclass(frozen=True, slots=True)
 class Shed:
-    """Turn a request away if *when* holds while the pool is overloaded."""
+    """Turn a request away if *when* holds while the pool is overloaded.
+
+    retry_after_s  None: by how fast the queue moves, or a second where nobody waits
+    chance         0..1, of being turned away; None is certain, and so is one that fails
+    """
 
     when: When
     status: int = 429
     message: str = "overloaded, try again later"
-    retry_after_s: float | None = 1.0
+    retry_after_s: float | None = None
+    chance: Number | None = None
+
+
+QUEUE_BYTES_MAX = 256_000_000  # where a queue does not say
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,15 +213,23 @@ class Queue:
     """Let a request wait while the pool is overloaded.
 
     by          higher is served first; a fault counts as the lowest
-    fair        requests of different keys take turns among those of equal rank
+    fair        requests of different keys take turns among those of equal rank; without one,
+                the class says the key, else it is the request's fairness id
     wait_s_max  who waits longer is turned away
-    length_max  of this queue
+    length_max  of this queue, and *bytes_max* of the bodies in it
+    strict      no turn is given to a lower rank while a higher one waits
+    in_tokens   turns count by the prompt tokens that no cache has, not by requests
+    soonest     of one key the soonest deadline goes first, not who came first
     """
 
     by: Number
     wait_s_max: float
     length_max: int = 1000
     fair: tuple[Text, ...] = ()
+    bytes_max: int = QUEUE_BYTES_MAX
+    strict: bool = False
+    in_tokens: bool = False
+    soonest: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,6 +54,8 @@ class Pool:
 
     endpoints  ``ip:port``
     metrics    names a dialect of server metrics
+    wait_s     how long a request waits while no endpoint is ready; 0: not at all
+    wait_max   how many may wait so
     """
 
     name: str
@@ -66,6 +68,8 @@ class Pool:
     inference_pool: InferencePoolRef | None = None
     selector: Selector | None = None
     speed: Speed = DEFAULT_SPEED
+    wait_s: float = 0.0
+    wait_max: int = 100
 
 
 @dataclass(frozen=True, slots=True)

@@ -179,6 +179,10 @@ class PoolValues(Protocol):
     Means are over its ready endpoints, of what they report: unlike `endpoint.queue`,
     `pool.queue` has no requests of ours that no scrape has seen.
 
+    in_flight   mean of our own open exchanges, and `tokens_in_flight` of their prompt tokens
+    saturation  mean over all endpoints of max(queue / 5, kv_cache / 0.8), where one that is not
+                ready counts 1, and so does an empty pool
+
     max, min  the highest and the lowest figure: counts are ints
     p90       the lowest figure that nine in ten of them do not exceed
     """
@@ -193,6 +197,12 @@ class PoolValues(Protocol):
     def queue(self) -> float: ...
     @property
     def running(self) -> float: ...
+    @property
+    def in_flight(self) -> float: ...
+    @property
+    def tokens_in_flight(self) -> float: ...
+    @property
+    def saturation(self) -> float: ...
     @property
     def kv_cache(self) -> float: ...
     @property

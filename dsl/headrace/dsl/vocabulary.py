@@ -149,7 +149,7 @@ VARIABLES = (
     _outlook("predicted_ttft", DURATION, "how long the first token would take", _AGES),
     _outlook("decode_delay", DURATION, "what the prompt adds to the answers there, in sum", _AGES),
     _outlook("itl", DURATION, "from token to token there, with this request added", _AGES),
-    _outlook("slo_slack", _MEAN, "answers there that the prompt would make late", _MEANS),
+    _outlook("slo_slack", DURATION, "by how much answers there would miss their SLO", _AGES),
     _outlook("eviction_cost", DURATION, "of computing again what it would push out", _AGES),
     _outlook("uncached_tokens", TOKENS, "tokens of the prompt that are not cached there", COUNTS),
     _outlook("kv_free_tokens", TOKENS, "free room of the KV cache, if reported", COUNTS, True),
@@ -166,6 +166,11 @@ VARIABLES = (
     _pool("ready", COUNT, "how many of them are ready", COUNTS),
     _pool("queue", _MEAN, "mean of the queues that the ready endpoints report", _MEANS),
     _pool("running", _MEAN, "mean running requests of the ready endpoints", _MEANS),
+    _pool("in_flight", _MEAN, "mean of our own open requests at the ready endpoints", _MEANS),
+    _pool("tokens_in_flight", Type(Base.DOUBLE, Unit.TOKENS), "mean of the prompt tokens of our "
+          "open requests at the ready endpoints", Interval(0.0, 2.0**63)),
+    _pool("saturation", DOUBLE, "mean of the fuller of queue / 5 and KV cache / 80%, 1 for each "
+          "endpoint that is not ready", _MEANS),
     _pool("kv_cache", RATIO, "mean used share of the KV cache of the ready endpoints", SHARE),
     _pool("max.queue", COUNT, "the longest queue of the ready endpoints", COUNTS),
     _pool("max.running", COUNT, "the most running requests of a ready endpoint", COUNTS),

@@ -81,5 +81,8 @@ def named_rewrite(headers: Headers) -> str:
 
 
 def _first(headers: Headers, trust: str) -> str:
-    names = _TRUSTABLE[trust]
-    return next((headers.get(name) for name in names if name in headers), "")
+    for name in _TRUSTABLE[trust]:
+        found = headers.get(name)
+        if found:
+            return found
+    return ""

@@ -25,10 +25,13 @@ class Reason(Enum):
     BODY_TOO_LARGE = ("body-too-large", 413, "invalid_request_error")
     UNSUPPORTED_MEDIA_TYPE = ("unsupported-media-type", 415, "invalid_request_error")
     SHED = ("shed", 429, "rate_limit_error")
+    QUEUE_FULL = ("queue-full", 429, "rate_limit_error")
+    QUEUE_TIMEOUT = ("queue-timeout", 429, "rate_limit_error")
     SAFETY_BLOCKED = ("safety-blocked", 400, "content_policy_violation")
     SAFETY_UNAVAILABLE = ("safety-unavailable", 503, "server_error")
     REFUSED = ("refused", 412, "invalid_request_error")
     NO_ENDPOINTS = ("no-endpoints", 503, "server_error")
+    DRAINING = ("draining", 503, "server_error")
     BODY_UNAVAILABLE = ("body-unavailable", 500, "server_error")
     UNKNOWN_CHAIN = ("unknown-chain", 500, "server_error")
     CHANGE_REFUSED = ("change-refused", 500, "server_error")
@@ -46,6 +49,9 @@ class Reason(Enum):
 DROPPED_HEADER = "x-llm-d-request-dropped-reason"
 DROPPED: Mapping[Reason, str] = {
     Reason.SHED: "rejected-saturated",
+    Reason.QUEUE_FULL: "rejected-saturated",
+    Reason.QUEUE_TIMEOUT: "rejected-ttl-expired",
+    Reason.DRAINING: "rejected-shutting-down",
     Reason.NO_ENDPOINTS: "rejected-no-endpoints",
 }
 """Reason -> what `DROPPED_HEADER` says beside it: the words of llm-d's router, for its clients."""

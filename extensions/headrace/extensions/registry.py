@@ -36,6 +36,7 @@ class Site:
     conformance  whether the conformance tests of gateways may force endpoints and see them
     emit_scores  whether the proxy is told the scores of all candidates
     plain_errors whether errors look as the reference endpoint picker's do
+    lists_served whether the list of models has what the servers say beside what the policy does
     session_key  signs the tokens by which a session finds its endpoint again; empty: none are given
     """
 
@@ -47,6 +48,7 @@ class Site:
     conformance: bool = False
     emit_scores: bool = False
     plain_errors: bool = False
+    lists_served: bool = False
     session_key: bytes = field(default=b"", repr=False)
 
 

@@ -74,6 +74,11 @@ class Effect(Generic[R]):
 
     __slots__ = ()
 
+    @property
+    def patience_s(self) -> float:
+        """How long it may take by its nature, beside the time that the hook has anyway."""
+        return 0.0
+
     def __await__(self) -> "Generator[Effect[R], R, R]":
         return (yield self)
 
@@ -274,7 +279,7 @@ class Stage(Protocol):
 
     @property
     def deadline_s(self) -> float:
-        """How long one hook may take, its effects included."""
+        """How long one hook may take, its effects included but for their `patience_s`."""
         ...
 
     @property

@@ -11,6 +11,7 @@ from headrace.dsl.program import Program
 from headrace.extensions.body_router.table import model_facts
 from headrace.extensions.body_router.values import Facts, HeaderMap, facts
 from headrace.extensions.picker.decision import Decision
+from headrace.extensions.picker.flow.waited import Waited
 from headrace.extensions.picker.stage import Served
 from headrace.extensions.reasons import Reason
 from headrace.extensions.records import Routing, Usage, Verdict
@@ -106,8 +107,11 @@ def request_of(outcome: Outcome) -> Facts:
 def _decision(outcome: Outcome, routing: Routing | None) -> DecisionFacts:
     picked, reason = find(outcome, Decision), outcome.reason
     verdict = find(outcome, Verdict)
+    waits = [r for run in outcome.runs for r in run.records if isinstance(r, Waited)]
     return DecisionFacts(
         shed=reason is Reason.SHED,
+        queued=bool(waits),
+        wait_s=sum(wait.waited_s for wait in waits),
         blocked=reason is Reason.SAFETY_BLOCKED,
         rejected=reason is not None,
         status=outcome.status if reason else 0,

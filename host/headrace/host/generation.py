@@ -15,7 +15,7 @@ from headrace.extensions.body_router.values import facts
 from headrace.extensions.control import CONFORMANCE, forged
 from headrace.extensions.headers import Headers
 from headrace.extensions.reasons import Reason
-from headrace.extensions.registry import Builder, Site, build, builders
+from headrace.extensions.registry import Builder, Site, build, builders, unannounced
 from headrace.extensions.stage import (
     Action,
     ExchangeInfo,
@@ -168,7 +168,9 @@ def request_ids() -> Callable[[], str]:
     return lambda: f"{prefix}{next(numbers):012x}"
 
 
-def _announcing(program: Program, site: Site) -> Callable[[str, str], str]:
+def _announcing(program: Program, site: Site) -> Callable[[str, str], str] | None:
+    if site.announce is unannounced:
+        return None
     ratio = program.trace.sample_ratio
     return lambda traceparent, request_id: site.announce(traceparent, request_id, ratio)
 

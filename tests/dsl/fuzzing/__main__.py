@@ -1,6 +1,6 @@
 """Coverage-guided fuzzing of the language.
 
-    python -m tests.dsl.fuzzing policy|cel|format [CORPUS...] [-max_total_time=600]
+    python -m tests.dsl.fuzzing policy|cel|format [FOLDER...] [-max_total_time=600]
 
 Needs `atheris`, which nothing else here does. It begins with `seeds.py` and the target's corpus,
 and keeps what it finds there, unless another folder is named first.
@@ -12,12 +12,17 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+TARGETS = ("policy", "cel", "format")
 SECONDS_MAX = 20  # for one input; instrumented code is some ten times slower
 
 
 def main(arguments: list[str]) -> None:
     """Fuzz the target that is named first, with the arguments of libFuzzer behind it."""
-    program, target, *rest = arguments
+    if not arguments or arguments[0] not in TARGETS:
+        sys.exit(__doc__)
+    target, *rest = arguments
+    # By which libFuzzer starts itself again, to merge and to minimise; a shell reads it.
+    program = f"{sys.executable} -m tests.dsl.fuzzing {target}"
     # Atheris has no types, and what it instruments is imported within.
     atheris: Any = import_module("atheris")
     with atheris.instrument_imports(include=["headrace.dsl"]):
@@ -41,4 +46,4 @@ def main(arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv)
+    main(sys.argv[1:])

@@ -84,16 +84,29 @@ def running(
         ]
         for at, one in enumerate(endpoints):
             policy = policy.replace(f"${at}", f"{LOOPBACK}:{one.port}")
-        path = folder / "product.sched"
-        path.write_text(policy)
-        with _serving(path, flags) as (ready, log):
-            config = _bootstrap(path, ready["listen"])
-            with envoy.running(config, folder) as running:
-                for seen in scraped:
-                    runner.run(asyncio.wait_for(seen.wait(), READY_S_MAX))
-                yield Product(runner, running, endpoints, ready["metrics"], log)
+        with deciding(folder, policy, flags) as (running, metrics, log):
+            for seen in scraped:
+                runner.run(asyncio.wait_for(seen.wait(), READY_S_MAX))
+            yield Product(runner, running, endpoints, metrics, log)
     finally:
         runner.run(stack.aclose())
+
+
+@contextmanager
+def deciding(
+    folder: Path, policy: str, flags: Sequence[str] = ()
+) -> Generator[tuple[Envoy, str, deque[str]]]:
+    """Run `headrace serve` by *policy*, and before it the Envoy that `envoy-config` writes.
+
+    Yields that Envoy, where the host has its pages, and the host's log as it grows.
+    """
+    path = folder / "product.sched"
+    path.write_text(policy)
+    with (
+        _serving(path, flags) as (ready, log),
+        envoy.running(_bootstrap(path, ready["listen"]), folder) as running,
+    ):
+        yield running, ready["metrics"], log
 
 
 async def _endpoint(stack: AsyncExitStack, queue: int, scraped: asyncio.Event) -> Upstream:

@@ -1,4 +1,5 @@
 import json
+from typing import Any
 
 import msgspec
 import pytest
@@ -6,7 +7,10 @@ from msgspec import structs
 
 from headrace.dsl.program import Class, Pool, RuleFault
 from headrace.extensions.body_router import build
+from headrace.extensions.body_router.listing import Listing, said_by_servers
+from headrace.extensions.body_router.table import table
 from headrace.extensions.headers import Headers
+from headrace.extensions.picker.snapshot import Endpoint, Snapshot, pool_state
 from headrace.extensions.reasons import Reason
 from headrace.extensions.records import Routing, RuleError, ShareOf
 from headrace.extensions.stage import (
@@ -261,6 +265,42 @@ def test_one_model_is_shown_by_its_name(path: str) -> None:
     card = msgspec.json.decode(action.body)
 
     assert (card["id"], card["root"], card["object"]) == ("org/m x", "base", "model")
+
+
+def listed(served: tuple[str, ...], **headers: str) -> Any:  # Any: JSON
+    """Return the list of models where the servers say that they serve *served*."""
+    policy = program((CHATBOT, model("team-*", ("llm-base", 1.0, None))))
+    listing = Listing(table(policy), lambda: served)
+    action = listing.answer(request(None, path="/v1/models", method="GET", **headers))
+    assert isinstance(action, Answer)
+    return msgspec.json.decode(action.body)
+
+
+def test_what_servers_serve_is_listed_once_if_the_policy_routes_it() -> None:
+    served = ("team-b", "team-a", "chatbot", "other", "team-a", "team-\n", "team-*")
+    names = [m["id"] for m in listed(served)["data"]]
+
+    assert names == ["chatbot", "team-*", "team-a", "team-b"]
+
+
+def test_an_anthropic_client_is_answered_in_its_format() -> None:
+    found = listed(("team-a",), anthropic_version="2023-06-01")
+
+    assert found["data"][1] == {
+        "type": "model",
+        "id": "team-a",
+        "display_name": "team-a",
+        "created_at": "1970-01-01T00:00:00Z",
+    }
+    assert (found["first_id"], found["last_id"], found["has_more"]) == ("chatbot", "team-a", False)
+
+
+def test_only_what_ready_servers_say_is_listed() -> None:
+    up = Endpoint("a", "10.0.0.1:1", ready=True, adapters=("x", "y"))
+    down = Endpoint("b", "10.0.0.2:1", adapters=("z",))
+    snapshot = Snapshot({"p": pool_state("p", [up, down])})
+
+    assert list(said_by_servers(snapshot)) == ["x", "y"]
 
 
 def test_a_filter_serves_all_exchanges() -> None:

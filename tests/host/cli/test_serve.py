@@ -106,7 +106,8 @@ def test_it_says_where_it_listens_serves_its_pages_and_ends_cleanly() -> None:
     assert "headrace_requests_total" in pages["metrics"][1]
     assert pages["decisions"] == (200, "[]")
     assert pages["decisions/last"][0] == 404
-    assert err == ""
+    # A machine with too much to do may hold the loop up, and the host says so.
+    assert [line for line in err.splitlines() if "was held up" not in line] == []
 
 
 def test_self_signed_tls_speaks_tls_only() -> None:

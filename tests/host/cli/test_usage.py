@@ -1,6 +1,8 @@
 """What is typed wrongly is told in one line, with the cure and exit code 2."""
 
 import socketserver
+import subprocess
+import sys
 import threading
 from http.server import BaseHTTPRequestHandler
 
@@ -42,10 +44,18 @@ WRONG = [
 def test_a_mistyped_command_is_one_line_with_the_cure(
     arguments: list[str], says: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    code = run(build_app(), arguments)
-    told = capsys.readouterr()
+    for only in ("", arguments[0]):
+        code = run(build_app(only), arguments)
+        told = capsys.readouterr()
 
-    assert (code, told.out, told.err) == (2, "", f"error: {says}\n")
+        assert (code, told.out, told.err) == (2, "", f"error: {says}\n")
+
+
+def test_a_command_that_needs_no_policy_does_not_wait_for_the_language() -> None:
+    code = "import sys; from headrace.host.cli.main import build_app; build_app('model-server');"
+    code += "sys.exit('headrace.dsl.policy' in sys.modules or 'lark' in sys.modules)"
+
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 @pytest.mark.parametrize(

@@ -78,3 +78,25 @@ def test_a_story_survives_json_to_the_last_bit() -> None:
     found = told("", 'given pool gemma { endpoint a { "kv_cache": 33.3% } endpoint b {} }')
 
     assert msgspec.json.decode(msgspec.json.encode(found), type=Story) == found
+
+
+def test_a_wait_is_shown_with_its_rank_its_key_and_the_rule() -> None:
+    rule = "queue by request.priority fair by request.model for up to 2s"
+    policy = f"overload when pool.queue > 5.0 {{ {rule} }}\n"
+    text = page(told(policy, 'given pool gemma { endpoint a { "queue": 9 } }'))
+
+    assert "waited      2s, expired: at rank 10 for `chat`, 0 ahead:  pool.queue > 5.0" in text
+    assert "answered    429 queue-timeout" in text
+    assert "overload?   pool.queue > 5.0    yes" in text
+
+
+def test_a_shed_whose_lot_did_not_fall_is_not_taken_for_the_end() -> None:
+    policy = (
+        "overload when pool.queue > 5.0 {\n"
+        "  shed any when request.priority < 1 with chance 0%\n"
+        "  shed when request.priority < -1\n}\n"
+    )
+    text = page(told(policy, 'given pool gemma { endpoint a { "queue": 9 } }'))
+
+    assert text.count("shed?") == 2
+    assert "→ a" in text

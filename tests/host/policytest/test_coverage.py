@@ -116,3 +116,15 @@ def test_the_profile_that_comes_with_the_language_is_not_the_policys_to_test() -
 
     assert gathered.points == {}
     assert gathered.ratio == 1.0
+
+
+@pytest.mark.parametrize(("queue", "waits"), [(1, False), (9, True)])
+def test_a_queue_is_covered_once_a_request_has_to_wait_in_it(queue: int, waits: bool) -> None:
+    rules = CHAT + "overload when pool.queue > 5.0 { queue by request.priority for up to 2s }\n"
+    case = f'given pool gemma {{ endpoint a {{ "queue": {queue} }} }} '
+    case += f'when request {{ "model": "chat" }} expect decision.queued == {str(waits).lower()}'
+    gathered = Coverage()
+    done = run_suite(suite_of(program(rules + block(case)), ["p.sched"]), gathered)
+
+    assert [r.passed for r in done.results] == [True]
+    assert ("queue: lets a request wait" not in {p.what for p in gathered.missed}) is waits

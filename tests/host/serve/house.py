@@ -11,11 +11,13 @@ from time import monotonic, time
 from typing import Any
 
 from headrace.dsl.program import Program
+from headrace.extensions.picker.flow.turn import Turn
 from headrace.extensions.picker.store import Store
 from headrace.extensions.registry import Site
 from headrace.extensions.stage import Outcome
 from headrace.host.cli.policies import SelfTest, load_policy, no_self_test
 from headrace.host.envoy.address import Address
+from headrace.host.extproc.edge import Performer
 from headrace.host.extproc.proto import messages as pb
 from headrace.host.scrape.scraper import NoCounts, ScrapeOptions
 from headrace.host.serve.load import Reloading
@@ -23,6 +25,7 @@ from headrace.host.serve.options import ServeOptions
 from headrace.host.serve.policy_desk import PolicyDesk
 from headrace.host.serve.reload import Reloader
 from headrace.host.serve.succession import Succession, World
+from headrace.host.serve.usher import Usher
 from headrace.host.telemetry.metrics import Metrics
 from tests.host.extproc.wire import Stream, body, client, head, reply, serving, status
 
@@ -69,6 +72,7 @@ class House:
     metrics: Metrics
     store: Store
     address: str
+    usher: Usher
     outcomes: list[Outcome] = field(default_factory=list[Outcome])
 
     @property
@@ -122,10 +126,15 @@ async def house(
         await exits.enter_async_context(succession.scraper)
         reloader = await exits.enter_async_context(Reloader(succession, reloading, metrics))
         current = succession.current
-        _, address = await exits.enter_async_context(serving(current.open, counts=metrics))
+        usher = Usher(store, lambda pool, how, wait_s: metrics.waited(pool, how.value, wait_s))
+        metrics.queues(store.flows)
+        exits.callback(usher.close)
+        performer = Performer({Turn: usher.turn})
+        served = serving(current.open, performer, counts=metrics)
+        _, address = await exits.enter_async_context(served)
         await succession.scraper.first_round(2.0)
         desk = PolicyDesk(reloader)
-        yield House(succession, reloader, desk, metrics, store, address, outcomes)
+        yield House(succession, reloader, desk, metrics, store, address, usher, outcomes)
 
 
 async def until(holds: Callable[[], object], within_s: float = PATIENCE_S) -> None:
@@ -148,6 +157,11 @@ async def begin(stream: Stream) -> None:
 async def finish(stream: Stream, message: object = CHAT) -> str:
     """Send the body, take the decision, pass the response, and return the model sent upstream."""
     await stream.write(body(json.dumps(message).encode(), end_of_stream=True))
+    return await conclude(stream)
+
+
+async def conclude(stream: Stream) -> str:
+    """As `finish`, when the body was sent already."""
     decided = await reply(stream)
     where = {h.header.key: h.header.raw_value for h in _mutation(decided).set_headers}
     assert b"x-gateway-destination-endpoint" in {k.encode() for k in where}, decided

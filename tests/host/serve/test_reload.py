@@ -222,7 +222,7 @@ def test_what_this_host_does_not_perform_is_refused(tmp_path: Path) -> None:
 
 def unperformed() -> str:
     """Return a block that compiles and that no part of the host performs."""
-    return "class k when request.stream { priority 1  fairness by request.id }\n"
+    return "profile k { use plugin p { v 1 } }\n"
 
 
 def test_a_stage_that_cannot_be_built_is_refused(tmp_path: Path) -> None:

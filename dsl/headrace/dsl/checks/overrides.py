@@ -40,8 +40,13 @@ _GROUPS = (
     frozenset({"patterns", "template"}),
     frozenset({"score", "multiply", "tiers", "minimize"}),
 )
-_FOLLOW = {"endpoints": ("port", "namespace"), "labels": ("namespace",), "inference_pool": ()}
-_VERBS = {"inference_pool": "inferencepool", "labels": "select", "objective": "aim"}
+_FOLLOW = {
+    "endpoints": ("port", "namespace"), "labels": ("namespace",), "inference_pool": (),
+    "wait": ("wait_length",),
+}  # fmt: skip
+_VERBS = {
+    "inference_pool": "inferencepool", "labels": "select", "objective": "aim", "wait": "room",
+}  # fmt: skip
 _ITS_OWN = frozenset({"name", "names", "span", "spans"})
 
 

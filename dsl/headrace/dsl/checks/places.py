@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from headrace.dsl.checks.limits import within
 from headrace.dsl.checks.names import Names
+from headrace.dsl.checks.speed import speed
 from headrace.dsl.problems.diagnostic import Problems, Related
 from headrace.dsl.problems.suggest import did_you_mean
 from headrace.dsl.program import InferencePoolRef, Pool, Selector
@@ -20,6 +21,7 @@ _ADAPTERS_MAX = 1000
 _STALE_MIN_S, _STALE_MAX_S = 0.05, 3600.0
 _PORT = 8000  # what model servers listen on, if nothing is said
 _LABELS_MAX = 20
+_WAIT_MAX_S, _WAITING_MAX = 600.0, 100_000
 
 
 def pools(blocks: Sequence[PoolBlock], names: Names, problems: Problems) -> dict[str, Pool]:
@@ -61,6 +63,8 @@ def _pool(block: PoolBlock, names: Names, problems: Problems) -> Pool:
         names.find("profile", block.profile)
     stale = within(block.stale, _STALE_MIN_S, _STALE_MAX_S, "50ms to 1h", problems)
     adapters = within(block.adapters, 1, _ADAPTERS_MAX, f"1 to {_ADAPTERS_MAX}", problems)
+    wait = within(block.wait, 0.001, _WAIT_MAX_S, "1ms to 10min", problems)
+    waiting = within(block.wait_length, 1, _WAITING_MAX, f"1 to {_WAITING_MAX}", problems)
     return Pool(
         name.text,
         block.span,
@@ -71,6 +75,9 @@ def _pool(block: PoolBlock, names: Names, problems: Problems) -> Pool:
         block.profile.text if block.profile else None,
         _reference(block),
         _selector(block, problems),
+        speed(block.speed, block.span, problems),
+        0.0 if wait is None else wait,
+        100 if waiting is None else int(waiting),
     )
 
 

@@ -94,6 +94,16 @@ class Rules:
         value = cast(NumberOf, generate.condition(typed, written.span, name))
         return Number(self._rule(name, written, typed), value)
 
+    def ratio(
+        self, written: Written, name: str, where: str, roots: frozenset[str]
+    ) -> Number | None:
+        """Return *written* as a compiled ratio; None if it is none."""
+        typed = self.check(written, where, roots)
+        if not self._is_ratio(typed, written, where):
+            return None
+        value = cast(NumberOf, generate.condition(typed, written.span, name))
+        return Number(self._rule(name, written, typed), value)
+
     def text(self, written: Written, name: str, where: str, roots: frozenset[str]) -> Text | None:
         """Return *written* as a compiled text; None if it is none."""
         typed = self.check(written, where, roots)
@@ -194,7 +204,7 @@ class Rules:
         self.problems.add("S203", written.span, message, described(typed, short=True), help_)
         return False
 
-    def _is_ratio(self, typed: Typed, written: Written) -> bool:
+    def _is_ratio(self, typed: Typed, written: Written, where: str = "a scorer") -> bool:
         kind = typed.type
         if not kind.known:
             return False
@@ -211,7 +221,7 @@ class Rules:
         elif kind.base is Base.BOOL:
             help_ = f"write `{text} ? 100% : 0%`, or make it a `filter`"
         code = "S204" if kind.numeric and kind.unit is not Unit.NONE else "S203"
-        message = "a scorer is a ratio from 0 to 1"
+        message = f"{where} is a ratio from 0 to 1"
         self.problems.add(code, written.span, message, f"this is {article(kind)}", help_)
         return False
 

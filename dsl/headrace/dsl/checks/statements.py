@@ -7,7 +7,7 @@ from headrace.dsl.checks.limits import priority, within
 from headrace.dsl.checks.limits import status as status_of
 from headrace.dsl.checks.rules import CLIENT, REQUEST, REQUEST_AND_POOL, Rules
 from headrace.dsl.problems.suggest import did_you_mean
-from headrace.dsl.program import Class, Overload, Queue, Shed, Trust
+from headrace.dsl.program import QUEUE_BYTES_MAX, Class, Overload, Queue, Shed, Trust
 from headrace.dsl.syntax.declarations import (
     ClassBlock,
     OverloadBlock,
@@ -21,6 +21,7 @@ _RETRY_MAX_S = 3600.0
 _WAIT_MAX_S = 600.0
 _WAITING_MAX = 100_000
 _KEYS_MAX = 4
+_BYTES_MAX = 4 << 30
 
 
 def classes(blocks: Sequence[ClassBlock], rules: Rules) -> tuple[Class, ...]:
@@ -73,8 +74,18 @@ def _queue(rule: QueueRule, rules: Rules) -> Queue | None:
     fair = [rules.text(w, "queue.fair", "a fairness key", REQUEST_AND_POOL) for w in rule.fair]
     if by is None or wait_s is None:
         return None
+    size = within(rule.size, 1, _BYTES_MAX, "1B to 4GiB", rules.problems)
     keys = tuple(key for key in fair if key is not None)
-    return Queue(by, wait_s, 1000 if length is None else int(length), keys)
+    return Queue(
+        by,
+        wait_s,
+        1000 if length is None else int(length),
+        keys,
+        QUEUE_BYTES_MAX if size is None else int(size),
+        rule.strictly,
+        rule.in_tokens,
+        rule.soonest,
+    )
 
 
 def _shed(rule: ShedRule, rules: Rules) -> Shed | None:
@@ -85,9 +96,12 @@ def _shed(rule: ShedRule, rules: Rules) -> Shed | None:
         rules.problems.add("S218", retry.span, message, "", "allowed: above 0s, at most 1h")
     status = status_of(rule.status, 429, rules.problems)
     message = message_of(rule.message, "overloaded, try again later", rules.problems)
+    chance = None
+    if rule.chance is not None:
+        chance = rules.ratio(rule.chance, "chance", "a chance", REQUEST_AND_POOL)
     if when is None:
         return None
-    return Shed(when, status, message, 1.0 if retry is None else retry.value)
+    return Shed(when, status, message, None if retry is None else retry.value, chance)
 
 
 def trusts(blocks: Sequence[TrustBlock], rules: Rules) -> tuple[Trust, ...]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from headrace.dsl.effective.choosing import value as written
 from headrace.dsl.effective.form import (
     DEFAULT,
     Fact,
@@ -23,7 +24,7 @@ from headrace.dsl.syntax.declarations import (
     PoolBlock,
     Target,
 )
-from headrace.dsl.syntax.tree import Word
+from headrace.dsl.syntax.tree import Number, Word
 
 
 def pool(block: PoolBlock, program: Program) -> Section:
@@ -42,9 +43,27 @@ def pool(block: PoolBlock, program: Program) -> Section:
         lines.append(Line(f"stale after {text}", DEFAULT, said("stale after", value, text)))
     if block.adapters:
         lines.append(number("adapters", "adapters up to", block.adapters, spans["adapters"]))
+    if block.speed:
+        parts = [(s.name.text, repr(s.value), written(s)) for s in block.speed]
+        facts = tuple(Fact(f"speed of {name}", *rest) for name, *rest in parts)
+        text = ", ".join(f"{name} {shown}" for name, _, shown in parts)
+        lines.append(Line(f"speed {text}", origin(spans["speed"]), facts))
     if block.profile:
         lines.append(_word("profile", "profile", block.profile, origin(spans["use_profile"])))
+    if block.wait:
+        lines.append(_room(block, block.wait))
     return _section("pool", (block.name,), block, lines)
+
+
+def _room(block: PoolBlock, wait: Number) -> Line:
+    length = block.wait_length.span.text if block.wait_length else "100"
+    length_max = float(block.wait_length.value if block.wait_length else 100)
+    text = f"wait up to {wait.span.text} for endpoints, at most {length}"
+    facts = (
+        Fact("wait for endpoints", repr(float(wait.value)), wait.span.text),
+        Fact("how many wait for endpoints", repr(length_max), length),
+    )
+    return Line(text, origin(block.spans["room"]), facts)
 
 
 def _source(block: PoolBlock) -> list[Line]:

@@ -49,9 +49,11 @@ def overload(block: OverloadBlock, program: Program) -> Section:
 def _shed(shed: ShedRule, place: int) -> Line:
     answer = shed.status.span.text if shed.status else "429"
     message = shed.message.span.text if shed.message else '"overloaded, try again later"'
-    retry = shed.retry_after.span.text if shed.retry_after else "1s"
+    retry = shed.retry_after.span.text if shed.retry_after else ""
     condition = f"{'any ' if shed.any else ''}when {expr(shed.when)}"
-    text = f"shed {condition} with {answer} {message} retry after {retry}"
+    chance = f" with chance {expr(shed.chance)}" if shed.chance else ""
+    after = f" retry after {retry}" if retry else ""
+    text = f"shed {condition}{chance} with {answer} {message}{after}"
     told = shed.message.text if shed.message else "overloaded, try again later"
     facts = (
         Fact(f"condition of shed {place}", repr((shed.any, shed.when.expr)), condition),
@@ -59,8 +61,13 @@ def _shed(shed: ShedRule, place: int) -> Line:
         Fact(f"message of shed {place}", repr(told), message),
         Fact(
             f"retry of shed {place}",
-            repr(float(shed.retry_after.value if shed.retry_after else 1)),
-            retry,
+            repr(float(shed.retry_after.value) if shed.retry_after else None),
+            retry or "by how fast the queue moves",
+        ),
+        Fact(
+            f"chance of shed {place}",
+            repr(shed.chance.expr if shed.chance else None),
+            chance.removeprefix(" with chance ") or "certain",
         ),
     )
     return Line(text, origin(shed.span), facts)
@@ -69,15 +76,24 @@ def _shed(shed: ShedRule, place: int) -> Line:
 def _queue(queue: QueueRule) -> Line:
     length = queue.length.span.text if queue.length else "1_000"
     length_max = float(queue.length.value if queue.length else 1000)
-    fair = f" fair by {', '.join(map(expr, queue.fair))}" if queue.fair else ""
+    size = queue.size.span.text if queue.size else "256MB"
+    of = " in tokens" if queue.in_tokens else ""
+    fair = f" fair{of} by {', '.join(map(expr, queue.fair))}" if queue.fair else ""
     wait = queue.wait.span.text
-    text = f"queue by {expr(queue.by)}{fair} for up to {wait}, at most {length}"
+    strictly = " strictly" if queue.strictly else ""
+    order = "soonest deadline first" if queue.soonest else ""
+    text = f"queue{strictly} by {expr(queue.by)}{fair}{' ' + order if order else ''}"
+    text += f" for up to {wait}, at most {length}, at most {size}"
     keys = repr([w.expr for w in queue.fair])
     facts = (
         *expressed("order of the queue", queue.by),
-        Fact("fairness of the queue", keys, fair.removeprefix(" fair by ") or "none"),
+        Fact("service of the ranks", repr(queue.strictly), strictly.strip() or "in turns"),
+        Fact("fairness of the queue", keys, fair.strip() or "by class or fairness id"),
+        Fact("turns in the queue", repr(queue.in_tokens), of.strip() or "by requests"),
+        Fact("order of equals", repr(queue.soonest), order or "who came first"),
         Fact("wait in the queue", repr(float(queue.wait.value)), wait),
         Fact("length of the queue", repr(length_max), length),
+        Fact("bytes in the queue", repr(float(queue.size.value) if queue.size else 256e6), size),
     )
     return Line(text, origin(queue.span), facts)
 

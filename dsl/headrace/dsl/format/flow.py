@@ -12,7 +12,7 @@ from headrace.dsl.format.words import Word, flat
 Ranges = Sequence[tuple[int, int]]
 _CHAINS = (":", "||", "&&", "+")
 _ASKING = frozenset(("?", ":", "||", "&&"))
-_CLAUSES = frozenset(("WITH", "RETRY", "FAIR", "FOR", "TIES"))
+_CLAUSES = frozenset(("WITH", "RETRY", "FAIR", "SOONEST", "FOR", "TIES"))
 _CLOSES = {"LPAR": "RPAR", "LSQB": "RSQB", "LBRACE": "RBRACE"}
 _SPREAD = frozenset(("LSQB", "LBRACE"))
 _IN = 2

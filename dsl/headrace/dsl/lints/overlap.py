@@ -94,12 +94,14 @@ def _sheds(block: said.OverloadBlock, subject: Subject) -> None:
             continue
         mine = _condition(typed)
         first = next((r for r, t in before[:_COMPARED_MAX] if mine.implies(t)), None)
-        if first is not None and possible((typed, True)):
+        if first is not None and rule.chance is None and possible((typed, True)):
             related = (Related(first.when.span, "this comes first"),)
             message = "this shed never acts: an earlier one sheds all that it would"
             problems.add(
                 "S313", rule.when.span, message, "says nothing more", "move it up", related
             )
+        if rule.chance is not None:
+            continue  # it leaves something to those that follow
         before.append((rule, mine))
         final = rule if _always(typed) else None
     if final is not None and block.queue is not None:
@@ -115,7 +117,8 @@ def _overloads(subject: Subject) -> None:
     for block in subject.of(said.OverloadBlock):
         when = subject.typed(block.when)
         sheds = [subject.typed(rule.when) for rule in block.sheds]
-        if when is None or None in sheds or block.queue is not None:
+        chances = any(rule.chance for rule in block.sheds)
+        if when is None or None in sheds or block.queue is not None or chances:
             continue
         texts = tuple(key(shed) for shed in sheds if shed is not None)
         pools = frozenset(word.text for word in block.pools)

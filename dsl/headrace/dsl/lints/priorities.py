@@ -148,7 +148,8 @@ def _compare_queues(low: said.QueueRule, high: said.QueueRule, problems: Problem
         related = (Related(high.wait.span, "the more urgent, no longer than this"),)
         message = "the less urgent may wait longer than the more urgent"
         problems.add("S306", low.wait.span, message, "longer", help_, related)
-    if low.length and high.length and low.length.value > high.length.value:
-        related = (Related(high.length.span, "the more urgent, no more than this"),)
-        message = "more of the less urgent may wait than of the more urgent"
-        problems.add("S306", low.length.span, message, "more", help_, related)
+    for few, many in ((low.length, high.length), (low.size, high.size)):
+        if few and many and few.value > many.value:
+            related = (Related(many.span, "the more urgent, no more than this"),)
+            message = "more of the less urgent may wait than of the more urgent"
+            problems.add("S306", few.span, message, "more", help_, related)

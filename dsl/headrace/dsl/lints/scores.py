@@ -9,7 +9,7 @@ from headrace.dsl.lints.cases import possible
 from headrace.dsl.lints.subject import Subject
 from headrace.dsl.lints.terms import parts, variables, whole
 from headrace.dsl.problems.diagnostic import Related
-from headrace.dsl.program import Pick, Profile, RuleFault, Scorer
+from headrace.dsl.program import Pick, Profile, Rule, RuleFault
 from headrace.dsl.source import Span
 from headrace.dsl.syntax import choosing
 from headrace.dsl.syntax import declarations as said
@@ -22,10 +22,14 @@ _ORDERS = ("<", "<=", ">", ">=")
 
 
 def ranges(subject: Subject) -> None:
-    """Report scorers that leave their range."""
-    doubted = [s for s in subject.rules.scorers.values() if not _proven(s)]
-    for scorer in doubted[:_TRIED_MAX]:
-        _range(scorer, subject)
+    """Report scorers and chances that leave their range."""
+    doubted = [s.rule for s in subject.rules.scorers.values() if not _proven(s.rule)]
+    for rule in doubted[:_TRIED_MAX]:
+        _range("scorer", rule, subject)
+    sheds = [shed for overload in subject.program.overloads for shed in overload.sheds]
+    chances = [s.chance.rule for s in sheds if s.chance and not _proven(s.chance.rule)]
+    for rule in chances[:_TRIED_MAX]:
+        _range("chance", rule, subject)
 
 
 def picks(subject: Subject) -> None:
@@ -43,9 +47,9 @@ def picks(subject: Subject) -> None:
 # ---- S314
 
 
-def _range(scorer: Scorer, subject: Subject) -> None:
-    """Report a scorer that leaves the range from 0 to 1, with values on which it does."""
-    typed = scorer.rule.typed
+def _range(what: str, rule: Rule, subject: Subject) -> None:
+    """Report a ratio that leaves the range from 0 to 1, with values on which it does."""
+    typed = rule.typed
     assert typed is not None, "it was checked"
     seen = witness.search(typed, _outside)
     if seen is None and _all_tried(typed):
@@ -54,12 +58,14 @@ def _range(scorer: Scorer, subject: Subject) -> None:
     if seen is not None:
         label = f"{_result(seen.result)} {seen.text}" if seen.values else _result(seen.result)
     help_ = "`1.0 / (1.0 + x)` and `1.0 - ratio` stay inside"
-    message = "this scorer can leave the range from 0 to 1 and is then clamped"
-    subject.problems.add("S314", scorer.rule.span, message, label.strip(), help_)
+    if what == "chance":
+        help_ = "`math.least(1.0, x)` cuts it off above, `math.greatest(0.0, x)` below"
+    message = f"this {what} can leave the range from 0 to 1 and is then clamped"
+    subject.problems.add("S314", rule.span, message, label.strip(), help_)
 
 
-def _proven(scorer: Scorer) -> bool:
-    return scorer.rule.typed is None or scorer.rule.typed.numbers.within(0, 1)
+def _proven(rule: Rule) -> bool:
+    return rule.typed is None or rule.typed.numbers.within(0, 1)
 
 
 def _outside(result: object) -> bool:

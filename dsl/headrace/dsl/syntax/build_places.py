@@ -16,6 +16,7 @@ from headrace.dsl.syntax.declarations import (
     Target,
 )
 from headrace.dsl.syntax.grammar import Tree
+from headrace.dsl.syntax.tree import Number
 
 
 def import_(node: Tree, parts: Parts) -> ImportBlock:
@@ -45,7 +46,15 @@ def pool(node: Tree, parts: Parts) -> PoolBlock:
         stale=parts.first_number(settings.get("stale")),
         adapters=parts.first_number(settings.get("adapters")),
         profile=parts.first_name(settings.get("use_profile")),
+        speed=parts.said(trees(settings.get("speed"))),
+        wait=parts.first_number(settings.get("room")),
+        wait_length=_length(settings.get("room"), parts),
     )
+
+
+def _length(room: Tree | None, parts: Parts) -> Number | None:
+    """Return how many may wait for endpoints, if that is said."""
+    return parts.maybe_number(room.children[1]) if room else None
 
 
 def model(node: Tree, parts: Parts) -> ModelBlock:

@@ -158,7 +158,7 @@ def overload(node: Tree, parts: Parts) -> OverloadBlock:
 
 
 def _shed(node: Tree, parts: Parts) -> ShedRule:
-    any_, when, status, message, retry = node.children
+    any_, when, chance, status, message, retry = node.children
     return ShedRule(
         parts.written(when),
         parts.span(node),
@@ -166,11 +166,12 @@ def _shed(node: Tree, parts: Parts) -> ShedRule:
         parts.maybe_number(status),
         parts.maybe_text(message),
         parts.maybe_number(retry),
+        parts.maybe_written(chance),
     )
 
 
 def _queue(node: Tree, parts: Parts) -> QueueRule:
-    by, fair, wait, length = node.children
+    strictly, by, in_tokens, fair, soonest, wait, length, size = node.children
     keys = trees(fair) if isinstance(fair, lark.Tree) else []
     return QueueRule(
         parts.written(by),
@@ -178,4 +179,8 @@ def _queue(node: Tree, parts: Parts) -> QueueRule:
         parts.span(node),
         tuple(parts.written(key) for key in keys),
         parts.maybe_number(length),
+        parts.maybe_number(size),
+        isinstance(strictly, lark.Token),
+        isinstance(in_tokens, lark.Token),
+        isinstance(soonest, lark.Token),
     )

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 
 from headrace.dsl.source import Span
 from headrace.dsl.syntax.choosing import BesideSaid, Names, Picked, RefuseSaid, Weighted
+from headrace.dsl.syntax.pressure import QueueRule as QueueRule
+from headrace.dsl.syntax.pressure import ShedRule as ShedRule
 from headrace.dsl.syntax.tree import Number, Word, Written
 
 Spans = Mapping[str, Span]
@@ -45,6 +47,9 @@ class PoolBlock:
     stale: Number | None = None
     adapters: Number | None = None
     profile: Word | None = None
+    speed: "tuple[Said, ...]" = ()
+    wait: Number | None = None
+    wait_length: Number | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,29 +170,6 @@ class ProfileBlock:
     beside: tuple[BesideSaid, ...] = ()
     refusals: tuple[RefuseSaid, ...] = ()
     plugins: tuple[PluginSaid, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class ShedRule:
-    """`shed [any] when EXPR [with STATUS "message"] [retry after DURATION]`."""
-
-    when: Written
-    span: Span = field(repr=False)
-    any: bool = False
-    status: Number | None = None
-    message: Word | None = None
-    retry_after: Number | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class QueueRule:
-    """`queue by EXPR [fair by EXPR, EXPR] for up to DURATION [, at most N]`."""
-
-    by: Written
-    wait: Number
-    span: Span = field(repr=False)
-    fair: tuple[Written, ...] = ()
-    length: Number | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,8 @@ USAGE: Mapping[tuple[str, str], str] = {
     ("pool", "stale"): "stale after 2s",
     ("pool", "adapters"): "adapters up to 4",
     ("pool", "profile"): "profile fast",
+    ("pool", "speed"): "speed step 14ms, prefill 49us",
+    ("pool", "wait"): "wait up to 30s for endpoints, at most 100",
     ("model", "priority"): "priority 10",
     ("model", "route"): "route 90% to gemma, 10% to gemma-new",
     ("model", "mirror"): "mirror 5% to gemma-lab",

@@ -68,7 +68,7 @@ class Router(Filter):
         """Decide where *request* goes, or answer for it."""
         path = request.path
         if path and api_of(path) is None:
-            return self._listing.answer(request.method, path) or self._elsewhere(request, now_s)
+            return self._listing.answer(request) or self._elsewhere(request, now_s)
         if request.method not in ("POST", ""):
             return _wrong_method(request.method, "POST")
         if not path and _is_bodiless(request):

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from headrace.dsl.program import Profile, Program, Rule
 from headrace.extensions.picker.affinity import Tokens
+from headrace.extensions.picker.gate import Gate
 from headrace.extensions.picker.placement import Keep, Watch
 from headrace.extensions.picker.stage import NEEDS, Picker
 from headrace.extensions.picker.staging import COLD, OUTLOOK, PREFIX, SESSION, WATCHED, rules_of
@@ -40,6 +41,7 @@ def build(program: Program, site: Site) -> Picker:
         },
         conformance=site.conformance,
         emit_scores=site.emit_scores,
+        gate=Gate.of(program),
     )
 
 

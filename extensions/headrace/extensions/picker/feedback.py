@@ -19,7 +19,7 @@ SPEED_PRIOR = 8.0  # observations
 SPEED_SHARE_MIN = 0.05  # of the newest observation, once there are many
 SPEED_MAX = 8.0  # nobody is that many times faster or slower than it was said to be
 MEAN_SHARE_MIN = 0.01
-_LOG_MAX = math.log(SPEED_MAX)
+SURPRISE_MAX = 2.0  # so much can one observation be off, and still count as it is
 
 
 class Feedback(Struct, frozen=True):
@@ -58,14 +58,15 @@ class Feedback(Struct, frozen=True):
     ) -> tuple["Feedback", float]:
         """Return what is known after a first token, and how wrong the prediction was.
 
-        That is the logarithm of predicted over observed, within `SPEED_MAX` either way.
+        That is the logarithm of predicted over observed, within `SURPRISE_MAX` either way: a
+        prompt that was not cached as believed says little of how fast a server is.
         """
         said = replace(self, ttft_s=self._next_ttft(took_s, now_s), ttft_at_s=now_s)
         if predicted_s <= 0.0 or took_s <= 0.0:
             return said, 0.0
-        error = min(_LOG_MAX, max(-_LOG_MAX, math.log(predicted_s / took_s)))
+        error = _within(math.log(predicted_s / took_s), SURPRISE_MAX)
         share = max(SPEED_SHARE_MIN, 1.0 / (SPEED_PRIOR + self.speeds + 1))
-        log = min(_LOG_MAX, max(-_LOG_MAX, self.speed_log(now_s) + share * error))
+        log = _within(self.speed_log(now_s) + share * error, SPEED_MAX)
         return replace(said, log_speed=log, speeds=self.speeds + 1, speed_at_s=now_s), error
 
     def after_answer(self, failed: bool, now_s: float) -> "Feedback":
@@ -122,11 +123,16 @@ class Means(Struct, frozen=True):
     def after_error(self, error: float) -> "Means":
         """Return the means after a prediction that was wrong by *error*, a logarithm."""
         share = max(MEAN_SHARE_MIN, 1.0 / (SPEED_PRIOR + self.speeds + 1))
-        log = min(_LOG_MAX, max(-_LOG_MAX, self.log_speed + share * error))
+        log = _within(self.log_speed + share * error, SPEED_MAX)
         return replace(self, log_speed=log, speeds=self.speeds + 1)
 
 
 NO_MEANS = Means()
+
+
+def _within(log: float, times: float) -> float:
+    """Return *log* where it stands for no more than *times* as much, or as little."""
+    return min(math.log(times), max(-math.log(times), log))
 
 
 def decay(age_s: float, half_life_s: float) -> float:

@@ -22,6 +22,8 @@ NEVER_S = float("-inf")
 NO_LABELS: Mapping[str, str] = MappingProxyType({})
 NO_METRICS: Mapping[str, float] = MappingProxyType({})
 KV_UNITS = 2.0**60
+# When an endpoint counts as saturated. Source: Gateway API Inference Extension, its defaults.
+QUEUE_FULL, KV_FULL = 5.0, 0.8
 
 
 class ServerFacts(Struct, frozen=True):
@@ -62,6 +64,7 @@ class Endpoint(Struct, frozen=True):
     error            why the last scrape failed; empty if it did not
     carried          what of ours is open there, for the cost model
     outlook          the cost model itself
+    left             requests of ours that this scrape had counted and that are over since
     """
 
     name: str
@@ -89,6 +92,7 @@ class Endpoint(Struct, frozen=True):
     decoding: int = 0
     carried: Carried = NOTHING_CARRIED
     outlook: Outlook = NO_OUTLOOK
+    left: int = 0
 
     def age_s(self, now_s: float) -> float:
         """Return how old the metrics are; infinite if there are none."""
@@ -104,6 +108,7 @@ class Endpoint(Struct, frozen=True):
             uncached_tokens_in_flight=ledger.prefill_tokens,
             decoding=ledger.decoding,
             carried=ledger.carried(now_s),
+            left=ledger.left,
         )
 
 
@@ -112,13 +117,15 @@ class Sums(Struct, frozen=True):
 
     Our own picks that no scrape has seen spread a burst over the endpoints (`Endpoint.queue`);
     here they would call a pool overloaded that only answers quickly. All are ints, *kv_cache*
-    in units of 2**-60, so that taking one endpoint out and another in leaves no rounding error.
+    and *saturation* in units of 2**-60, so that taking one endpoint out and another in leaves
+    no rounding error.
     """
 
     ready: int = 0
     queue: int = 0
     running: int = 0
     kv_cache: int = 0
+    saturation: int = 0
 
     def changed(self, old: Endpoint, new: Endpoint) -> "Sums":
         """Return the sums after *old* became *new*."""
@@ -132,6 +139,7 @@ class Sums(Struct, frozen=True):
             self.queue + by * e.waiting_scraped,
             self.running + by * e.running,
             self.kv_cache + by * round(e.kv_cache * KV_UNITS),
+            self.saturation + by * _saturation(e),
         )
 
 
@@ -143,7 +151,12 @@ def sums(endpoints: Iterable[Endpoint]) -> Sums:
         sum([e.waiting_scraped for e in ready]),
         sum([e.running for e in ready]),
         sum([round(e.kv_cache * KV_UNITS) for e in ready]),
+        sum(map(_saturation, ready)),
     )
+
+
+def _saturation(e: Endpoint) -> int:
+    return round(max(e.waiting_scraped / QUEUE_FULL, e.kv_cache / KV_FULL) * KV_UNITS)
 
 
 NOTHING = Sums()
@@ -203,6 +216,23 @@ class PoolState(Struct, frozen=True, eq=False):
     @property
     def running(self) -> float:
         return self.sums.running / (self.sums.ready or 1)
+
+    @property
+    def in_flight(self) -> float:
+        return sum([e.in_flight for e in self.endpoints if e.ready]) / (self.sums.ready or 1)
+
+    @property
+    def tokens_in_flight(self) -> float:
+        tokens = sum([e.tokens_in_flight for e in self.endpoints if e.ready])
+        return tokens / (self.sums.ready or 1)
+
+    @property
+    def saturation(self) -> float:
+        """The mean over all endpoints; 1 for one that is not ready, and of none."""
+        size = len(self.endpoints)
+        if not size:
+            return 1.0
+        return (self.sums.saturation / KV_UNITS + size - self.sums.ready) / size
 
     @property
     def kv_cache(self) -> float:

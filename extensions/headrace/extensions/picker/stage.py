@@ -1,4 +1,4 @@
-"""The picker stage: sheds, picks, reserves, and releases when the exchange is over."""
+"""The picker stage: sheds or lets wait, picks, reserves, releases when the exchange is over."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -9,22 +9,25 @@ from headrace.extensions.control import TEST_SELECTION, named_objective
 from headrace.extensions.picker.affinity import TOKEN, Tokens
 from headrace.extensions.picker.beside import After, after
 from headrace.extensions.picker.decide import Question, decide, least
-from headrace.extensions.picker.decision import Decision, How, Record
+from headrace.extensions.picker.decision import Decision, Fault, How, Record
 from headrace.extensions.picker.ending import Ending
+from headrace.extensions.picker.gate import Gate
 from headrace.extensions.picker.placement import Keep, Placement, Watch
 from headrace.extensions.picker.plans import Plans
 from headrace.extensions.picker.prefix import Observed, PrefixIndex
-from headrace.extensions.picker.pressure import pressed
+from headrace.extensions.picker.pressure import Arrival, pressed
 from headrace.extensions.picker.snapshot import PoolState
 from headrace.extensions.picker.store import Store
 from headrace.extensions.picker.subset import NAMESPACE as SUBSET_NAMESPACE
 from headrace.extensions.picker.subset import Subset, named, subset_of
 from headrace.extensions.picker.values import PickValues
+from headrace.extensions.picker.visit import Visit
 from headrace.extensions.reasons import Reason
 from headrace.extensions.records import RuleError
 from headrace.extensions.stage import (
     CONTINUE,
     Action,
+    Asking,
     Continue,
     ExchangeInfo,
     Filter,
@@ -93,6 +96,7 @@ class Picker:
     plans: Plans = field(default_factory=Plans, repr=False)
     conformance: bool = False
     emit_scores: bool = False
+    gate: Gate | None = field(default=None, repr=False)
 
     def open(self, info: ExchangeInfo) -> Filter | None:
         return PickFilter(self) if self.watch is Watch.NOTHING else WatchingFilter(self)
@@ -101,16 +105,18 @@ class Picker:
 class PickFilter(Filter):
     """The pick of one exchange, and its reservation until the end."""
 
-    __slots__ = ("_beside", "_forged", "_picker", "_place")
+    __slots__ = ("_beside", "_forged", "_picker", "_place", "_request", "_visit")
 
     def __init__(self, picker: Picker) -> None:
         self._picker = picker
         self._place = Placement(picker.store, picker.reads_prefix, picker.watch, picker.keeps)
-        self._forged = False
         self._beside: list[Placement] = []
+        self._forged = False
+        self._request: Request | None = None
+        self._visit: Visit | None = None
 
-    def on_request(self, request: Request, now_s: float) -> Action:
-        """Shed, or pick and reserve."""
+    def on_request(self, request: Request, now_s: float) -> Action | Asking:
+        """Shed, or pick and reserve; first wait, if the policy has queues and it comes to that."""
         route = request.route or self._only_pool(request)
         if route is None:
             return Reject(
@@ -118,15 +124,23 @@ class PickFilter(Filter):
                 "no pool was chosen for this request; the operator must put `body_router` before "
                 "`picker` in the chain",
             )
-        store = self._picker.store
-        snapshot = store.snapshot
-        pool = snapshot.pools.get(route.pool) or PoolState(route.pool)
+        picker, store = self._picker, self._picker.store
         index = store.prefixes.get(route.pool) or PrefixIndex(EMPTY_INDEX_BYTES)
         values = PickValues(request, route, index, self._ties(request, route.pool, now_s))
-        values.tpot_s = self._picker.tpot_s.get(route.model)
-        shed, faults = pressed(self._picker.program.overloads, values, pool, now_s)
-        if shed is not None:
-            return shed
+        values.tpot_s = picker.tpot_s.get(route.model)
+        self._request = request
+        if picker.gate is not None:
+            self._visit = Visit(picker.gate, store, picker.seed, values, self._pick)
+            return self._visit.admit(now_s)
+        pool = store.snapshot.pools.get(route.pool) or PoolState(route.pool)
+        found = pressed(picker.program.overloads, Arrival(values, pool, now_s, picker.seed))
+        return found.reject or self._pick(values, now_s, found.faults)
+
+    def _pick(self, values: PickValues, now_s: float, faults: tuple[Fault, ...]) -> Action:
+        """Decide by what is known now, and reserve."""
+        request, route, snapshot = self._request, values.route, self._picker.store.snapshot
+        assert request is not None, "there is no pick without a request"
+        pool = snapshot.pools.get(route.pool) or PoolState(route.pool)
         question = Question(
             pool,
             values,
@@ -178,6 +192,9 @@ class PickFilter(Filter):
 
     def fallback(self, request: Request, now_s: float) -> Action:
         """Pick without the policy, which has just failed: least in flight among the ready."""
+        unserved = self._visit.cut_short(now_s) if self._visit is not None else None
+        if unserved is not None:
+            return unserved
         route = request.route or self._only_pool(request)
         store = self._picker.store
         pool = store.snapshot.pools.get(route.pool) if route else None

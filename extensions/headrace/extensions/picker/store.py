@@ -4,6 +4,7 @@ Its writers are the scraper, and the picker for its own reservations. A change c
 endpoint it is about; the pool is swapped whole when somebody next looks.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from msgspec.structs import replace
@@ -13,6 +14,7 @@ from headrace.extensions.picker.affinity import Affinity
 from headrace.extensions.picker.cost.ledger import Ledger
 from headrace.extensions.picker.cost.outlook import Outlook
 from headrace.extensions.picker.feedback import NO_MEANS, Feedback, Means
+from headrace.extensions.picker.flow.flows import Flows
 from headrace.extensions.picker.prefix import PrefixIndex
 from headrace.extensions.picker.roster import Roster
 from headrace.extensions.picker.snapshot import (
@@ -73,10 +75,14 @@ class Store:
 
     prefixes  per pool, which endpoint has probably cached what
     affinities  per pool, which sessions are bound to which endpoint
+    flows     who waits, per pool
+    watcher   called after every change while it is set
     """
 
     prefixes: dict[str, PrefixIndex] = field(default_factory=dict[str, PrefixIndex])
     affinities: dict[str, Affinity] = field(default_factory=dict[str, Affinity])
+    flows: Flows = field(default_factory=Flows)
+    watcher: Callable[[], None] | None = field(default=None, repr=False)
     _pools: dict[str, _Pool] = field(default_factory=dict[str, _Pool])
     _last_id: int = 0
     _swept_s: float = NEVER_S
@@ -116,6 +122,7 @@ class Store:
         for name, affinity in self.affinities.items():
             affinity.keep_only(pools[name].roster.positions)
         self._pools = pools
+        self.flows.keep(pools)
         self._note(now_s)
 
     def scraped(self, pool: str, address: str, facts: ServerFacts, now_s: float) -> None:
@@ -282,6 +289,8 @@ class Store:
         self._epoch += 1
         self._changed_s = now_s
         self._shown = None
+        if self.watcher is not None:
+            self.watcher()
 
 
 def _capacity(endpoint: Endpoint) -> int | None:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from headrace.host.exchange.part import Modes
     from headrace.host.extproc.listen import UnixAddress
     from headrace.host.extproc.tls import Tls
+    from headrace.host.extproc.transport import Transport
     from headrace.host.serve.options import Listening, ServeOptions
     from headrace.host.serve.process import Host
 
@@ -65,6 +66,7 @@ def serve(
     conformance: f.Conformance = False,
     emit_endpoint_scores: f.EmitScores = False,
     errors: f.ErrorsAs = f.Errors.OPENAI,
+    list_models: f.ListModels = f.Models.POLICY,
 ) -> None:
     """Decide for an Envoy by a policy: which endpoint, who is shed, what is blocked.
 
@@ -75,16 +77,14 @@ def serve(
 
         headrace serve policies/quickstart.sched
     """
-    from headrace.host.extproc.transport import Transport
     from headrace.host.serve.options import Reference, ServeOptions
 
     mistakes = _numbers(trace_sample, drain_grace, seed)
-    address = _listen_address(listen, mistakes)
     options = ServeOptions(
-        listen=address,
+        listen=(address := _listen_address(listen, mistakes)),
         metrics_listen=mistakes.address("--metrics-listen", metrics_listen, free_port=True),
         tls=_tls(tls_cert, tls_key, tls_client_ca, address if tls_self_signed else None, mistakes),
-        transport=Transport(transport.value),
+        transport=_transport(transport),
         otlp=_url("--otlp", otlp, mistakes),
         trace_sample_ratio=trace_sample,
         log_level=log_level.value,
@@ -94,6 +94,7 @@ def serve(
         seed=seed,
         admin_token=read_token(admin_token_file, mistakes),
         decision_log=decision_log,
+        lists_served=list_models is f.Models.SERVERS,
         reference=Reference(conformance, emit_endpoint_scores, errors is f.Errors.GIE),
     )
     reloading = _reloading(policies, reload_interval, soak, mistakes, tested=not no_self_test)
@@ -107,6 +108,12 @@ def _numbers(trace_sample: float, drain_grace: float, seed: int) -> Mistakes:
     mistakes.bounded("--drain-grace", drain_grace, 0, 3600)
     mistakes.bounded("--seed", seed, 0, 2**63 - 1)
     return mistakes
+
+
+def _transport(asked: f.Transport) -> "Transport":
+    from headrace.host.extproc.transport import Transport
+
+    return Transport(asked.value)
 
 
 def _modes(request: f.Mode, response: f.Mode) -> "Modes":

@@ -34,6 +34,13 @@ class Errors(Enum):
     GIE = "gie"
 
 
+class Models(Enum):
+    """Whose models `/v1/models` lists."""
+
+    POLICY = "policy"
+    SERVERS = "servers"
+
+
 class Mode(Enum):
     """How Envoy sends a body, in Envoy's own words."""
 
@@ -198,5 +205,14 @@ ErrorsAs = Annotated[
         "--errors",
         "How errors of ours look: OpenAI's JSON, or the plain text and the codes of the reference.",
         panel=_REFERENCE,
+    ),
+]
+ListModels = Annotated[
+    Models,
+    flag(
+        "--list-models",
+        "Whose models /v1/models lists: the policy's, or beside them what the servers say they "
+        "serve and the policy routes, by a pattern.",
+        panel=_LISTENING,
     ),
 ]

@@ -194,6 +194,8 @@ class Chain(Struct):
                 if isinstance(effect, StartReply | SendChunk):
                     self._may_stream(effect, name)
                     due_s = self.now_s + at.stage.deadline_s
+                if effect.patience_s > 0.0:
+                    due_s = max(due_s, self.now_s + at.stage.deadline_s + effect.patience_s)
                 reply = yield Ask(at.stage.name, effect, due_s)  # pyright: ignore[reportUnknownArgumentType]
 
     def _may_stream(self, effect: StartReply | SendChunk, name: str) -> None:

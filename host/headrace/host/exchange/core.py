@@ -115,7 +115,8 @@ class Core(Struct):
         self.opened = True
         self.traceparent = self.traceparent or headers.get("traceparent")
         self.id = headers.get("x-request-id") or self.id
-        self.announced = self.plan.announce(self.traceparent, self.id)
+        if self.plan.announce is not None:
+            self.announced = self.plan.announce(self.traceparent, self.id)
         info = ExchangeInfo(self.id, self.plan.chain, headers, self.now_s, self.traceparent)
         slots: list[Slot] = []
         for stage in self.plan.stages:

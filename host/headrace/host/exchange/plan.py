@@ -13,11 +13,6 @@ def _nothing() -> None:
     """Count nothing."""
 
 
-def _unsaid(traceparent: str, request_id: str) -> str:
-    """Announce no span of ours."""
-    return ""
-
-
 @dataclass(frozen=True, slots=True)
 class Plan:
     """A chain ready to open exchanges. Built once per generation.
@@ -28,7 +23,8 @@ class Plan:
     epoch_s what the wall clock shows when the clock of `now_s` shows 0
     policy, generation, program  whose exchanges these are, for the record
     ended   called at the end of every exchange, once
-    announce  traceparent, request id -> the traceparent to send upstream; empty leaves the client's
+    announce  traceparent, request id -> the traceparent to send upstream; empty leaves the
+            client's; None where no span is ever announced
     as_reference  whether to do, beyond what Envoy needs, what llm-d's router does: name a request
             that has no `x-request-id`, tell the length of its body, send a JSON response whole
     plain_errors  whether whole answers that are errors look as that router's do
@@ -45,6 +41,6 @@ class Plan:
     program: Program | None = None
     ended: Callable[[], None] = _nothing
     epoch_s: float = 0.0
-    announce: Callable[[str, str], str] = _unsaid
+    announce: Callable[[str, str], str] | None = None
     as_reference: bool = False
     plain_errors: bool = False

@@ -101,7 +101,8 @@ class RequestSide(Struct):
         self.change.overlay.strip(core.plan.forged(head.headers))
         core.head_seen = True
         core.open(self.change.overlay.headers())
-        self._join()
+        if core.announced or (core.plan.as_reference and not head.headers.get("x-request-id")):
+            self._join()
         if head.end_of_stream or self.mode is BodyMode.NONE or not core.plan.needs.request_body:
             self._decide()
         elif self.mode is not FDS:
@@ -311,7 +312,7 @@ class RequestSide(Struct):
         if self.trailers_owed:
             return 0
         body = self.change.body
-        return sum(map(len, self.held)) if body is None else len(body)
+        return sum([len(piece) for piece in self.held]) if body is None else len(body)
 
     def _flush_counted(self) -> None:
         """Reply to what Envoy has counted: the head, or the one body message it waits for."""

@@ -3,7 +3,17 @@
 from collections.abc import Iterator, Sequence
 
 from headrace.host.explain.diagram import WIDTH, Diagram, draw
-from headrace.host.explain.story import Asked, Beside, Cell, Filtered, Row, Story, Value, Weighed
+from headrace.host.explain.story import (
+    Asked,
+    Beside,
+    Cell,
+    Filtered,
+    Row,
+    Story,
+    Value,
+    Wait,
+    Weighed,
+)
 from headrace.host.explain.wording import seconds
 
 FIRST = 12  # the column of labels
@@ -16,7 +26,7 @@ HOW = {
 
 def page(story: Story, width: int = WIDTH) -> str:
     """Return the page of *story*; every line ends with a newline."""
-    lines = [_headline(story), *_answer(story)]
+    lines = [_headline(story), *_answer(story), *map(_waited, story.waits)]
     lines += [line for asked in story.conditions for line in _condition(asked, width)]
     if story.how in HOW:
         lines.append(HOW[story.how])
@@ -62,6 +72,14 @@ def _answer(story: Story) -> list[str]:
         return []
     guard = f"guard {story.guard}, " if story.guard else ""
     return [f"answered    {story.status} {story.reason}: {guard}{story.message}".rstrip(": ,")]
+
+
+def _waited(wait: Wait) -> str:
+    rank = f"{wait.rank:g}" if isinstance(wait.rank, float) else wait.rank
+    key = f" for `{wait.key}`" if wait.key else ""
+    why = f"{wait.rule}  [{wait.line}]" if wait.rule else "the pool had no endpoint"
+    place = f"at rank {rank}{key}, {wait.ahead} ahead"
+    return f"{'waited':<{FIRST}}{seconds(wait.waited_s)}, {wait.how}: {place}:  {why}"
 
 
 def _condition(asked: Asked, width: int) -> Iterator[str]:

@@ -24,6 +24,18 @@ class Asked(Struct, frozen=True):
     diagram: Diagram
 
 
+class Wait(Struct, frozen=True):
+    """A wait in a queue, or for an endpoint; see `Waited`."""
+
+    how: str
+    waited_s: float
+    rank: Value
+    ahead: int
+    key: str = ""
+    rule: str = ""
+    line: str = ""
+
+
 class Dropped(Struct, frozen=True):
     """An endpoint that a filter took out. *why* stands where there is no expression to show."""
 
@@ -114,7 +126,7 @@ class Story(Struct, frozen=True):
     """One decision; see the module.
 
     time_s   when it was, Unix seconds; 0 for one that was made up
-    took_us  from the first part of the exchange to the decision; None if the time stood still
+    took_us  from the first part to the decision, without waits; None if the time stood still
     asked    the model that the client named; *model* is the policy's name for it
     share    of the pool among the model's, 0..1, and where in it the request fell
     how      which road led to the endpoint; empty without a pick
@@ -145,6 +157,7 @@ class Story(Struct, frozen=True):
     reason: str = ""
     message: str = ""
     guard: str = ""
+    waits: tuple[Wait, ...] = ()
     conditions: tuple[Asked, ...] = ()
     filters: tuple[Filtered, ...] = ()
     columns: tuple[Weighed, ...] = ()

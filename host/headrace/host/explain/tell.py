@@ -10,6 +10,7 @@ from headrace.extensions.body_router.values import Facts
 from headrace.extensions.picker.decision import Column, Decision, Kind, Step, line_of
 from headrace.extensions.picker.decision import Row as Scored
 from headrace.extensions.picker.explain import would_win
+from headrace.extensions.picker.flow.waited import Waited
 from headrace.extensions.picker.pressure import ShedRecord
 from headrace.extensions.picker.record import Capture
 from headrace.extensions.picker.snapshot import Endpoint, PoolState, pool_state
@@ -30,6 +31,7 @@ from headrace.host.explain.story import (
     Row,
     Story,
     Value,
+    Wait,
     Weighed,
 )
 from headrace.host.explain.wording import fault_words
@@ -78,12 +80,15 @@ class Teller:
         outcome, program = noted.outcome, noted.outcome.program
         decision, shed = find(outcome, Decision), find(outcome, ShedRecord)
         routing = find(outcome, Routing)
-        endpoints = decision.endpoints if decision else shed.endpoints if shed else ()
+        waits = [r for run in outcome.runs for r in run.records if isinstance(r, Waited)]
+        seen = [record for record in (decision, shed, *waits) if record is not None]
+        endpoints = seen[0].endpoints if seen else ()
         name = routing.pool if routing else decision.pool if decision else ""
         pool = pool_state(name, endpoints)
         story = _frame(noted, routing, decision)
-        if program is not None and (decision is not None or shed is not None):
-            asked = self._conditions(program, noted.request, pool)
+        story = structs.replace(story, waits=tuple(map(_wait, waits)))
+        if program is not None and seen:
+            asked = self._conditions(program, noted.request, pool, shed)
             story = structs.replace(story, conditions=tuple(asked))
         if decision is not None:
             story = self._picked(story, decision, noted.request, pool)
@@ -100,17 +105,21 @@ class Teller:
         return diagram(rule.span, self.parts.of(typed, frame), typed, value)
 
     def _conditions(
-        self, program: Program, request: RequestValues, pool: PoolValues
+        self, program: Program, request: RequestValues, pool: PoolValues, shed: ShedRecord | None
     ) -> Iterator[Asked]:
-        """Yield the overloads that were asked, and of those that held the shed rules."""
+        """Yield the overloads that were asked, and of those that held the shed rules.
+
+        A shed that leaves it to chance has turned the request away only if *shed* says so.
+        """
         frame = Frame(request, pool)
         for overload in _of_pool(program, pool.name):
             yield self._condition("overload", overload.when.rule, frame)
             if overload.when.test(request, pool, 0.0) is not True:
                 continue
-            for shed in overload.sheds:
-                yield self._condition("shed", shed.when.rule, frame)
-                if shed.when.test(request, pool, 0.0) is True:
+            for rule in overload.sheds:
+                yield self._condition("shed", rule.when.rule, frame)
+                certain = rule.chance is None and rule.when.test(request, pool, 0.0) is True
+                if certain or (shed is not None and shed.shed_line == line_of(rule.when.rule)):
                     return
 
     def _condition(self, name: str, rule: Rule, frame: Frame) -> Asked:
@@ -172,6 +181,7 @@ def _frame(noted: Noted, routing: Routing | None, decision: Decision | None) -> 
     outcome, request = noted.outcome, noted.request
     verdict = find(outcome, Verdict)
     took_s = (outcome.decided_s or 0.0) - outcome.started_s
+    took_s -= sum(r.waited_s for run in outcome.runs for r in run.records if isinstance(r, Waited))
     names = {e.address: e.name for e in decision.endpoints} if decision else {}
     shares = {s.pool: s.share for s in routing.shares} if routing else {}
     return Story(
@@ -211,6 +221,19 @@ def _faults(
                 yield Failed(record.rule, record.kind)
     for fault in decision.faults if decision else ():
         yield Failed(fault.rule, fault.kind, names.get(fault.endpoint, fault.endpoint))
+
+
+def _wait(waited: Waited) -> Wait:
+    rule = " ".join(waited.rule.split())
+    return Wait(
+        waited.how,
+        waited.waited_s,
+        _value(waited.rank),
+        waited.ahead,
+        waited.key.replace("\x1f", ", "),
+        rule,
+        waited.line,
+    )
 
 
 def _of_pool(program: Program, pool: str) -> Sequence[Overload]:
@@ -254,4 +277,4 @@ def _value(value: float | RuleFault) -> Value:
         return fault_words(value)
     if value != value:
         return "not a number"
-    return value if abs(value) != INFINITE else "∞"
+    return value if abs(value) != INFINITE else "∞" if value > 0 else "-∞"

@@ -10,6 +10,7 @@ from headrace.dsl.program import (
     PoolValues,
     Profile,
     Program,
+    Queue,
     RequestValues,
     Rule,
     RuleFault,
@@ -76,6 +77,7 @@ class Coverage:
                     sheds=tuple(
                         replace(s, when=self._watched(s.when, "shed")) for s in overload.sheds
                     ),
+                    queue=overload.queue and self._entered(overload.queue),
                 )
                 for overload in program.overloads
             ),
@@ -111,6 +113,19 @@ class Coverage:
                     seen.request, seen.pool, endpoint, seen.now_s, candidates=decision.scored
                 )
                 self._saw(what, column.rule, frame, value)
+
+    def _entered(self, queue: Queue) -> Queue:
+        """Return *queue*, which tells when it ranks a request: one that is to wait in it."""
+        by = queue.by
+
+        def value(
+            request: RequestValues, pool: PoolValues | None, now_s: float
+        ) -> float | RuleFault:
+            rank = by.value(request, pool, now_s)
+            self._saw("queue", by.rule, Frame(request, pool, None, now_s), rank)
+            return rank
+
+        return replace(queue, by=replace(by, value=value))
 
     def _watched(self, when: When, what: str) -> When:
         return replace(when, test=self._telling(when, what))
@@ -163,6 +178,7 @@ def _outcome(what: str) -> str:
         "class": "matches",
         "overload": "holds",
         "shed": "turns a request away",
+        "queue": "lets a request wait",
         "guard": "applies",
         "filter": "drops an endpoint",
         "trust": "believes a client",
@@ -173,7 +189,7 @@ def _outcome(what: str) -> str:
 def _shows(what: str, value: object) -> bool:
     """Return whether *value* is what a rule of that kind has to show."""
     kind = what.partition(" ")[0]
-    if kind in ("scorer", "cost"):
+    if kind in ("scorer", "cost", "queue"):
         return True
     return value is not True if kind == "filter" else value is True
 
@@ -186,6 +202,8 @@ def _rules(program: Program) -> Iterator[tuple[str, Rule]]:
         yield "overload", overload.when.rule
         for shed in overload.sheds:
             yield "shed", shed.when.rule
+        if overload.queue is not None:
+            yield "queue", overload.queue.by.rule
     for guard in program.guards:
         if guard.when is not None:
             yield f"guard {guard.name}", guard.when.rule

@@ -6,6 +6,8 @@ from time import perf_counter
 
 from headrace.dsl.cases import Given, TestCase
 from headrace.dsl.program import DEFAULT_CHAIN, After, Program, RuleFault, Scalar
+from headrace.extensions.picker.flow.turn import Turn
+from headrace.extensions.picker.flow.waiter import Turned
 from headrace.extensions.registry import Builder, Site, builders
 from headrace.extensions.stage import Outcome
 from headrace.host.afterwards import LookedBack, look_back
@@ -101,7 +103,7 @@ class Runner:
         exchange = still.open(Opening(modes=Modes()), NOW_S, ID)
         lanes = (_lane(Direction.REQUEST, message), _lane(Direction.RESPONSE, REPLY))
         weather = Weather(Modes())
-        model = EnvoyModel(exchange, weather, *lanes, performs={}, now_s=NOW_S, tick_s=0.0)
+        model = EnvoyModel(exchange, weather, *lanes, performs=PERFORMS, now_s=NOW_S, tick_s=0.0)
         seen = model.run()
         if exchange.outcome is None or seen.violations:
             raise Broken("; ".join(seen.violations) or "the exchange did not end")
@@ -109,6 +111,16 @@ class Runner:
             raise Broken(f"the exchange was broken off: {seen.aborted}")
         values = look_back(exchange.outcome, where.program)
         return Ran(where, seen, exchange.outcome, values)
+
+
+def _wait_out(turn: Turn) -> Turned:
+    """Return what a wait comes to where the time stands still: it lasts as long as it may."""
+    turn.flow.expire(turn.waiter.expires_s)
+    assert turn.waiter.turned is not None, "it has expired"
+    return turn.waiter.turned
+
+
+PERFORMS = {Turn: _wait_out}
 
 
 def missed_of(expects: Sequence[After], values: LookedBack) -> list[Missed]:

@@ -13,7 +13,9 @@ from headrace.dsl.program import Program
 
 CHARS_MAX = 1 << 20
 _QUANTITY = re.compile(r"\d+(\.\d+)?(%|ms|s|min|h)")
-_DURATIONS = frozenset(("age", "predicted_ttft", "decode_delay", "itl", "eviction_cost", "ttft"))
+_DURATIONS = frozenset(
+    ("age", "predicted_ttft", "decode_delay", "itl", "eviction_cost", "ttft", "slo_slack")
+)
 _TEXTS = frozenset(("zone", "name"))
 
 

@@ -4,9 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import cast
 
+from msgspec import structs
+
 from headrace.dsl.cases import Given, GivenEndpoint, GivenPool
 from headrace.dsl.program import Program
 from headrace.extensions.picker.affinity import Affinity
+from headrace.extensions.picker.cost.outlook import Outlook
 from headrace.extensions.picker.prefix import PrefixIndex
 from headrace.extensions.picker.prompt import BLOCK_BYTES, Prompt, Turn
 from headrace.extensions.picker.snapshot import Endpoint, Snapshot, pool_state
@@ -105,13 +108,15 @@ def world(program: Program, given: Sequence[GivenPool], now_s: float = NOW_S) ->
     states, cached = dict(Snapshot().pools), dict[str, Mapping[str, float]]()
     bonds: dict[str, Bonds] = {}
     for number, (name, pool) in enumerate(program.pools.items()):
+        model = Outlook(pool.speed)
         if name in chosen:
-            endpoints = _given(number, chosen[name], now_s)
+            endpoints = _given(number, chosen[name], model, now_s)
             cached[name] = _cached(endpoints, chosen[name])
             bonds[name] = _bonds(endpoints, chosen[name])
         else:
             addresses = pool.endpoints or (f"{name}-1",)
-            endpoints = [Endpoint(a, a, ready=True, scraped_at_s=now_s) for a in addresses]
+            idle = Endpoint("", "", ready=True, scraped_at_s=now_s, outlook=model)
+            endpoints = [structs.replace(idle, name=a, address=a) for a in addresses]
             cached[name] = {}
         states[name] = pool_state(name, endpoints)
         pools[name] = replace(
@@ -123,9 +128,11 @@ def world(program: Program, given: Sequence[GivenPool], now_s: float = NOW_S) ->
     return World(replace(program, pools=pools), Snapshot(states, 1, now_s), cached, bonds)
 
 
-def _given(number: int, pool: GivenPool, now_s: float) -> list[Endpoint]:
+def _given(number: int, pool: GivenPool, model: Outlook, now_s: float) -> list[Endpoint]:
     """Return the endpoints of a pool; an address of their own for those that have a name."""
-    return [_endpoint(_address(number, i, e), e, now_s) for i, e in enumerate(pool.endpoints)]
+    return [
+        _endpoint(_address(number, i, e), e, model, now_s) for i, e in enumerate(pool.endpoints)
+    ]
 
 
 def _address(number: int, place: int, endpoint: GivenEndpoint) -> str:
@@ -136,16 +143,15 @@ def _address(number: int, place: int, endpoint: GivenEndpoint) -> str:
     return f"198.18.{number % 256}.{place % 256}:{8000 + place // 256}"
 
 
-def _endpoint(address: str, given: GivenEndpoint, now_s: float) -> Endpoint:
+def _endpoint(address: str, given: GivenEndpoint, model: Outlook, now_s: float) -> Endpoint:
     # The types are right: any other was refused when the test was compiled.
     age_s = cast(float, given.values.get("age", 0.0))
     told: dict[str, Given] = {"ready": True, "queue": 0}
     told |= {name: value for name, value in given.values.items() if name in _PLAIN}
     told |= {"waiting_scraped": told["queue"], "scraped_at_s": now_s - age_s}
     said = {n: v for n, v in given.values.items() if f"endpoint.{n}" in OUTLOOK}
-    if said:
-        # A cost model that says what it is told to, and is asked for nothing but by its names.
-        told["outlook"] = cast(Given, Told(said))
+    # A cost model that says what it is told to; it is asked for nothing but by its names.
+    told["outlook"] = cast(Given, Told(said, model) if said else model)
     if not told["ready"]:
         told["error"] = "given as not ready"
     return Endpoint(given.name, address, **told)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]

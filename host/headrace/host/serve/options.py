@@ -39,6 +39,7 @@ class ServeOptions:
     admin_token         what a client of the operator endpoint must show to change something;
                         empty: on loopback nothing, elsewhere it cannot
     decision_log        where every decision is written with its reasons; None writes none
+    lists_served        whether the list of models has what the servers say they serve, too
     reference           where to do as the reference endpoint picker does, and not as we would
     """
 
@@ -55,6 +56,7 @@ class ServeOptions:
     seed: int = 0
     admin_token: str = field(default="", repr=False)
     decision_log: Path | None = None
+    lists_served: bool = False
     reference: Reference = Reference()
 
 

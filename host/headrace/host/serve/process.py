@@ -8,12 +8,15 @@ from secrets import token_bytes
 from time import monotonic, time
 
 from headrace.dsl.program import Program
+from headrace.extensions.picker.flow.turn import Turn
+from headrace.extensions.picker.flow.waiter import How
 from headrace.extensions.picker.store import Store
 from headrace.extensions.registry import Site
 from headrace.extensions.stage import Outcome
 from headrace.host.envoy.address import Address
 from headrace.host.explain.log import DecisionLog
 from headrace.host.explain.tell import decided, note
+from headrace.host.extproc.edge import Performer
 from headrace.host.extproc.listen import ListenError, UnixAddress
 from headrace.host.extproc.options import MIB, GrpcOptions
 from headrace.host.extproc.transport import Server, make_server
@@ -23,6 +26,7 @@ from headrace.host.serve.options import Listening, ServeOptions
 from headrace.host.serve.policy_desk import PolicyDesk
 from headrace.host.serve.reload import Reloader
 from headrace.host.serve.succession import Succession, Unservable, World
+from headrace.host.serve.usher import Usher
 from headrace.host.serve.watchdog import Watchdog
 from headrace.host.telemetry.admin import Admin
 from headrace.host.telemetry.endpoint import OperatorEndpoint
@@ -65,8 +69,11 @@ class Host:
         self._serving = False
         self._reloader: Reloader | None = None
         epoch_s = time() - monotonic()
+        store = Store.for_program(program)
+        self._store = store
+        self._usher = Usher(store, self._waited)
         site = Site(
-            Store.for_program(program),
+            store,
             self._report,
             options.seed,
             epoch_s,
@@ -74,6 +81,7 @@ class Host:
             options.reference.conformance,
             options.reference.emit_scores,
             options.reference.plain_errors,
+            options.lists_served,
             token_bytes(SESSION_KEY_BYTES),
         )
         scraping = ScrapeOptions(seed=options.seed)
@@ -101,6 +109,8 @@ class Host:
         try:
             self._telemetry = telemetry = open_telemetry(_telemetry(options), monotonic())
             self._exits.callback(telemetry.close, FLUSH_S)
+            self._exits.callback(self._usher.close)
+            telemetry.metrics.queues(self._store.flows)
             self._open_decision_log(telemetry)
             await self._exits.enter_async_context(Watchdog(telemetry.metrics.loop_lag))
             await self._exits.enter_async_context(self._succession.scraper)
@@ -126,6 +136,7 @@ class Host:
         Metrics can be read to the last.
         """
         self._serve(False)
+        self._usher.drain()
         if self._server is not None:
             await self._server.drain(self._options.drain_grace_s)
         await self._exits.aclose()
@@ -134,6 +145,10 @@ class Host:
         """Count one scrape: the scraper's `Counts`."""
         if self._telemetry is not None:
             self._telemetry.metrics.scraped(pool, endpoint, wall_s, ok)
+
+    def _waited(self, pool: str, how: How, waited_s: float) -> None:
+        if self._telemetry is not None:
+            self._telemetry.metrics.waited(pool, how.value, waited_s)
 
     def _soaked(self, kind: str) -> None:
         if self._telemetry is not None:
@@ -185,6 +200,7 @@ class Host:
         server = make_server(
             options.transport,
             current.open,
+            Performer({Turn: self._usher.turn}),
             options=GrpcOptions(
                 message_bytes_max=options.limits.body_bytes_max + ENVELOPE_BYTES,
                 tls=options.tls,

@@ -45,7 +45,8 @@ EXCHANGE_S = Metric(
 DECISION_S = Metric(
     "headrace_decision_seconds",
     Kind.HISTOGRAM,
-    "From the first part of a request to the decision where it goes, its body included.",
+    "From the first part of a request to the decision where it goes, its body included, its wait "
+    "in a queue not.",
     (),
     WORK_S,
 )
@@ -80,6 +81,26 @@ SHEDS = Metric(
     Kind.COUNTER,
     "Requests turned away because the pool was overloaded, by the class that matched.",
     ("pool", "class"),
+)
+WAITING = Metric(
+    "headrace_queue_requests",
+    Kind.GAUGE,
+    "Requests that wait for their turn, or for an endpoint.",
+    ("pool",),
+)
+WAITING_BYTES = Metric(
+    "headrace_queue_bytes",
+    Kind.GAUGE,
+    "Bytes of the bodies of requests that wait.",
+    ("pool",),
+)
+WAIT_S = Metric(
+    "headrace_queue_wait_seconds",
+    Kind.HISTOGRAM,
+    "How long requests have waited, by how it ended: `served`, `expired`, `no-endpoints`, "
+    "`draining`, `gone` (the client left); `full` never waited.",
+    ("pool", "outcome"),
+    SERVED_S,
 )
 TOKENS = Metric(
     "headrace_tokens_total",
@@ -206,6 +227,9 @@ CATALOGUE = (
     STAGE_FAILURES,
     PICKS,
     SHEDS,
+    WAITING,
+    WAITING_BYTES,
+    WAIT_S,
     TOKENS,
     ROUTED,
     RULE_ERRORS,

@@ -2,10 +2,11 @@
 
 from prometheus_client import CollectorRegistry
 
+from headrace.extensions.picker.flow.flows import Flows
 from headrace.extensions.records import Usage
 from headrace.extensions.stage import Outcome, StageRun
 from headrace.host.telemetry import catalogue as c
-from headrace.host.telemetry.series import Counts, Spread, gauge
+from headrace.host.telemetry.series import Counts, Levels, Spread, gauge
 from headrace.host.telemetry.summary import Summary
 
 BODY_ROUTER = "body_router"
@@ -28,6 +29,11 @@ class Metrics:
         self._stage_failures = Counts(c.STAGE_FAILURES, registry)
         self._picks = Counts(c.PICKS, registry)
         self._sheds = Counts(c.SHEDS, registry)
+        self._flows = Flows()
+        Levels(c.WAITING, registry, lambda: (((f.pool,), float(len(f))) for f in self._flows))
+        sizes = (c.WAITING_BYTES, registry)
+        Levels(*sizes, lambda: (((f.pool,), float(f.size_bytes)) for f in self._flows))
+        self._wait_s = Spread(c.WAIT_S, registry)
         self._tokens = Counts(c.TOKENS, registry)
         self._routed = Counts(c.ROUTED, registry)
         self._rule_errors = Counts(c.RULE_ERRORS, registry)
@@ -76,6 +82,14 @@ class Metrics:
     def rule_error(self, rule: str, kind: str) -> None:
         """Count a rule that failed when the exchange was over."""
         self._rule_errors.add(rule, kind)
+
+    def queues(self, flows: Flows) -> None:
+        """Tell from now on who waits in *flows*."""
+        self._flows = flows
+
+    def waited(self, pool: str, outcome: str, waited_s: float) -> None:
+        """Count a request that has waited in a queue, or was refused there."""
+        self._wait_s.see(waited_s, pool, outcome)
 
     def _run(self, run: StageRun, summary: Summary) -> None:
         self._stage_s.see(run.ended_s - run.started_s, run.stage, run.hook, run.result)

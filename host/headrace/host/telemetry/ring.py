@@ -125,7 +125,9 @@ def _kept_of(outcome: Outcome, summary: Summary, time_s: float) -> Kept:
     if isinstance(call, Call):
         call = replace(call, texts=())
     bare = replace(request, body=None, call=call)
-    size = ENTRY_BYTES + FIELD_BYTES * (len(request.headers) + len(outcome.response_headers))
+    size = ENTRY_BYTES + FIELD_BYTES * (
+        len(request.headers.pairs) + len(outcome.response_headers.pairs)
+    )
     if decision is not None:
         size += ENDPOINT_BYTES * len(decision.endpoints) + CACHED_BYTES * len(prefix)
     return Kept(

@@ -7,8 +7,8 @@ prometheus_client sees of it is made when somebody reads the metrics.
 
 import time
 from bisect import bisect_left
-from collections.abc import Iterator
-from itertools import accumulate
+from collections.abc import Callable, Iterable, Iterator
+from itertools import accumulate, islice
 from threading import Lock
 
 from prometheus_client import CollectorRegistry, Gauge
@@ -107,6 +107,31 @@ class Spread(Collector):
             family.add_sample(f"{metric.name}_count", named, below[-1])
             family.add_sample(f"{metric.name}_sum", named, series.total)
             family.add_sample(f"{metric.name}_created", named, series.created_s)
+        yield family
+
+
+class Levels(Collector):
+    """The series of a gauge that somebody else knows. Read from the event loop's thread.
+
+    *read* yields the label values and the value of each series; the first `SERIES_MAX` count.
+    """
+
+    def __init__(
+        self,
+        metric: Metric,
+        registry: CollectorRegistry,
+        read: Callable[[], Iterable[tuple[Labels, float]]],
+    ) -> None:
+        assert metric.kind is Kind.GAUGE, metric.name
+        self._metric = metric
+        self._read = read
+        registry.register(self)
+
+    def collect(self) -> Iterator[Family]:
+        """Yield the gauge for whoever reads the metrics."""
+        family = Family(self._metric.name, self._metric.help, "gauge")
+        for labels, value in islice(self._read(), SERIES_MAX):
+            family.add_sample(self._metric.name, _named(self._metric, labels), value)
         yield family
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from headrace.extensions.call import Call
 from headrace.extensions.picker.decision import Decision
+from headrace.extensions.picker.flow.waited import Waited
 from headrace.extensions.picker.stage import Served
 from headrace.extensions.reasons import Reason
 from headrace.extensions.records import Routing, RuleError, Usage
@@ -22,6 +23,7 @@ class Summary:
     endpoint     where the proxy went, as far as it told; else where it was sent
     kind         the class that matched
     ttft_s       from the first part to the first piece of the response body
+    wait_s       in queues; None if it did not have to. `decision_s` is without it
     """
 
     model: str
@@ -44,6 +46,7 @@ class Summary:
     rule_errors: tuple[RuleError, ...]
     failures: tuple[str, ...]
     route: Route | None
+    wait_s: float | None = None
 
 
 def summarise(outcome: Outcome) -> Summary:
@@ -55,6 +58,7 @@ def summarise(outcome: Outcome) -> Summary:
     usage: Usage | None = None
     decision: Decision | None = None
     endpoint = ""
+    wait_s: float | None = None
     errors: list[RuleError] = []
     failures: list[str] = []
     for run in outcome.runs:
@@ -65,6 +69,8 @@ def summarise(outcome: Outcome) -> Summary:
                 usage = record
             elif isinstance(record, Decision):
                 decision, endpoint = record, record.chosen or ""
+            elif isinstance(record, Waited):
+                wait_s = (wait_s or 0.0) + record.waited_s
             elif isinstance(record, Routing):
                 route = route or _route(record)
             elif isinstance(record, Served):
@@ -88,14 +94,19 @@ def summarise(outcome: Outcome) -> Summary:
         reason=reason.word if reason else "",
         shed=reason is Reason.SHED,
         duration_s=outcome.ended_s - started_s,
-        decision_s=None if outcome.decided_s is None else outcome.decided_s - started_s,
+        decision_s=_without(outcome.decided_s, started_s, wait_s or 0.0),
         ttft_s=None if first_s is None else first_s - started_s,
         usage=usage,
         decision=decision,
         rule_errors=tuple(errors),
         failures=tuple(failures),
         route=route,
+        wait_s=wait_s,
     )
+
+
+def _without(decided_s: float | None, started_s: float, wait_s: float) -> float | None:
+    return None if decided_s is None else max(0.0, decided_s - started_s - wait_s)
 
 
 def _route(record: Routing) -> Route:

@@ -11,7 +11,16 @@ from headrace.dsl.program import Program
 
 Values = Mapping[str, Given]
 _DURATIONS = frozenset(
-    ("age", "retry_after", "predicted_ttft", "decode_delay", "itl", "eviction_cost", "ttft")
+    (
+        "age",
+        "retry_after",
+        "predicted_ttft",
+        "decode_delay",
+        "itl",
+        "eviction_cost",
+        "ttft",
+        "slo_slack",
+    )
 )
 _RATIOS = frozenset(("kv_cache", "gpu", "prefix_match", "error_rate"))
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import cast
 
 from headrace.dsl.program import DEFAULT_CHAIN, Program
+from headrace.extensions.picker.flow.flows import Flows
 from headrace.extensions.picker.prefix import PrefixIndex
 from headrace.extensions.picker.snapshot import Snapshot
 from headrace.extensions.picker.store import Store
@@ -15,7 +16,7 @@ from headrace.host.exchange.part import Direction, Modes
 from headrace.host.extproc.opening import Opening
 from headrace.host.generation import Generation, build_generation
 from headrace.host.policytest.asked import REPLY, Unaskable, message_of
-from headrace.host.policytest.run import SEED
+from headrace.host.policytest.run import PERFORMS, SEED
 from headrace.host.policytest.world import NOW_S, Cached, world
 from headrace.host.testing.envoy_model import EnvoyModel, Weather
 from headrace.host.testing.lane import Lane
@@ -63,6 +64,7 @@ class Judge:
         generation, store = self.built[sizes]
         self.epoch += 1
         store.snapshot = Snapshot(where.snapshot.pools, self.epoch, NOW_S)
+        store.flows = Flows()  # or one candidate would wait behind what another has left
         for pool, shares in where.cached.items():
             # As in a test: the picker asks an index for four methods only.
             store.prefixes[pool] = cast(PrefixIndex, Cached(shares))
@@ -76,7 +78,9 @@ class Judge:
 def _ran(generation: Generation, message: Message) -> Outcome | None:
     exchange = generation.open(Opening(modes=Modes()), NOW_S, "test-1")
     lanes = (_lane(Direction.REQUEST, message), _lane(Direction.RESPONSE, REPLY))
-    model = EnvoyModel(exchange, Weather(Modes()), *lanes, performs={}, now_s=NOW_S, tick_s=0.0)
+    model = EnvoyModel(
+        exchange, Weather(Modes()), *lanes, performs=PERFORMS, now_s=NOW_S, tick_s=0.0
+    )
     seen = model.run()
     return None if seen.violations or seen.aborted else exchange.outcome
 

@@ -5,6 +5,9 @@ import json
 import pytest
 
 from headrace.dsl.cases import Given
+from headrace.extensions.reasons import Reason
+from headrace.extensions.stage import Reject
+from headrace.host.exchange.local import head_of
 from tests.host.extproc.parity.house import (
     POLICY,
     House,
@@ -173,3 +176,21 @@ def test_a_status_that_the_reference_has_no_code_for_becomes_one_that_it_has() -
 
     assert refusal(answer)[0] == 400
     assert refusal(answer)[2].startswith(b"inference error: BadRequest - content type")
+
+
+@pytest.mark.parametrize(
+    ("reason", "word"),
+    [
+        (Reason.SHED, "rejected-saturated"),
+        (Reason.QUEUE_FULL, "rejected-saturated"),
+        (Reason.QUEUE_TIMEOUT, "rejected-ttl-expired"),
+        (Reason.DRAINING, "rejected-shutting-down"),
+        (Reason.NO_ENDPOINTS, "rejected-no-endpoints"),
+        (Reason.UNKNOWN_MODEL, None),
+        (Reason.STAGE_FAILED, None),
+    ],
+)
+def test_who_is_turned_away_is_told_why_in_the_references_words(
+    reason: Reason, word: str | None
+) -> None:
+    assert head_of(Reject(reason, "because")).get(DROPPED) == word

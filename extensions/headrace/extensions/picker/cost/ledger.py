@@ -4,11 +4,13 @@ from msgspec import Struct
 from msgspec import field as struct_field
 
 from headrace.extensions.picker.cost.load import MICROS, Carried
+from headrace.extensions.picker.feedback import decay
 from headrace.extensions.work import Load
 
 BATCH_TOKENS = 8192  # what a step computes at most, where nothing else is known
 SLACKS_MAX = 256  # as many answers as a server writes at once by default
 FILLED_MAX = 1 << 40
+RECENT_HALF_LIFE_S = 4.0  # long against a step, short against how load changes
 
 
 class Open(Struct):
@@ -33,7 +35,9 @@ class Ledger(Struct):
 
     unseen      picked since the last good scrape began, oldest first: no scrape has counted them
     prefilling  those without a first token, in the order in which the server takes them
+    left        counted by a scrape and over since
     blind       of these, the ones whose first token nobody will see
+    recent_tokens, recent_at_s  tokens to compute that were sent there lately, and as of when
     """
 
     open: dict[int, Open] = struct_field(default_factory=dict[int, Open])
@@ -53,8 +57,11 @@ class Ledger(Struct):
     foreign_running: int = 0
     filled_tokens: int = 0
     with_slack: int = 0
+    left: int = 0
     blind: int = 0
     decoding: int = 0
+    recent_tokens: float = 0.0
+    recent_at_s: float = 0.0
 
     def add(self, number: int, load: Load, now_s: float, predicted_s: float = 0.0) -> None:
         """Count a request that is picked now."""
@@ -78,6 +85,8 @@ class Ledger(Struct):
         self.tokens -= load.prompt_tokens
         if self.unseen.pop(number, None) is not None:
             self.unseen_tokens -= load.uncached_tokens
+        else:
+            self.left += 1
         if not load.output_tokens:
             return entry
         self.with_slack -= load.tpot_s is not None
@@ -132,6 +141,7 @@ class Ledger(Struct):
                 break
             del self.unseen[number]
             self.unseen_tokens -= self.open[number].load.uncached_tokens
+        self.left = 0
         foreign = max(0, waiting + running - (len(self.open) - len(self.unseen)))
         self.foreign_waiting = min(foreign, waiting)
         self.foreign_running = foreign - self.foreign_waiting
@@ -164,6 +174,8 @@ class Ledger(Struct):
             self.foreign_running,
             self.filled_tokens,
             self._slacks_s(now_s) if self.with_slack else (),
+            self.recent_tokens,
+            self.recent_at_s,
         )
 
     def _start(self, number: int, entry: Open, now_s: float) -> None:
@@ -178,6 +190,9 @@ class Ledger(Struct):
 
     def _enter_prefill(self, number: int, entry: Open, now_s: float) -> None:
         load = entry.load
+        left = decay(now_s - self.recent_at_s, RECENT_HALF_LIFE_S)
+        self.recent_tokens = self.recent_tokens * left + load.uncached_tokens
+        self.recent_at_s = now_s
         self.prefilling[number] = entry
         self.blind += not load.streams
         self.prefill_tokens += load.uncached_tokens

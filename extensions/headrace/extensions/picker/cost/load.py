@@ -20,6 +20,8 @@ class Carried(Struct, frozen=True):
     filled_tokens              sent there since it started: what its cache may hold
     slacks_s                   for each answer there with a time per token of its own, and not yet
         behind it: how far it is ahead, shortest first
+    recent_tokens, recent_at_s  tokens to compute that were sent there lately, and as of when: the
+        weight of each halves every `RECENT_HALF_LIFE_S`
     """
 
     prefills: int = 0
@@ -36,6 +38,8 @@ class Carried(Struct, frozen=True):
     foreign_running: int = 0
     filled_tokens: int = 0
     slacks_s: tuple[float, ...] = ()
+    recent_tokens: float = 0.0
+    recent_at_s: float = 0.0
 
 
 NOTHING_CARRIED = Carried()

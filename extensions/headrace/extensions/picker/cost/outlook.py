@@ -13,12 +13,21 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from headrace.dsl.serving import DEFAULT_SPEED, Speed
+from headrace.extensions.picker.cost.ledger import RECENT_HALF_LIFE_S
 from headrace.extensions.picker.cost.load import MICROS
-from headrace.extensions.picker.feedback import NO_FEEDBACK, NO_MEANS, Feedback, Means
+from headrace.extensions.picker.feedback import (
+    NO_FEEDBACK,
+    NO_MEANS,
+    SPEED_MAX,
+    Feedback,
+    Means,
+    decay,
+)
 from headrace.extensions.work import Load, Work
 
 if TYPE_CHECKING:
     from headrace.extensions.picker.snapshot import Endpoint
+PREFILL_SHARE_MAX = 0.9  # a server that is flooded writes on, if slowly
 
 
 class Stand(NamedTuple):
@@ -77,18 +86,24 @@ class Outlook(Struct, frozen=True):
         return self._prefill_s(self.load(e, work)) * stand.scale * stand.decodes
 
     def itl(self, e: "Endpoint", work: Work, now_s: float) -> float:
-        """Return the seconds from token to token there, with this request and no prompt waiting."""
+        """Return the seconds from token to token there, with this request added.
+
+        A step, made longer by the share of time that goes to prompts if they keep coming.
+        """
         stand, s = self.stand(e, now_s), self.speeds
         more_s = s.request_s + s.context_s * work.prompt_tokens / 1000
-        return (stand.base_s + more_s) * stand.scale
+        return (stand.base_s + more_s) * stand.scale / (1.0 - self._prefill_share(e, stand, now_s))
 
     def slo_slack(self, e: "Endpoint", work: Work, now_s: float) -> float:
-        """Return how many answers there would fall behind their time per token by this prompt."""
+        """Return the seconds by which answers there would fall behind because of it, added up.
+
+        Behind their own time per token, that is; one that is behind already does not count.
+        """
         slacks_s = e.carried.slacks_s
         if not slacks_s:
             return 0.0
         delay_s = self._prefill_s(self.load(e, work)) * self.scale(now_s)
-        return float(bisect_left(slacks_s, delay_s))
+        return sum([delay_s - slack_s for slack_s in slacks_s[: bisect_left(slacks_s, delay_s)]])
 
     def eviction_cost(self, e: "Endpoint", work: Work, now_s: float) -> float:
         """Return the seconds of computing again what the prompt would push out of the cache."""
@@ -120,7 +135,7 @@ class Outlook(Struct, frozen=True):
 
     def speed(self, e: "Endpoint", work: Work, now_s: float) -> float:
         """Return how fast it is against the pool's coefficients: 1 as said, 2 twice as fast."""
-        return 1.0 / self.scale(now_s)
+        return min(SPEED_MAX**2, max(SPEED_MAX**-2, 1.0 / self.scale(now_s)))
 
     def error_rate(self, e: "Endpoint", work: Work, now_s: float) -> float:
         """Return the share of its recent answers that failed, 0..1."""
@@ -163,6 +178,12 @@ class Outlook(Struct, frozen=True):
     def _prefill_s(self, load: Load) -> float:
         s = self.speeds
         return s.prefill_s * load.uncached_tokens + s.pair_s * load.pairs_twice / 2
+
+    def _prefill_share(self, e: "Endpoint", stand: Stand, now_s: float) -> float:
+        """Return the share of its time that the endpoint has lately spent on prompts."""
+        left = decay(now_s - e.carried.recent_at_s, RECENT_HALF_LIFE_S)
+        tokens_per_s = e.carried.recent_tokens * left * math.log(2) / RECENT_HALF_LIFE_S
+        return min(PREFILL_SHARE_MAX, tokens_per_s * self.speeds.prefill_s * stand.scale)
 
     def _compute_s(self, stand: Stand, tokens: float, pairs: float) -> float:
         """Return the seconds of computing *tokens* in steps that go on writing answers."""

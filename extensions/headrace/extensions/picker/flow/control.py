@@ -23,6 +23,7 @@ DEPARTED_MAX = 16  # on their way to an endpoint at once
 TRIES_MAX = 16  # of those that could be next, who are asked whether there is room for them
 RETRY_MAX_S = 300.0
 
+NO_POOL = PoolState("")
 Noted = Callable[[str, How, float], None]
 
 
@@ -53,6 +54,7 @@ class FlowControl:
     _crowds: dict[str, _Crowd] = field(default_factory=dict[str, _Crowd], repr=False)
     _departed: set[int] = field(default_factory=set[int], repr=False)
     _rate: DrainRate = field(default_factory=DrainRate, repr=False)
+    _projected: tuple[PoolState, int, PoolState] = (NO_POOL, -1, NO_POOL)
     _last_number: int = 0
     _now_s: float = 0.0
     _draining: bool = False
@@ -102,7 +104,7 @@ class FlowControl:
         self.expire(now_s)
         served = 0
         while len(self._departed) < DEPARTED_MAX and len(self._bands):
-            waiter = self._next(projected(pool, len(self._departed)), now_s)
+            waiter = self._next(self.projected(pool), now_s)
             if waiter is None:
                 break
             self._rate.left()
@@ -110,6 +112,15 @@ class FlowControl:
             self._leave(waiter, How.SERVED)
             served += 1
         return served
+
+    def projected(self, pool: PoolState) -> PoolState:
+        """Return *pool* with all that was sent there and no scrape has seen."""
+        of, departed, seen = self._projected
+        if of is not pool or departed != len(self._departed):
+            departed = len(self._departed)
+            seen = projected(pool, departed)
+            self._projected = pool, departed, seen
+        return seen
 
     def expire(self, now_s: float) -> None:
         """Turn away who has waited for too long."""
@@ -145,6 +156,10 @@ class FlowControl:
         rate = self._rate.per_s
         seconds = self._bands.ahead_of(rank) / rate if rate > 0.0 else otherwise_s
         return float(min(RETRY_MAX_S, max(1, math.ceil(seconds))))
+
+    def ahead_of(self, rank: float) -> int:
+        """Return how many wait at *rank* or above."""
+        return self._bands.ahead_of(rank)
 
     def _refusal(self, waiter: Waiter) -> How | None:
         if self._draining:
