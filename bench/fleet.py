@@ -10,8 +10,11 @@ from dataclasses import dataclass, field
 from headrace.dsl.policy import compile_policy
 from headrace.dsl.program import Program
 from headrace.dsl.source import Source
+from headrace.extensions.call import TOKEN_BYTES
 from headrace.extensions.picker.decide import Question, decide
 from headrace.extensions.picker.plans import Plans
+from headrace.extensions.picker.prefix import Observed, Ticket
+from headrace.extensions.picker.prompt import Prompt
 from headrace.extensions.picker.snapshot import Reservation, ServerFacts
 from headrace.extensions.picker.store import Store
 from headrace.extensions.picker.values import Seen
@@ -43,6 +46,8 @@ class Ran:
     place: int
     predicted_s: float
     reservation: Reservation
+    prompt: Prompt
+    ticket: Ticket
     first_s: float = 0.0
     last_s: float = 0.0
     cached_tokens: int = 0
@@ -127,9 +132,11 @@ class Fleet:
         predicted_s = endpoint.outlook.predicted_ttft(endpoint, work, now_s)
         load = self.store.load(POOL, address, work)
         reservation = self.store.reserve(POOL, address, now_s, load)
-        self.store.prefixes[POOL].insert(address, _indexed(job))
+        hashes = _indexed(job)
+        prompt = Prompt(hashes, hash((hashes, number)), job.prompt_tokens * TOKEN_BYTES)
+        ticket = self.store.prefixes[POOL].insert(address, hashes, prompt)
         place = self.addresses.index(address)
-        self.ran[number] = Ran(job, place, predicted_s, reservation)
+        self.ran[number] = Ran(job, place, predicted_s, reservation, prompt, ticket)
         request = SimRequest(number, job.prompt_tokens, job.output_tokens, job.hashes)
         self._replicas[place].submit(request, now_s)
         self._wake(place, now_s)
@@ -163,6 +170,8 @@ class Fleet:
             ran = self.ran[done.number]
             ran.cached_tokens = done.cached_tokens
             tokens = ran.job.output_tokens
+            seen = Observed(ran.job.prompt_tokens, done.cached_tokens, tokens)
+            self.store.prefixes[POOL].settle(ran.ticket, ran.prompt, seen)
             self.store.answered(ran.reservation, now_s, failed=False, output_tokens=tokens)
             self.store.release(ran.reservation, now_s)
             self._left -= 1

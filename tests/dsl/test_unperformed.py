@@ -66,3 +66,21 @@ def test_what_is_overridden_is_not_told() -> None:
         """
 
     assert unperformed(compile_policy([Source("t", text)])) == ()
+
+
+@pytest.mark.parametrize(("metric", "rule", "told"), [
+    ("tpot", "endpoint.slo_slack < 1s", False),
+    ("ttft", "endpoint.slo_slack < 1s", True),
+    ("ttft", "has(model.objective) && model.objective < 1s", False),
+    ("tpot", "endpoint.ready", True),
+])  # fmt: skip
+def test_an_objective_is_performed_if_a_rule_reads_it(metric: str, rule: str, told: bool) -> None:
+    text = f"""sched 1
+        pool x {{ endpoints "10.0.0.1:8000" }}
+        model m {{ route x  objective {metric} p95 < 400ms }}
+        filter kept = {rule}
+        profile default {{ prefer kept  pick random }}
+        """
+    found = unperformed(compile_policy([Source("t", text)]))
+
+    assert bool(found) is told

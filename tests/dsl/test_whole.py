@@ -106,11 +106,33 @@ def test_costs_are_minimized_in_seconds(program: Program) -> None:
     assert dict(profile.plugins[0].settings) == {"block": 32}
 
 
+def test_a_queue_says_how_it_serves_and_a_shed_how_likely_it_is(program: Program) -> None:
+    overload = program.overloads[1]
+    queue, (shed,) = overload.queue, overload.sheds
+
+    assert queue is not None
+    assert (queue.length_max, queue.bytes_max) == (200, 64_000_000)
+    assert (queue.strict, queue.in_tokens, queue.soonest) == (True, True, True)
+    assert shed.chance is not None
+    assert shed.chance.value(RequestFacts(), PoolFacts(), NOW_S) == pytest.approx(0.3 * 0.75)
+    assert (shed.retry_after_s, overload.pools) == (None, ("mistral",))
+
+
+def test_a_pool_says_how_long_requests_wait_for_its_endpoints(program: Program) -> None:
+    pools = program.pools
+
+    assert (pools["desk"].wait_s, pools["desk"].wait_max) == (30.0, 20)
+    assert pools["granite"].wait_s == 0.0
+
+
 def test_a_queue_has_an_order_and_is_fair(program: Program) -> None:
     queue = program.overloads[0].queue
 
     assert queue is not None
-    assert (queue.wait_s_max, queue.length_max) == (2.0, 1000)
+    assert (queue.wait_s_max, queue.length_max) == (0.2, 1000)
+    assert (queue.bytes_max, queue.strict, queue.in_tokens, queue.soonest) == (
+        256_000_000, False, False, False,
+    )  # fmt: skip
     assert queue.by.value(RequestFacts(priority=7), PoolFacts(), NOW_S) == 7
     tenant, model = queue.fair
     request = RequestFacts(headers={"x-tenant": "acme"}, model="m")

@@ -63,6 +63,7 @@ HEADERS = st.sampled_from(
         Headers([(":method", "POST"), (":path", "/v1/completions")]),
         Headers([(":status", "200"), ("content-type", "text/event-stream")]),
         Headers([(":status", "200"), ("content-length", "5"), ("content-encoding", "gzip")]),
+        Headers([(":status", "200"), ("content-type", "application/json")]),
         Headers(),
     ]
 )
@@ -102,7 +103,9 @@ IN_ORDER: list[Part] = [
 ]
 
 
-def play(stages: list[Script], modes: Modes, steps: list[Part | str]) -> Rules:
+def play(
+    stages: list[Script], modes: Modes, steps: list[Part | str], as_reference: bool = False
+) -> Rules:
     """Send *steps* to a new exchange and check every output; return what the checker knows."""
     chain: tuple[Stage, ...] = tuple(stages)
     plan = Plan(
@@ -112,6 +115,7 @@ def play(stages: list[Script], modes: Modes, steps: list[Part | str]) -> Rules:
         lambda headers: forged(headers, frozenset()),
         union(stage.needs for stage in chain),
         clock=lambda: 0.0,
+        as_reference=as_reference,
     )
     exchange, rules, now_s = Exchange(plan, modes, "id", "", 0.0), Rules(modes), 0.0
     waiting: list[int] = []
@@ -145,11 +149,11 @@ def play(stages: list[Script], modes: Modes, steps: list[Part | str]) -> Rules:
 
 
 @settings(max_examples=400, deadline=None)
-@given(stages=STAGES, modes=MODES, steps=STEPS)
+@given(stages=STAGES, modes=MODES, steps=STEPS, as_reference=st.booleans())
 def test_any_sequence_keeps_the_order(
-    stages: list[Script], modes: Modes, steps: list[Part | str]
+    stages: list[Script], modes: Modes, steps: list[Part | str], as_reference: bool
 ) -> None:
-    assert play(stages, modes, steps).over is not None
+    assert play(stages, modes, steps, as_reference).over is not None
 
 
 @settings(max_examples=400, deadline=None)

@@ -12,6 +12,7 @@ from headrace.dsl.cases import Given, GivenEndpoint, GivenPool, TestCase
 from headrace.dsl.compiled import After, Cost, EndpointFilter, Number, Rule, Scorer, Text, When
 from headrace.dsl.serving import (
     InferencePoolRef,
+    KvEvents,
     Latency,
     Mirror,
     Model,
@@ -46,7 +47,8 @@ __all__ = [
     "DEFAULT_CHAIN", "After", "Afterwards", "Attribute", "Beside", "BoolColumn", "Chain", "Class",
     "Combine", "Condition", "Cost", "CostTerm", "DecisionValues", "EndpointFilter",
     "EndpointValues", "Given", "GivenEndpoint", "GivenPool", "Guard", "HintValues",
-    "InferencePoolRef", "Latency", "Mirror", "Model", "ModelValues", "Number", "NumberOf",
+    "InferencePoolRef", "KvEvents", "Latency", "Mirror", "Model", "ModelValues", "Number",
+    "NumberOf",
     "Objective", "OnMatch", "OnTrouble", "Overload", "Pick", "Plugin", "Pool", "PoolValues",
     "Profile", "Program", "Queue", "RatioColumn", "Refusal", "RequestValues", "ResponseValues",
     "Rule", "RuleFault", "Scalar", "Scorer", "Selector", "Share", "Shed", "Speed",

@@ -49,13 +49,23 @@ DEFAULT_SPEED = Speed()
 
 
 @dataclass(frozen=True, slots=True)
+class KvEvents:
+    """Servers publish what they cache at *port* of their address, and again at *replay_port*."""
+
+    port: int
+    replay_port: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Pool:
     """Who serves: exactly one of *endpoints*, *inference_pool* and *selector*.
 
-    endpoints  ``ip:port``
-    metrics    names a dialect of server metrics
-    wait_s     how long a request waits while no endpoint is ready; 0: not at all
-    wait_max   how many may wait so
+    endpoints     ``ip:port``
+    metrics       names a dialect of server metrics
+    wait_s        how long a request waits while no endpoint is ready; 0: not at all
+    wait_max      how many may wait so
+    block_tokens  in a block of the prefix index; None: as the servers' own blocks fit
+    prefix_bytes_max  that the prefix index may take; None: what a host thinks fit
     """
 
     name: str
@@ -70,6 +80,9 @@ class Pool:
     speed: Speed = DEFAULT_SPEED
     wait_s: float = 0.0
     wait_max: int = 100
+    block_tokens: int | None = None
+    prefix_bytes_max: int | None = None
+    kv_events: KvEvents | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +105,11 @@ class Latency:
     metric: str
     quantile: float
     below_s: float
+
+    @property
+    def per_token(self) -> bool:
+        """Whether it bounds the time of a token after the first, as `endpoint.slo_slack` reads."""
+        return self.metric in ("tpot", "itl")
 
 
 @dataclass(frozen=True, slots=True)

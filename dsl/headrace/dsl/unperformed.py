@@ -31,12 +31,19 @@ def unperformed(program: Program) -> tuple[Diagnostic, ...]:
     found: list[Diagnostic] = []
     read = frozenset[str]().union(*(rule.reads for rule in program.rules))
     for use in program.uses:
-        if use.what == "model.latency" and "model.objective" in read:
+        if use.what == "model.latency" and _is_read(program, read):
             continue
         if use.what in STATEMENTS:
             what, cure = STATEMENTS[use.what]
             found.append(_warning(what, cure, use.span))
     return tuple(dict.fromkeys(found))
+
+
+def _is_read(program: Program, read: frozenset[str]) -> bool:
+    """Return whether a rule reads the latencies that models state, as it is or by tokens."""
+    latencies = (model.latency for model in program.models.values() if model.latency)
+    by_tokens = "endpoint.slo_slack" in read and all(one.per_token for one in latencies)
+    return by_tokens or "model.objective" in read
 
 
 def _warning(what: str, cure: str, span: Span) -> Diagnostic:

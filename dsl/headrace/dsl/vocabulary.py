@@ -151,7 +151,10 @@ VARIABLES = (
     _outlook("itl", DURATION, "from token to token there, with this request added", _AGES),
     _outlook("slo_slack", DURATION, "by how much answers there would miss their SLO", _AGES),
     _outlook("eviction_cost", DURATION, "of computing again what it would push out", _AGES),
-    _outlook("uncached_tokens", TOKENS, "tokens of the prompt that are not cached there", COUNTS),
+    _outlook(
+        "uncached_tokens", TOKENS,
+        "of the prompt, not cached there; or `request.uncached_tokens(endpoint)`", COUNTS,
+    ),
     _outlook("kv_free_tokens", TOKENS, "free room of the KV cache, if reported", COUNTS, True),
     _outlook("decode_context_tokens", TOKENS, "of our answers there, with their prompts", COUNTS),
     _outlook("speed", DOUBLE, "against its pool's `speed`, learnt; 2 is twice as fast", _SPEEDS),

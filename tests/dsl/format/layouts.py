@@ -47,6 +47,10 @@ let a: list<string> = {two}
 class c when {three} {{ also priority -1 }}
 overload for p when {one} {{ shed any when {two} with 503 "no" retry after 1s
   queue by {three} fair by {one}, {two} for up to 2s, at most 9 }}
+overload when {two} {{ shed when {one} with chance {three} with 429 "later"
+  queue strictly by {one} fair in tokens by {two} soonest deadline first
+    for up to 2s, at most 9, at most 64MB }}
+pool sleepy {{ endpoints "a:1" wait up to 30s for endpoints, at most 100 }}
 profile q extends r {{ score 3 * s + t pick max ties by {three} use plugin u {{ v 3 tokens }} }}
 trace {{ always when {one} attribute b = {two} }}
 test "t" {{ given pool p {{ endpoint e {three} }} table x, y | {one}, {two} | 1, 2 expect {three} }}

@@ -14,13 +14,14 @@ from headrace.host.sim.server import ModelServer
 from tests.e2e.rig import client, product
 from tests.e2e.rig.config import LOOPBACK
 from tests.e2e.rig.envoy import Envoy
-from tests.e2e.rig.http1 import Answer
+from tests.e2e.rig.http1 import Answer, Head, Wire, connect
 from tests.e2e.rig.process import end
 
 REPLICAS = 6
 SEQS = 2  # requests that a replica works on at once
 POOL = "gemma"
 CHAT_PATH = "/v1/chat/completions"
+JSON = ("content-type", "application/json")
 
 
 def service_s(tokens: int) -> float:
@@ -41,17 +42,27 @@ class Fleet:
     addresses: Sequence[str]
     mortal: subprocess.Popen[str]
 
-    async def ask(self, model: str, tokens: int, *, stream: bool = False) -> Answer:
+    async def ask(self, model: str, tokens: int) -> Answer:
         """Await the answer, of *tokens*, that *model* gives."""
-        messages = [{"role": "user", "content": "hello"}]
-        body = {"model": model, "messages": messages, "max_tokens": tokens, "stream": stream}
-        fields = [("content-type", "application/json")]
-        port = self.envoy.ports["inference"]
-        return await client.fetch(port, "POST", CHAT_PATH, fields, json.dumps(body).encode())
+        body = _body(model, tokens, stream=False)
+        return await client.fetch(self.envoy.ports["inference"], "POST", CHAT_PATH, [JSON], body)
+
+    async def begin(self, model: str, tokens: int) -> tuple[Wire, Head]:
+        """Ask for a stream of *tokens*, and return it when its answer has begun."""
+        wire, body = await connect(self.envoy.ports["inference"]), _body(model, tokens, stream=True)
+        fields = [("host", "fleet"), JSON, ("content-length", str(len(body)))]
+        await wire.send_head(f"POST {CHAT_PATH} HTTP/1.1", fields, body)
+        return wire, await wire.read_head()
 
     def count(self, name: str) -> int:
         """Return Envoy's figure *name* of the pool."""
         return self.envoy.counters(f"pool_{POOL}.{name}")[f"cluster.pool_{POOL}.{name}"]
+
+
+def _body(model: str, tokens: int, *, stream: bool) -> bytes:
+    messages = [{"role": "user", "content": "hello"}]
+    body = {"model": model, "messages": messages, "max_tokens": tokens, "stream": stream}
+    return json.dumps(body).encode()
 
 
 @contextmanager

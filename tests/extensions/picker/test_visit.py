@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from headrace.extensions.picker.flow.control import DEPARTED_MAX
 from headrace.extensions.picker.flow.waited import Waited
 from headrace.extensions.picker.gate import Gate
 from headrace.extensions.picker.snapshot import ServerFacts
@@ -353,3 +354,16 @@ def test_the_queue_of_a_pool_that_is_gone_is_forgotten_once_nobody_waits_in_it()
     house.store.adopt(other, 1.0)
 
     assert house.store.flows.find("gemma") is None
+
+
+def test_nobody_overtakes_while_those_who_were_let_go_are_on_their_way() -> None:
+    house = House(policy("overload when pool.queue > 50.0 { queue by 0 for up to 9s }"))
+    house.scrape(0.0, ServerFacts(60, 9, 0.5))
+    waiting(house, 40)
+    house.scrape(1.0, IDLE)
+    assert house.flow.pump(house.store.snapshot.pools["gemma"], 1.0) == DEPARTED_MAX
+    late = house.comes(1.0)
+
+    assert late.waits
+    house.pump(1.0)
+    assert not late.waits

@@ -128,6 +128,22 @@ def test_eval_prints_value_type_and_parts(
     assert done.out or done.err
 
 
+def test_eval_knows_what_of_the_prompt_is_cached_where(tmp_path: Path) -> None:
+    state, asked = tmp_path / "state.json", tmp_path / "request.json"
+    state.write_text('{"pools": {"big": {"warm": {"prefix_match": 0.5}, "cold": {}}}}')
+    asked.write_text('{"model": "big", "prompt_tokens": 3000}')
+    policy = tmp_path / "p.sched"
+    policy.write_text('sched 1\npool big { endpoints "10.0.0.1:80" }\nmodel big { route big }\n')
+    done = headrace(
+        "eval",
+        "request.uncached_tokens(endpoint) == 1500 && endpoint.prefix_match == 50%",
+        *("--policy", str(policy), "--state", str(state), "--request", str(asked)),
+    )
+
+    assert "big/warm: true" in done.out
+    assert "big/cold: false" in done.out
+
+
 def test_eval_reads_a_state_and_tells_machines(given: tuple[str, ...]) -> None:
     done = headrace("eval", "kv_free > 50%", "--policy", QUICKSTART, *given, "--format", "json")
     told = {one["of"]: one["value"] for one in msgspec.json.decode(done.out)}

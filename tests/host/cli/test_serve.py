@@ -1,5 +1,6 @@
 """`headrace serve`: every mistake before it listens, then a `ready` line, then a clean end."""
 
+import asyncio
 import signal
 import socket
 import ssl
@@ -9,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from headrace.host.extproc.proto import messages as pb
 from tests.host.cli.command import QUICKSTART, headrace, running
+from tests.host.extproc.wire import body, client, head, reply
 
 ANY = ("--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0")
 
@@ -139,3 +142,22 @@ def test_a_taken_port_is_named_and_exits_1(flag: str) -> None:
 
     assert (done.code, done.out) == (1, "")
     assert f"error: {flag}: cannot listen on `{address}`" in done.err
+
+
+def test_the_flags_of_the_reference_reach_what_answers() -> None:
+    flags = ("--errors", "gie", "--conformance", "--emit-endpoint-scores")
+    with running("serve", QUICKSTART, *ANY, *flags, "--list-models", "servers") as (_, ready):
+        answers = asyncio.run(refused(ready["listen"]))
+
+    (answer,) = answers
+    assert answer.immediate_response.status.code == 404
+    assert answer.immediate_response.body.startswith(b"inference error: NotFound - unknown model")
+
+
+async def refused(address: str) -> list[pb.ProcessingResponse]:
+    """Return the answers to a request for a model that nobody has."""
+    async with client(address) as opens:
+        stream = opens()
+        await stream.write(head())
+        await stream.write(body(b'{"model":"x","messages":[{"content":"y"}]}', end_of_stream=True))
+        return [await reply(stream)]

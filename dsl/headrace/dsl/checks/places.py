@@ -9,9 +9,9 @@ from headrace.dsl.checks.names import Names
 from headrace.dsl.checks.speed import speed
 from headrace.dsl.problems.diagnostic import Problems, Related
 from headrace.dsl.problems.suggest import did_you_mean
-from headrace.dsl.program import InferencePoolRef, Pool, Selector
+from headrace.dsl.program import InferencePoolRef, KvEvents, Pool, Selector
 from headrace.dsl.syntax.declarations import PoolBlock
-from headrace.dsl.syntax.tree import Word
+from headrace.dsl.syntax.tree import Number, Word
 from headrace.dsl.vocabulary import METRIC_DIALECTS
 
 _POOL_NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?")
@@ -19,6 +19,8 @@ _LABEL_VALUE = re.compile(r"([A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)?")
 _SOURCES = ("endpoints", "inferencepool", "select")
 _ADAPTERS_MAX = 1000
 _STALE_MIN_S, _STALE_MAX_S = 0.05, 3600.0
+_BLOCK_TOKENS_MIN, _BLOCK_TOKENS_MAX = 16, 1024
+_PREFIX_BYTES_MIN, _PREFIX_BYTES_MAX = 1e6, 1e12
 _PORT = 8000  # what model servers listen on, if nothing is said
 _LABELS_MAX = 20
 _WAIT_MAX_S, _WAITING_MAX = 600.0, 100_000
@@ -78,7 +80,30 @@ def _pool(block: PoolBlock, names: Names, problems: Problems) -> Pool:
         speed(block.speed, block.span, problems),
         0.0 if wait is None else wait,
         100 if waiting is None else int(waiting),
+        _whole(block.prefix_blocks, _BLOCK_TOKENS_MIN, _BLOCK_TOKENS_MAX, "16 to 1024", problems),
+        _whole(
+            block.prefix_memory, _PREFIX_BYTES_MIN, _PREFIX_BYTES_MAX, "1MB to 1000GB", problems
+        ),
+        _kv_events(block, problems),
     )
+
+
+def _whole(
+    number: Number | None, low: float, high: float, shown: str, problems: Problems
+) -> int | None:
+    value = within(number, low, high, shown, problems)
+    return None if value is None else int(value)
+
+
+def _kv_events(block: PoolBlock, problems: Problems) -> KvEvents | None:
+    for port in block.kv_ports:
+        within(port, 1, 65535, "1 to 65535", problems)
+    ports = [int(port.value) for port in block.kv_ports]
+    if len(ports) > len(set(ports)):
+        span = block.kv_ports[1].span
+        message = f"`{span.text}` is both the port of events and of their replay"
+        problems.add("S218", span, message, "the same port", "give another one")
+    return KvEvents(*ports) if ports else None
 
 
 def _one_source(block: PoolBlock, problems: Problems) -> None:

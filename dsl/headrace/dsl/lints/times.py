@@ -11,6 +11,7 @@ from headrace.dsl.lints.terms import parts
 from headrace.dsl.problems.diagnostic import Related
 from headrace.dsl.source import Span
 from headrace.dsl.syntax import declarations as said
+from headrace.dsl.syntax.tree import Number
 from headrace.dsl.vocabulary import variables
 
 _AGE = "endpoint.age"
@@ -21,6 +22,7 @@ def times(subject: Subject) -> None:
     """Report ages that never come about, and waits longer than what a model promises."""
     _ages(subject)
     _budgets(subject)
+    _queues(subject)
 
 
 def _ages(subject: Subject) -> None:
@@ -71,6 +73,41 @@ def _budgets(subject: Subject) -> None:
         related = (Related(said_.below.span, "the promise"),)
         help_ = "shorten the timeouts, or promise less"
         subject.problems.add("S317", timeout.span, message, "too long", help_, related)
+
+
+def _queues(subject: Subject) -> None:
+    """Report queues in which a request may wait for as long as its model promises to take."""
+    for block in subject.of(said.OverloadBlock):
+        when = subject.typed(block.when)
+        if block.queue is None or when is None:
+            continue
+        for model in subject.of(said.ModelBlock):
+            promise = _promise(model)
+            wait = block.queue.wait
+            if promise is None or wait.value < promise.value or not _meets(block, when, model):
+                continue
+            message = f"a request may wait {_ms(wait.value)} for its turn, and "
+            message += f"`{model.names[0].text}` promises its beginning within {_ms(promise.value)}"
+            related = (Related(promise.span, "the promise"),)
+            help_ = "let it wait for less, or promise less"
+            subject.problems.add("S317", wait.span, message, "too long", help_, related)
+            break
+
+
+def _promise(model: said.ModelBlock) -> Number | None:
+    early = model.latency is not None and model.latency.metric.text in _EARLY
+    return model.latency.below if model.latency is not None and early else None
+
+
+def _meets(block: said.OverloadBlock, when: Typed, model: said.ModelBlock) -> bool:
+    """Return whether a request for *model* can meet the overload of *block*."""
+    pools = {word.text for word in block.pools}
+    if pools and not any(target.pool.text in pools for target in model.route):
+        return False
+    if any("*" in word.text for word in model.names):
+        return True
+    asked = [_asks_for(word.text, word.span) for word in model.names]
+    return any(possible((when, True), (a, True)) for a in asked)
 
 
 def _delays(guard: said.GuardBlock, model: said.ModelBlock, subject: Subject) -> bool:

@@ -4,7 +4,7 @@ from typing import cast
 
 import lark
 
-from headrace.dsl.syntax.build_parts import Parts, trees
+from headrace.dsl.syntax.build_parts import Parts, tokens, trees
 from headrace.dsl.syntax.declarations import (
     ChainBlock,
     ImportBlock,
@@ -49,6 +49,9 @@ def pool(node: Tree, parts: Parts) -> PoolBlock:
         speed=parts.said(trees(settings.get("speed"))),
         wait=parts.first_number(settings.get("room")),
         wait_length=_length(settings.get("room"), parts),
+        prefix_blocks=parts.first_number(settings.get("prefix_blocks")),
+        prefix_memory=parts.first_number(settings.get("prefix_memory")),
+        kv_ports=tuple(parts.number(port) for port in tokens(settings.get("kv_events"))),
     )
 
 

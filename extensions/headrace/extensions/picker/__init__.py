@@ -12,8 +12,6 @@ from headrace.extensions.picker.staging import COLD, OUTLOOK, PREFIX, SESSION, W
 from headrace.extensions.registry import Site
 from headrace.extensions.stage import ResponseNeed
 
-TPOTS = frozenset({"tpot", "itl"})  # latencies of a token after the first
-
 
 def build(program: Program, site: Site) -> Picker:
     """Return the picker stage for *program*, on the site's store."""
@@ -37,7 +35,7 @@ def build(program: Program, site: Site) -> Picker:
         tpot_s={
             name: model.latency.below_s
             for name, model in program.models.items()
-            if model.latency is not None and model.latency.metric in TPOTS
+            if model.latency is not None and model.latency.per_token
         },
         conformance=site.conformance,
         emit_scores=site.emit_scores,

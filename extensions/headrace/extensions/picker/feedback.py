@@ -64,7 +64,7 @@ class Feedback(Struct, frozen=True):
         said = replace(self, ttft_s=self._next_ttft(took_s, now_s), ttft_at_s=now_s)
         if predicted_s <= 0.0 or took_s <= 0.0:
             return said, 0.0
-        error = _within(math.log(predicted_s / took_s), SURPRISE_MAX)
+        error = _within(math.log(predicted_s) - math.log(took_s), SURPRISE_MAX)
         share = max(SPEED_SHARE_MIN, 1.0 / (SPEED_PRIOR + self.speeds + 1))
         log = _within(self.speed_log(now_s) + share * error, SPEED_MAX)
         return replace(said, log_speed=log, speeds=self.speeds + 1, speed_at_s=now_s), error

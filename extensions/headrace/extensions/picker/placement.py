@@ -2,12 +2,17 @@
 
 from enum import Flag, IntEnum, auto
 
+from msgspec.structs import replace
+
 from headrace.extensions.picker.ending import Ending
-from headrace.extensions.picker.prefix import PrefixIndex, Ticket
+from headrace.extensions.picker.kv.matching import Answered
+from headrace.extensions.picker.prefix import Observed, PrefixIndex, Ticket
 from headrace.extensions.picker.snapshot import Reservation
 from headrace.extensions.picker.store import Store
 from headrace.extensions.picker.values import PickValues
 from headrace.extensions.work import NO_LOAD, Load, Work
+
+BLIND_MIN = 3  # streams in a row of which no piece came, before we believe that none ever will
 
 
 class Watch(IntEnum):
@@ -103,6 +108,8 @@ class Placement:
         """
         reservation, values, ticket = self.reservation, self._values, self._ticket
         if reservation is not None and self.watch:
+            if not (ending.failed or self._begun) and values is not None and values.stream:
+                self._store.blind_streams += 1
             tokens = ending.observed.answer_tokens or 0
             self._store.answered(reservation, now_s, failed=ending.failed, output_tokens=tokens)
         self.release(now_s)
@@ -113,8 +120,21 @@ class Placement:
             return
         if 200 <= ending.status < 300:
             index.settle(ticket, values.prompt, ending.observed)
+            self._match(reservation, values, ending.observed, now_s)
         elif ending.status >= 400:
             self._take_back(index, reservation.address, values)
+
+    def _match(
+        self, reservation: Reservation, values: PickValues, observed: Observed, now_s: float
+    ) -> None:
+        """Find the prompt in what its server reports of its cache, if it does."""
+        book = self._store.kv.get(reservation.pool)
+        tokens, cached, answer = observed
+        if book is not None and tokens and cached is not None and values.hashes:
+            request = Answered(
+                values.prompt, reservation.picked_s, now_s, tokens, cached, answer or 0
+            )
+            book.ended(reservation.address, request, now_s)
 
     def _take_back(self, index: PrefixIndex, address: str, values: PickValues) -> None:
         """Forget what the endpoint at *address* was to get by this request alone."""
@@ -128,6 +148,7 @@ class Placement:
             return
         if not self._begun:
             self._begun = True
+            self._store.blind_streams = 0
             self._store.first_token(self.reservation, now_s)
         elif self.watch is Watch.PIECES:
             self._store.piece(self.reservation)
@@ -141,7 +162,9 @@ class Placement:
     def _load(self, values: PickValues, address: str, matched: bool) -> Load:
         """Return what the request asks of *address*; what is cached there if it is *matched*."""
         if self.watch:
-            return self._store.load(values.route.pool, address, values.work)
+            load = self._store.load(values.route.pool, address, values.work)
+            seen = load.streams and self._store.blind_streams < BLIND_MIN
+            return load if seen == load.streams else replace(load, streams=False)
         work = Work(values.prompt_tokens, prefix=values.prefix) if matched else None
         uncached = values.prompt_tokens if work is None else work.uncached_at(address)
         return Load(values.prompt_tokens, uncached)

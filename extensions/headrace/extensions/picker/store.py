@@ -10,12 +10,15 @@ from dataclasses import dataclass, field
 from msgspec.structs import replace
 
 from headrace.dsl.program import Pool, Program
+from headrace.extensions.call import TOKEN_BYTES
 from headrace.extensions.picker.affinity import Affinity
 from headrace.extensions.picker.cost.ledger import Ledger
 from headrace.extensions.picker.cost.outlook import Outlook
 from headrace.extensions.picker.feedback import NO_MEANS, Feedback, Means
 from headrace.extensions.picker.flow.flows import Flows
-from headrace.extensions.picker.prefix import PrefixIndex
+from headrace.extensions.picker.kv.book import KvBook
+from headrace.extensions.picker.prefix import BYTES_MAX, PrefixIndex
+from headrace.extensions.picker.prompt import BLOCK_BYTES
 from headrace.extensions.picker.roster import Roster
 from headrace.extensions.picker.snapshot import (
     NEVER_S,
@@ -75,14 +78,18 @@ class Store:
 
     prefixes  per pool, which endpoint has probably cached what
     affinities  per pool, which sessions are bound to which endpoint
+    blind_streams  answers in a row that were streams, and of which the picker was shown nothing
     flows     who waits, per pool
     watcher   called after every change while it is set
+    kv        per pool whose servers report what they cache, what they did
     """
 
     prefixes: dict[str, PrefixIndex] = field(default_factory=dict[str, PrefixIndex])
     affinities: dict[str, Affinity] = field(default_factory=dict[str, Affinity])
+    blind_streams: int = 0
     flows: Flows = field(default_factory=Flows)
     watcher: Callable[[], None] | None = field(default=None, repr=False)
+    kv: dict[str, KvBook] = field(default_factory=dict[str, KvBook])
     _pools: dict[str, _Pool] = field(default_factory=dict[str, _Pool])
     _last_id: int = 0
     _swept_s: float = NEVER_S
@@ -117,7 +124,14 @@ class Store:
             for address in self.prefixes[name].addresses:
                 if address not in pools[name].roster.positions:
                     self.prefixes[name].forget(address)
-        self.prefixes = {name: self.prefixes.get(name) or PrefixIndex() for name in pools}
+        self.prefixes = {
+            name: _index(pool.declared, self.prefixes.get(name)) for name, pool in pools.items()
+        }
+        self.kv = {
+            name: _book(self.prefixes[name], len(pool.endpoints), self.kv.get(name))
+            for name, pool in pools.items()
+            if pool.declared.kv_events
+        }
         self.affinities = {name: self.affinities.get(name, Affinity()) for name in pools}
         for name, affinity in self.affinities.items():
             affinity.keep_only(pools[name].roster.positions)
@@ -142,10 +156,13 @@ class Store:
             None not in (old.started_s, facts.started_s) and old.started_s != facts.started_s
         )
         if restarted:
-            self.prefixes[pool].forget(address)
+            self._forget(pool, address)
             ledger.filled_tokens = 0
         fresh = _scraped(old, facts, live.declared.adapters_max, now_s)
-        self.prefixes[pool].set_capacity(address, _capacity(fresh))
+        index = self.prefixes[pool]
+        index.set_capacity(address, _capacity(fresh))
+        if fresh.block_size and not live.declared.block_tokens:
+            index.learn_block(fresh.block_size)
         ledger.seen(now_s, fresh.waiting_scraped, fresh.running)
         ledger.advance(now_s)
         live.put(position, fresh.counted(ledger, now_s))
@@ -165,7 +182,7 @@ class Store:
         live, position = found
         old = live.endpoints[position]
         if refused:
-            self.prefixes[pool].forget(address)
+            self._forget(pool, address)
         failures = old.failures + 1
         stale = old.age_s(now_s) > live.declared.stale_after_s
         ready = old.ready and not refused and not stale and failures < FAILURES_MAX
@@ -285,12 +302,36 @@ class Store:
         position = None if live is None else live.roster.positions.get(address)
         return None if live is None or position is None else (live, position)
 
+    def _forget(self, pool: str, address: str) -> None:
+        """Forget what the server at *address* had cached: it is gone, or began anew."""
+        self.prefixes[pool].forget(address)
+        if pool in self.kv:
+            self.kv[pool].restarted(address)
+
     def _note(self, now_s: float) -> None:
         self._epoch += 1
         self._changed_s = now_s
         self._shown = None
         if self.watcher is not None:
             self.watcher()
+
+
+def _index(declared: Pool, old: PrefixIndex | None) -> PrefixIndex:
+    """Return the index of a pool, with what *old* knows if its blocks are the same."""
+    bytes_max = declared.prefix_bytes_max or BYTES_MAX
+    block_bytes = (declared.block_tokens or 0) * TOKEN_BYTES
+    if old is None or (block_bytes and block_bytes != old.block_bytes):
+        return PrefixIndex(bytes_max, block_bytes or BLOCK_BYTES)
+    old.bytes_max = bytes_max
+    return old
+
+
+def _book(index: PrefixIndex, servers: int, old: KvBook | None) -> KvBook:
+    """Return the book of a pool; *old* if it is of the same *index*."""
+    if old is None or old.index is not index:
+        return KvBook(index, servers)
+    old.servers_max = servers
+    return old
 
 
 def _capacity(endpoint: Endpoint) -> int | None:

@@ -127,7 +127,8 @@ def _frames(ran: "Ran", roots: set[str]) -> "Iterator[tuple[str, Frame]]":
         return
     for name, pool in ran.world.snapshot.pools.items():
         ready = tuple(e for e in pool.endpoints if e.ready) or pool.endpoints
-        frame = Frame(values.request, pool, None, NOW_S, values.model, candidates=ready)
+        request = replace(values.request, prefix=ran.world.cached[name])
+        frame = Frame(request, pool, None, NOW_S, values.model, candidates=ready)
         if LOOP not in roots:
             yield name, frame
         for endpoint in pool.endpoints if LOOP in roots else ():

@@ -27,14 +27,14 @@ BLOCKS = (
 )  # fmt: skip
 WORDS = (
     "adapter", "adapters", "after", "allow", "also", "always", "any", "as", "at", "attribute",
-    "best", "block", "by", "chance", "deadline", "else", "endpoint", "endpoints", "error",
-    "expect", "extends", "fair", "fairness", "first", "for", "from", "given", "in",
-    "inferencepool", "inspect", "least", "log", "match", "max", "metrics", "minimize", "mirror",
-    "most", "multiply", "namespace", "of", "on", "partial", "patterns", "pick", "plugin", "port",
-    "prefer", "priority", "queue", "random", "rank", "redact", "refuse", "request", "require",
-    "retry", "route", "sample", "score", "select", "shed", "soonest", "speed", "stale",
-    "strictly", "table", "template", "ties", "timeout", "to", "tokens", "top", "up", "use",
-    "wait", "weighted", "when", "with", "within",
+    "best", "block", "blocks", "by", "chance", "deadline", "else", "endpoint", "endpoints",
+    "error", "events", "expect", "extends", "fair", "fairness", "first", "for", "from", "given",
+    "in", "inferencepool", "inspect", "kv", "least", "log", "match", "max", "memory", "metrics",
+    "minimize", "mirror", "most", "multiply", "namespace", "of", "on", "partial", "patterns",
+    "pick", "plugin", "port", "prefer", "prefix", "priority", "queue", "random", "rank", "redact",
+    "refuse", "replay", "request", "require", "retry", "route", "sample", "score", "select",
+    "shed", "soonest", "speed", "stale", "strictly", "table", "template", "ties", "timeout", "to",
+    "tokens", "top", "up", "use", "wait", "weighted", "when", "with", "within",
 )  # fmt: skip
 CONSTANTS = ("false", "null", "true")
 ROOTS = ("candidates", "decision", "endpoint", "model", "pool", "request", "response")

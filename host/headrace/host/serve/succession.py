@@ -10,11 +10,14 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from time import monotonic
+from typing import Protocol
 
 from headrace.dsl.program import Program
 from headrace.extensions.picker.store import Store
 from headrace.extensions.registry import Site, UnknownStage, builders, unannounced
 from headrace.host.generation import Generation, build_generation, request_ids
+from headrace.host.kv_events.listener import Counts as KvCounts
+from headrace.host.kv_events.listener import KvListener, missing
 from headrace.host.scrape.dialect import UnknownDialect
 from headrace.host.scrape.scraper import Counts as ScrapeCounts
 from headrace.host.scrape.scraper import ScrapeOptions, Scraper
@@ -33,12 +36,16 @@ class Unservable(Exception):
     """A program that compiles but cannot serve here. The message says why."""
 
 
+class Counts(ScrapeCounts, KvCounts, Protocol):
+    """What a host may want to count of what is told of endpoints."""
+
+
 @dataclass(frozen=True, slots=True)
 class World:
     """What all generations of a host share.
 
     site    where stages find the live store and report
-    counts  of the scrapes
+    counts  of the scrapes, and of the servers' events
     noted   takes the kind of each verdict of a soak
     older_max  generations that open exchanges may keep alive
     """
@@ -46,7 +53,7 @@ class World:
     site: Site
     options: ServeOptions
     scraping: ScrapeOptions
-    counts: ScrapeCounts
+    counts: Counts
     noted: Callable[[str], None]
     older_max: int = 256
 
@@ -78,6 +85,7 @@ class Succession:
             self.scraper = Scraper(self._store, program, world.scraping, world.counts)
         except UnknownDialect as error:
             raise Unservable(str(error)) from error
+        self.listener = KvListener(self._store, world.counts)
 
     @property
     def generation(self) -> Generation:
@@ -125,6 +133,9 @@ class Succession:
 
     def _build(self, program: Program, site: Site) -> Generation:
         options = self._world.options
+        lacking = missing(program)
+        if lacking:
+            raise Unservable(lacking)
         try:
             generation = build_generation(
                 program,
@@ -198,6 +209,7 @@ class Succession:
     async def _follow(self) -> None:
         async with self._following:
             await self.scraper.adopt(self._served())
+            await self.listener.adopt(self._served())
 
     def _vacated(self) -> None:
         """Retire in a turn of its own: the caller is in the middle of an exchange's end."""

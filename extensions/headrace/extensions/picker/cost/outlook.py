@@ -83,7 +83,7 @@ class Outlook(Struct, frozen=True):
     def decode_delay(self, e: "Endpoint", work: Work, now_s: float) -> float:
         """Return the seconds that the prompt would add to the answers there, added up."""
         stand = self.stand(e, now_s)
-        return self._prefill_s(self.load(e, work)) * stand.scale * stand.decodes
+        return self._prefill_s(e, work) * stand.scale * stand.decodes
 
     def itl(self, e: "Endpoint", work: Work, now_s: float) -> float:
         """Return the seconds from token to token there, with this request added.
@@ -102,7 +102,7 @@ class Outlook(Struct, frozen=True):
         slacks_s = e.carried.slacks_s
         if not slacks_s:
             return 0.0
-        delay_s = self._prefill_s(self.load(e, work)) * self.scale(now_s)
+        delay_s = self._prefill_s(e, work) * self.scale(now_s)
         return sum([delay_s - slack_s for slack_s in slacks_s[: bisect_left(slacks_s, delay_s)]])
 
     def eviction_cost(self, e: "Endpoint", work: Work, now_s: float) -> float:
@@ -175,9 +175,10 @@ class Outlook(Struct, frozen=True):
         written = max(0.0, since_s) / (step_s * self.scale(now_s))
         return c.decode_tokens + min(written, float(c.decode_output_tokens))
 
-    def _prefill_s(self, load: Load) -> float:
-        s = self.speeds
-        return s.prefill_s * load.uncached_tokens + s.pair_s * load.pairs_twice / 2
+    def _prefill_s(self, e: "Endpoint", work: Work) -> float:
+        """Return the seconds that the prompt adds to the steps there, by the coefficients."""
+        s, new = self.speeds, work.uncached_at(e.address)
+        return s.prefill_s * new + s.pair_s * new * (work.prompt_tokens - new / 2)
 
     def _prefill_share(self, e: "Endpoint", stand: Stand, now_s: float) -> float:
         """Return the share of its time that the endpoint has lately spent on prompts."""
@@ -196,20 +197,17 @@ class Outlook(Struct, frozen=True):
 
     def _room_s(self, e: "Endpoint", load: Load, stand: Stand) -> float:
         """Return the wait for a slot and for blocks, which answers give back as they end."""
-        if not stand.decodes:
-            return 0.0
-        c = e.carried
-        output = max(1.0, self.means.output_tokens)
-        ends_s = output * stand.base_s * stand.scale / stand.decodes  # from end to end
-        slots = stand.decodes + c.prefills + c.foreign_waiting + 1 - self.speeds.slots
-        wait_s = max(0, slots) * ends_s
-        size = kv_tokens(e)
+        c, size = e.carried, kv_tokens(e)
+        slots = max(0, stand.decodes + c.prefills + c.foreign_waiting + 1 - self.speeds.slots)
+        missing = 0.0
         if size is not None:
             free = size * (1.0 - e.kv_cache) - c.unseen_tokens
-            missing = min(load.uncached_tokens - free, size)
-            if missing > 0:
-                wait_s = max(wait_s, missing / max(1.0, stand.context / stand.decodes) * ends_s)
-        return wait_s
+            missing = max(0.0, min(load.uncached_tokens - free, size))
+        if not stand.decodes or not (slots or missing):
+            return 0.0
+        ends = max(slots, missing / max(1.0, stand.context / stand.decodes))
+        output = max(1.0, self.means.output_tokens)
+        return ends * output * stand.base_s * stand.scale / stand.decodes
 
     def learning(self, feedback: Feedback, means: Means) -> "Outlook":
         """Return the same model with what was learnt since."""
