@@ -11,6 +11,7 @@ from pathlib import Path
 from docs.cli_page import cli
 from docs.dialect_page import dialects
 from docs.error_pages import error_pages, errors
+from docs.library_page import page as library
 from docs.pages import log, metrics, order, reasons, spans, vocabulary
 from docs.unperformed_list import unperformed
 
@@ -19,6 +20,7 @@ WHOLE = {
     "docs/reference/cli.md": cli,
     "docs/reference/dialects.md": dialects,
     "docs/reference/errors.md": errors,
+    "docs/reference/library.md": library,
     "docs/reference/log.md": log,
     "docs/reference/metrics.md": metrics,
     "docs/reference/reasons.md": reasons,

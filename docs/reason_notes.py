@@ -34,6 +34,10 @@ NOTES: dict[Reason, tuple[str, str]] = {
         "`content-type` is not JSON, or `content-encoding` is not gzip, br, zstd or deflate.",
         "the client",
     ),
+    Reason.REFUSED: (
+        "A `refuse` of the profile held at the endpoint that was picked, e.g. nothing is cached.",
+        "the client; or the policy's `profile`",
+    ),
     Reason.SHED: (
         "The pool is overloaded and a `shed` rule held. `retry-after` says when to come back.",
         "capacity, or the policy's `overload`",

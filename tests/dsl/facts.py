@@ -14,6 +14,7 @@ from headrace.dsl.source import Source, Span
 from headrace.dsl.syntax.build_expr import ExprBuilder
 from headrace.dsl.syntax.grammar import Misfit, parse
 from headrace.dsl.syntax.tree import Written
+from headrace.extensions.values import NO_BONDS, Bonds
 
 ROOTS = frozenset({"request", "endpoint", "pool", "model", "now"})
 NOW_S = 100.0
@@ -53,6 +54,7 @@ class RequestFacts:
     asked: "ModelFacts" = field(default_factory=lambda: ModelFacts())
     hints: "HintFacts" = field(default_factory=lambda: HintFacts())
     work: None = None
+    bonds: Bonds = NO_BONDS
 
 
 class OutlookFacts:

@@ -44,15 +44,16 @@ from headrace.dsl.values import (
 )
 
 __all__ = [
-    "DEFAULT_CHAIN", "After", "Afterwards", "Attribute", "BoolColumn", "Chain", "Class",
-    "Condition", "Cost", "CostTerm", "DecisionValues", "EndpointFilter", "EndpointValues",
-    "Given", "GivenEndpoint", "GivenPool", "Guard", "HintValues", "InferencePoolRef",
-    "KvEvents", "Latency",
-    "Mirror", "Model", "ModelValues", "Number", "NumberOf", "Objective", "OnMatch", "OnTrouble",
-    "Overload", "Pick", "Plugin", "Pool", "PoolValues", "Profile", "Program", "Queue",
-    "RatioColumn", "RequestValues", "ResponseValues", "Rule", "RuleFault", "Scalar", "Scorer",
-    "Selector", "Share", "Shed", "Speed", "SpreadValues", "StageUse", "Term", "TestCase", "Text",
-    "TextOf", "TraceRules", "Trust", "Use", "Values", "When",
+    "DEFAULT_CHAIN", "After", "Afterwards", "Attribute", "Beside", "BoolColumn", "Chain", "Class",
+    "Combine", "Condition", "Cost", "CostTerm", "DecisionValues", "EndpointFilter",
+    "EndpointValues", "Given", "GivenEndpoint", "GivenPool", "Guard", "HintValues",
+    "InferencePoolRef", "KvEvents", "Latency", "Mirror", "Model", "ModelValues", "Number",
+    "NumberOf",
+    "Objective", "OnMatch", "OnTrouble", "Overload", "Pick", "Plugin", "Pool", "PoolValues",
+    "Profile", "Program", "Queue", "RatioColumn", "Refusal", "RequestValues", "ResponseValues",
+    "Rule", "RuleFault", "Scalar", "Scorer", "Selector", "Share", "Shed", "Speed",
+    "SpreadValues", "StageUse", "Term", "TestCase", "Text", "TextOf", "TraceRules", "Trust",
+    "Use", "Values", "When",
 ]  # fmt: skip
 
 
@@ -61,7 +62,11 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """A scorer and its weight, > 0."""
+    """A scorer and its weight, > 0.
+
+    In a product the weight is a power, > 0; in tiers, how much worse than the best still
+    counts as equal, 0..1.
+    """
 
     weight: float
     scorer: Scorer
@@ -75,13 +80,49 @@ class CostTerm:
     cost: Cost
 
 
+class Combine(Enum):
+    """How the scorers of a profile make one total: `score`, `multiply`, `rank by`."""
+
+    SUM = "sum"
+    PRODUCT = "product"
+    TIERS = "tiers"
+
+
 class Pick(Enum):
-    """How the winner is taken from the endpoints: LEAST of costs, the others of scores."""
+    """How the winner is taken from the endpoints.
+
+    LEAST is of costs, MAX of scores; BEST, of some drawn by chance the best, is of either.
+    RANDOM looks at neither.
+    """
 
     MAX = "max"
     LEAST = "least"
     WEIGHTED = "weighted"
     RANDOM = "random"
+    RANDOM_TOP = "random of top"
+    BEST = "best of random"
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """Another endpoint of the pool, picked beside the first one: `also pick ROLE by profile P`.
+
+    role  of ``prefill encode``
+    when  asked of the endpoint that was picked; None: always
+    """
+
+    role: str
+    profile: str
+    when: EndpointFilter | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Do not send the request to the endpoint that was picked if *when* holds there."""
+
+    when: EndpointFilter
+    status: int = 412
+    message: str = "refused by the policy"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +140,9 @@ class Profile:
 
     require    filters that must hold
     prefer     filters that are skipped, each in turn, if they leave nothing
-    terms      the weighted sum of scorers that MAX and WEIGHTED look at
+    terms      the scorers whose combination is looked at, by default their weighted sum
     costs      the weighted sum of costs that LEAST looks at; empty if there are terms
-    pick_top   of WEIGHTED: among how many best
+    pick_top   of WEIGHTED and RANDOM_TOP: among how many best; of BEST: of how many
     ties       lower is better; None: go on to the hash of request id and endpoint
     otherwise  the profile to ask if `require` leaves nothing
     """
@@ -117,6 +158,20 @@ class Profile:
     otherwise: str | None = None
     costs: tuple[CostTerm, ...] = ()
     plugins: tuple[Plugin, ...] = ()
+    combine: Combine = Combine.SUM
+    beside: tuple[Beside, ...] = ()
+    refusals: tuple[Refusal, ...] = ()
+
+    @property
+    def how(self) -> str:
+        """How it picks, as it is written."""
+        top = self.pick_top
+        named = {
+            Pick.WEIGHTED: f"weighted of top {top}",
+            Pick.RANDOM_TOP: f"random of top {top}",
+            Pick.BEST: f"best of {top} random",
+        }
+        return named.get(self.pick, str(self.pick.value))
 
 
 # ---- what happens to requests beside the picking

@@ -19,6 +19,7 @@ class RequestValues(Protocol):
     asked   the policy's model that it asks for: `model.*`
     hints   what its headers ask of its serving, as far as the policy trusts them
     work    what it would ask of an endpoint: for `EndpointValues.outlook`
+    bonds   where its session is bound to, and who was last given a prompt that nobody had
     """
 
     @property
@@ -52,7 +53,22 @@ class RequestValues(Protocol):
     @property
     def hints(self) -> "HintValues": ...
     @property
+    def bonds(self) -> "BondValues": ...
+    @property
     def work(self) -> Any: ...  # Any: what an endpoint's cost model asks of it is between the two
+
+
+class BondValues(Protocol):
+    """What ties a request to endpoints of its pool.
+
+    session_at  the address its session is bound to; empty if to none
+    cold        address -> the number of the last prompt without any cache that it was given
+    """
+
+    @property
+    def session_at(self) -> str: ...
+    @property
+    def cold(self) -> Mapping[str, int]: ...
 
 
 class HintValues(Protocol):
@@ -258,6 +274,10 @@ class DecisionValues(Protocol):
     def pool(self) -> str: ...
     @property
     def endpoint(self) -> str: ...
+    @property
+    def prefill(self) -> str: ...
+    @property
+    def encode(self) -> str: ...
     @property
     def profile(self) -> str: ...
     @property

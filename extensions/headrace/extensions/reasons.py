@@ -29,6 +29,7 @@ class Reason(Enum):
     QUEUE_TIMEOUT = ("queue-timeout", 429, "rate_limit_error")
     SAFETY_BLOCKED = ("safety-blocked", 400, "content_policy_violation")
     SAFETY_UNAVAILABLE = ("safety-unavailable", 503, "server_error")
+    REFUSED = ("refused", 412, "invalid_request_error")
     NO_ENDPOINTS = ("no-endpoints", 503, "server_error")
     DRAINING = ("draining", 503, "server_error")
     BODY_UNAVAILABLE = ("body-unavailable", 500, "server_error")

@@ -1,7 +1,7 @@
 """Which stages there are: name -> builder, found through the entry points `headrace.stages`."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, cast
 
@@ -37,6 +37,7 @@ class Site:
     emit_scores  whether the proxy is told the scores of all candidates
     plain_errors whether errors look as the reference endpoint picker's do
     lists_served whether the list of models has what the servers say beside what the policy does
+    session_key  signs the tokens by which a session finds its endpoint again; empty: none are given
     """
 
     store: "Store"
@@ -48,6 +49,7 @@ class Site:
     emit_scores: bool = False
     plain_errors: bool = False
     lists_served: bool = False
+    session_key: bytes = field(default=b"", repr=False)
 
 
 Builder = Callable[[Program, Site], Stage]

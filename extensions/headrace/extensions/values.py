@@ -34,6 +34,17 @@ class ModelFacts:
 NO_MODEL = ModelFacts()
 
 
+class Bonds(Struct, frozen=True):
+    """What ties a request to endpoints of its pool; see `program.BondValues`."""
+
+    session_at: str = ""
+    cold: Mapping[str, int] = MappingProxyType({})
+
+
+NO_COLD: Mapping[str, int] = MappingProxyType({})
+NO_BONDS = Bonds()
+
+
 @dataclass(frozen=True, slots=True)
 class Route:
     """Where the body router sends a request, for the stages behind it.

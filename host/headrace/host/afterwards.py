@@ -38,6 +38,8 @@ class DecisionFacts:
     adapter: str = ""
     pool: str = ""
     endpoint: str = ""
+    prefill: str = ""
+    encode: str = ""
     profile: str = ""
     priority: int = 0
     kind: str = ""
@@ -120,6 +122,8 @@ def _decision(outcome: Outcome, routing: Routing | None) -> DecisionFacts:
         adapter=routing.adapter if routing else "",
         pool=routing.pool if routing else picked.pool if picked else "",
         endpoint=_endpoint(outcome, picked),
+        prefill=_beside(picked, "prefill"),
+        encode=_beside(picked, "encode"),
         profile=picked.profile if picked else routing.profile if routing else "",
         priority=routing.priority if routing else 0,
         kind=routing.classes[0] if routing and routing.classes else "",
@@ -136,6 +140,13 @@ def _endpoint(outcome: Outcome, picked: Decision | None) -> str:
     address = served.served if served else picked.chosen
     names = {e.address: e.name for e in picked.endpoints}
     return names.get(address, address)
+
+
+def _beside(picked: Decision | None, role: str) -> str:
+    """Return the name of the endpoint that was picked beside, for *role*."""
+    other = dict(picked.beside).get(role) if picked else None
+    names = {e.address: e.name for e in other.endpoints} if other else {}
+    return names.get(other.chosen or "", "") if other else ""
 
 
 def _response(outcome: Outcome) -> ResponseFacts:

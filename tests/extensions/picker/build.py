@@ -23,7 +23,7 @@ from headrace.dsl.source import Source, Span
 from headrace.extensions.hints import NO_HINTS, Hints
 from headrace.extensions.picker.snapshot import ServerFacts
 from headrace.extensions.picker.store import Store
-from headrace.extensions.values import NO_MODEL, ModelFacts
+from headrace.extensions.values import NO_BONDS, NO_MODEL, Bonds, ModelFacts
 from headrace.extensions.work import NO_WORK, Work
 
 MIDNIGHT = Timestamp(0)
@@ -50,6 +50,7 @@ class Asked:
     asked: ModelFacts = NO_MODEL
     hints: Hints = NO_HINTS
     work: Work = NO_WORK
+    bonds: Bonds = NO_BONDS
 
 
 def span(text: str, line: int = 1) -> Span:

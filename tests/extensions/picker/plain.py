@@ -3,9 +3,10 @@
 import math
 from collections.abc import Sequence
 
+from msgspec.structs import replace
 from xxhash import xxh3_64_intdigest
 
-from headrace.dsl.program import CostTerm, Pick, Profile, Rule, RuleFault, Term
+from headrace.dsl.program import Combine, CostTerm, Pick, Profile, Rule, RuleFault, Term
 from headrace.extensions.picker.decide import DESTINATIONS_MAX, Question
 from headrace.extensions.picker.decision import (
     Attempt,
@@ -102,24 +103,59 @@ def scored(
     for column in sorted(columns, key=lambda c: turn(c.rule)):
         for i, value in enumerate(column.scores):
             totals[i] += column.weight * value
+    if profile.combine is not Combine.SUM:
+        columns = [replace(c, combine=profile.combine) for c in columns]
+        totals = [product(columns, i) for i in range(len(passed))]
+        if profile.combine is Combine.TIERS:
+            totals = standing(columns, list(range(len(passed))))
     record = Record(attempts, tuple(passed), tuple(columns), totals)
     if profile.pick is Pick.RANDOM:
         order = sorted(range(len(passed)), key=lambda i: lot(q, passed[i]))
     else:
-        sign = 1.0 if profile.pick is Pick.LEAST else -1.0
+        sign = 1.0 if profile.costs or profile.pick is Pick.LEAST else -1.0
         ties = tie_values(profile, passed, q)
         order = sorted(
             range(len(passed)), key=lambda i: (sign * totals[i], ties[i], lot(q, passed[i]))
         )
-        if profile.pick is Pick.WEIGHTED:
-            order = drawn(order, totals, profile.pick_top, q)
+        if profile.pick in (Pick.WEIGHTED, Pick.RANDOM_TOP):
+            weights = totals if profile.pick is Pick.WEIGHTED else [1.0] * len(totals)
+            order = drawn(order, weights, profile.pick_top, q)
+        if profile.pick is Pick.BEST:
+            by_lot = sorted(order, key=lambda i: lot(q, passed[i]))
+            first = by_lot[: profile.pick_top]
+            order = [*(i for i in order if i in first), *by_lot[profile.pick_top :]]
     first, *rest = order
     margin = None
     if rest:
         better, worse = totals[first], totals[rest[0]]
-        margin = worse - better if profile.pick is Pick.LEAST else better - worse
+        less = bool(profile.costs) or profile.pick is Pick.LEAST
+        margin = worse - better if less else better - worse
         margin = 0.0 if math.isnan(margin) else margin
     return made(q, profile, How.SCORED, [passed[i] for i in order], margin, record)
+
+
+def product(columns: Sequence[Column], place: int) -> float:
+    total = 1.0
+    for column in columns:
+        score = column.scores[place]
+        total *= score if column.weight == 1.0 else score**column.weight
+    return total
+
+
+def standing(columns: Sequence[Column], places: list[int]) -> list[float]:
+    """Return how many groups of equals are behind each, found group by group from the best."""
+
+    def groups(among: list[int], tier: int) -> list[list[int]]:
+        if tier == len(columns) or not among:
+            return [among] if among else []
+        column = columns[tier]
+        best = max(column.scores[i] for i in among)
+        near = [i for i in among if column.scores[i] >= best - column.weight - 1e-9]
+        rest = [i for i in among if i not in near]
+        return [*groups(near, tier + 1), *groups(rest, tier)]
+
+    found = groups(places, 0)
+    return [float(len(found) - 1 - next(n for n, g in enumerate(found) if i in g)) for i in places]
 
 
 def tie_values(profile: Profile, passed: Sequence[Endpoint], q: Question) -> list[float]:

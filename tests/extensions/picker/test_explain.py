@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from headrace.dsl.program import Cost, CostTerm, Pick, Profile, RuleFault, Term
+from headrace.dsl.program import Combine, Cost, CostTerm, Pick, Profile, RuleFault, Term
 from headrace.extensions.picker.decide import Question, decide, least
 from headrace.extensions.picker.decision import Decision, Fault, How
 from headrace.extensions.picker.explain import explain
@@ -70,6 +70,15 @@ CASES = {
     "least": asked(
         profile(pick=Pick.LEAST, costs=(CostTerm(1.0, WAIT), CostTerm(0.5, DISTURBANCE)))
     ),
+    "product": asked(profile(terms=(Term(1, PREFIX), Term(2, KV_FREE)), combine=Combine.PRODUCT)),
+    "product-flat": asked(
+        profile(terms=(Term(1, KV_FREE), Term(0.5, SHORT_QUEUE)), combine=Combine.PRODUCT)
+    ),
+    "tiers": asked(
+        profile(terms=(Term(0.25, KV_FREE), Term(0, SHORT_QUEUE)), combine=Combine.TIERS)
+    ),
+    "random-top": asked(profile(pick=Pick.RANDOM_TOP, pick_top=2, terms=(Term(1, SHORT_QUEUE),))),
+    "best-of": asked(profile(pick=Pick.BEST, pick_top=2, costs=(CostTerm(1.0, WAIT),))),
     "fallback": least(QUESTION, How.FALLBACK),
     "nowhere": decide(replace(QUESTION, subset=Subset(frozenset(), frozenset()))),
 }

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from headrace.dsl.cel.values import Timestamp
 from headrace.dsl.policy import compile_policy
 from headrace.dsl.program import (
+    Combine,
     Cost,
     CostTerm,
     EndpointFilter,
@@ -129,6 +130,8 @@ def filters(most: int) -> st.SearchStrategy[tuple[EndpointFilter, ...]]:
 def profiles(draw: st.DrawFn, name: str, otherwise: str) -> Profile:
     """Draw a profile of the rules above, by scores or by costs."""
     pick = draw(st.sampled_from(Pick))
+    by_cost = pick is Pick.LEAST or (pick is Pick.BEST and draw(st.booleans()))
+    combine = Combine.SUM if by_cost else draw(st.sampled_from(Combine))
     weight = st.sampled_from([0.1, 0.7, 1.0, 3.0])
     terms = st.lists(st.builds(Term, weight, st.sampled_from(list(SCORE.values()))), max_size=5)
     costs = st.lists(st.builds(CostTerm, weight, st.sampled_from(COSTS)), max_size=3)
@@ -137,12 +140,13 @@ def profiles(draw: st.DrawFn, name: str, otherwise: str) -> Profile:
         span("profile"),
         draw(filters(2)),
         draw(filters(2)),
-        () if pick is Pick.LEAST else tuple(draw(terms)),
+        () if by_cost else tuple(draw(terms)),
         pick,
         draw(st.integers(1, 4)),
         draw(st.sampled_from(TIES)),
         otherwise,
-        tuple(draw(costs)) if pick is Pick.LEAST else (),
+        tuple(draw(costs)) if by_cost else (),
+        combine=combine,
     )
 
 

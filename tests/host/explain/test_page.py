@@ -62,7 +62,8 @@ def test_costs_are_shown_as_times() -> None:
     )
     made = Story(
         id="7f", model="chat", pool="p", how="scored", pick="least", endpoint="a",
-        profile="slo", took_us=61.4, columns=(Weighed("first", 1.0, True),), rows=rows,
+        profile="slo", took_us=61.4, columns=(Weighed("first", 1.0, True, head="1*first"),),
+        rows=rows,
         faults=(Failed("first", "missing", "b"),),
     )  # fmt: skip
     lines = page(made).splitlines()

@@ -12,12 +12,12 @@ from headrace.dsl.checks.names import DEFAULT
 from headrace.dsl.problems.diagnostic import Problems, Related
 from headrace.dsl.problems.suggest import did_you_mean
 from headrace.dsl.source import Span
+from headrace.dsl.syntax.choosing import Names
 from headrace.dsl.syntax.declarations import (
     Block,
     Declaration,
     GuardBlock,
     ModelBlock,
-    Names,
     OverloadBlock,
     Override,
     PoolBlock,
@@ -38,7 +38,7 @@ _GROUPS = (
     frozenset({"priority", "objective"}),
     frozenset({"route", "adapter_of"}),
     frozenset({"patterns", "template"}),
-    frozenset({"score", "minimize"}),
+    frozenset({"score", "multiply", "tiers", "minimize"}),
 )
 _FOLLOW = {
     "endpoints": ("port", "namespace"),

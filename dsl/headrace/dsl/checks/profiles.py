@@ -3,15 +3,17 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from headrace.dsl.checks import combining
 from headrace.dsl.checks.names import DEFAULT
 from headrace.dsl.checks.rules import Rules
 from headrace.dsl.checks.settings import PLUGINS, SettingCheck
 from headrace.dsl.problems.codes import Level
 from headrace.dsl.problems.diagnostic import Related
 from headrace.dsl.problems.suggest import did_you_mean
-from headrace.dsl.program import CostTerm, EndpointFilter, Pick, Plugin, Profile, Term
+from headrace.dsl.program import Combine, CostTerm, EndpointFilter, Pick, Plugin, Profile, Term
 from headrace.dsl.source import Source
-from headrace.dsl.syntax.declarations import Names, Picked, PluginSaid, ProfileBlock, Weighted
+from headrace.dsl.syntax.choosing import Names, Picked, Weighted
+from headrace.dsl.syntax.declarations import PluginSaid, ProfileBlock
 from headrace.dsl.syntax.tree import Word
 
 _TOP_MAX = 100
@@ -51,6 +53,8 @@ def profiles(
         for each in _ancestry(block, by_name, done):
             done[each.name.text] = _profile(each, done, rules)
     _else_circles(by_name, done, rules)
+    for block in by_name.values():
+        combining.plain_beside(block, done, rules)
     return done
 
 
@@ -122,24 +126,35 @@ def _profile(block: ProfileBlock, done: Mapping[str, Profile], rules: Rules) -> 
     if block.prefer:
         mine = _filters(block.prefer, rules)
         profile = replace(profile, prefer=(profile.prefer if block.prefer.also else ()) + mine)
-    if block.score:
-        profile = replace(profile, terms=_terms(block.score, rules), costs=())
-        if profile.pick is Pick.LEAST:
-            profile = replace(profile, pick=Pick.MAX)
+    for combine, said, read in (
+        (Combine.SUM, block.score, _terms),
+        (Combine.PRODUCT, block.multiply, combining.product),
+        (Combine.TIERS, block.tiers, combining.tiers),
+    ):
+        if said:
+            profile = replace(profile, terms=read(said, rules), costs=(), combine=combine)
+            if profile.pick is Pick.LEAST:
+                profile = replace(profile, pick=Pick.MAX)
     if block.minimize:
-        profile = replace(profile, costs=_costs(block.minimize, rules), terms=(), pick=Pick.LEAST)
+        costs = _costs(block.minimize, rules)
+        profile = replace(profile, costs=costs, terms=(), combine=Combine.SUM, pick=Pick.LEAST)
     if block.pick:
         profile = _picked(profile, block.pick, rules)
     if block.plugins:
         profile = replace(profile, plugins=_plugins(block.plugins, rules))
     if block.otherwise and rules.names.find("profile", block.otherwise):
         profile = replace(profile, otherwise=block.otherwise.text)
+    if block.beside:
+        profile = replace(profile, beside=combining.beside(block.beside, profile.name, rules))
+    if block.refusals:
+        refusals = combining.refusals(block.refusals, profile.name, rules)
+        profile = replace(profile, refusals=refusals)
+    combining.has_totals(profile, block, rules)
     return profile
 
 
 def _no_effect(block: ProfileBlock, rules: Rules) -> None:
-    said = (block.require, block.prefer, block.score, block.minimize, block.pick)
-    if not any((block.parent, block.otherwise, block.plugins, *said)):
+    if not block.parent and not block.spans:
         help_ = "say `score ...`, or `pick random` if that is meant"
         message = f"profile `{block.name.text}` says nothing"
         rules.problems.add("S332", block.span, message, "empty", help_)
@@ -148,9 +163,12 @@ def _no_effect(block: ProfileBlock, rules: Rules) -> None:
         related = (Related(block.spans["score"], "the score"),)
         help_ = "a score is a ratio and more is better, a cost is seconds and less is better"
         rules.problems.add("S217", block.spans["minimize"], message, "costs", help_, related)
-    for verb in ("score", "minimize"):
-        if block.pick and block.pick.how == "random" and verb in block.spans:
-            help_ = f"write `pick weighted of top 3`, or remove the {verb}"
+    combining.one_combination(block, rules)
+    by_lot = block.pick is not None and block.pick.how == "random" and block.pick.top is None
+    for verb in ("score", "multiply", "tiers", "minimize"):
+        if by_lot and verb in block.spans:
+            what = {"tiers": "rank by"}.get(verb, verb)
+            help_ = f"write `pick weighted of top 3`, or remove the {what}"
             message = "`pick random` does not look at the score"
             if verb == "minimize":
                 help_, message = "write `pick least`", "`pick random` does not look at costs"
@@ -239,7 +257,7 @@ def _plugins(said: Sequence[PluginSaid], rules: Rules) -> tuple[Plugin, ...]:
 
 
 def _picked(profile: Profile, pick: Picked, rules: Rules) -> Profile:
-    how = Pick(pick.how)
+    how = _how(pick)
     _fits(profile, pick, how, rules)
     ties = rules.ties(pick.ties, profile.name) if pick.ties else None
     if pick.ties and how is Pick.RANDOM:
@@ -248,20 +266,35 @@ def _picked(profile: Profile, pick: Picked, rules: Rules) -> Profile:
     top = 1
     if pick.top is not None:
         top = int(pick.top.value)
-        if not 1 <= top <= _TOP_MAX:
-            message = f"`top {top}` is outside what is allowed"
-            rules.problems.add("S218", pick.top.span, message, "", f"allowed: 1 to {_TOP_MAX}")
+        least = 2 if how is Pick.BEST else 1  # the best of one is no choice
+        if not least <= top <= _TOP_MAX:
+            message = f"`{pick.top.span.text}` endpoints are outside what is allowed"
+            if how is not Pick.BEST:
+                message = f"`top {top}` is outside what is allowed"
+            allowed = f"allowed: {least} to {_TOP_MAX}"
+            rules.problems.add("S218", pick.top.span, message, "", allowed)
     return replace(profile, pick=how, pick_top=top, ties=ties)
+
+
+def _how(pick: Picked) -> Pick:
+    if pick.how == "best":
+        return Pick.BEST
+    return Pick.RANDOM_TOP if pick.how == "random" and pick.top is not None else Pick(pick.how)
 
 
 def _fits(profile: Profile, pick: Picked, how: Pick, rules: Rules) -> None:
     """Report a way to pick that does not look at what the profile weighs."""
     problems = rules.problems
     minimizes = bool(profile.costs) or profile.pick is Pick.LEAST
+    weighs = minimizes or bool(profile.terms)
     if how is Pick.LEAST and not minimizes:
         message = "`pick least` is for costs, and this profile minimizes none"
         help_ = "write `minimize ...`; of scores write `pick max`"
         problems.add("S217", pick.span, message, "least of what?", help_)
+    if how in (Pick.BEST, Pick.RANDOM_TOP) and not weighs:
+        message = f"`pick {pick.how}` looks at scores or costs, and this profile has none"
+        help_ = "write `score ...`, or `pick random`"
+        problems.add("S217", pick.span, message, "of what?", help_)
     if how in (Pick.MAX, Pick.WEIGHTED) and minimizes:
         message = f"`pick {how.value}` is for scores, and this profile minimizes costs"
         problems.add("S217", pick.span, message, "of what?", "write `pick least`")

@@ -26,8 +26,8 @@ from headrace.dsl.program import (
     TextOf,
     When,
 )
-from headrace.dsl.syntax import tree
 from headrace.dsl.syntax.declarations import RuleBlock
+from headrace.dsl.syntax.mentioned import names_in
 from headrace.dsl.syntax.tree import Written
 
 # Which roots are known where. `trace` and `test` look back when all is decided: at what was
@@ -58,7 +58,7 @@ class Rules:
         """Return *written* checked for the place *where*, which knows *roots*."""
         broken = frozenset[str]().union(*(self.names.broken.get(k, set()) for k in EXPRESSIONS))
         if self.names.incomplete:
-            broken |= _names_in(written) - {v.root for v in self.variables.values()}
+            broken |= names_in(written) - {v.root for v in self.variables.values()}
         scope = Scope(
             self.problems,
             where,
@@ -69,7 +69,7 @@ class Rules:
             broken,
         )
         typed = check(written, scope)
-        for name in _names_in(written):
+        for name in names_in(written):
             if ("let", name) in self.names.words:
                 self.names.used.add(("let", name))
         return typed
@@ -129,6 +129,14 @@ class Rules:
             return None
         value = generate.afterwards(typed, written.span, name)
         return After(self._rule(name, written, typed), value)
+
+    def of_picked(self, written: Written, name: str, where: str) -> EndpointFilter | None:
+        """Return a condition on the endpoint that was picked; None if it is none."""
+        typed = self.check(written, where, OF_ONE)
+        if not self._wants(typed, written, where, Base.BOOL):
+            return None
+        column = generate.bool_column(typed, written.span, name)
+        return EndpointFilter(self._rule(name, written, typed), column)
 
     def ties(self, written: Written, profile: str) -> Scorer | None:
         """Return what breaks the ties of *profile*: any number or duration, lower is better."""
@@ -221,32 +229,3 @@ class Rules:
 def rules(names: Names, problems: Problems) -> Rules:
     """Return the rules of a policy with these names, none read yet."""
     return Rules(names, problems, vocabulary.variables())
-
-
-def _names_in(written: Written) -> set[str]:
-    """Return the bare names in *written*."""
-    found: set[str] = set()
-    left: list[object] = [written.expr]
-    while left:
-        match left.pop():
-            case tree.Name(text=text):
-                found.add(text)
-            case tree.Select(of=of):
-                left.append(of)
-            case tree.Index(of=of, at=at):
-                left += [of, at]
-            case tree.Call(of=of, args=args):
-                left += [of, *args]
-            case tree.Unary(arg=arg):
-                left.append(arg)
-            case tree.Binary(left=a, right=b):
-                left += [a, b]
-            case tree.Ternary(test=test, yes=yes, no=no):
-                left += [test, yes, no]
-            case tree.ListOf(items=items):
-                left += items
-            case tree.MapOf(entries=entries):
-                left += [part for entry in entries for part in entry]
-            case _:
-                pass
-    return found

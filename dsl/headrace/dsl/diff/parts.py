@@ -10,6 +10,8 @@ _PRESENT = frozenset(("listed", "yes", "used", "believed"))
 # What a label names -> the kinds of blocks that it may mean.
 _MEANT = {
     "weight of ": ("scorer", "cost"),
+    "power of ": ("scorer",),
+    "tolerance of ": ("scorer",),
     "require ": ("filter",),
     "prefer ": ("filter",),
     "share of ": ("pool",),
@@ -18,6 +20,9 @@ _MEANT = {
 _REFERS = {
     "profile": ("profile",),
     "else": ("profile",),
+    "also pick prefill by": ("profile",),
+    "also pick encode by": ("profile",),
+    "rank by": ("scorer",),
     "objective": ("objective",),
     "adapter of": ("pool",),
     "pools": ("pool",),

@@ -1,7 +1,7 @@
 """Named expressions and profiles, flattened; the built-in profile as if it were written."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from headrace.dsl.checks.profiles import BUILT_IN
@@ -16,7 +16,7 @@ from headrace.dsl.effective.form import (
     said,
 )
 from headrace.dsl.format.words import flat, read
-from headrace.dsl.program import CostTerm, Pick, Profile, Program, Rule, Scorer, Term
+from headrace.dsl.program import Combine, CostTerm, Pick, Profile, Program, Rule, Scorer, Term
 from headrace.dsl.syntax.declarations import ProfileBlock, RuleBlock, Said, TypeName
 
 
@@ -80,7 +80,7 @@ class Profiles:
             *self._filters("require", [f.rule for f in profile.require], name),
             *self._filters("prefer", [f.rule for f in profile.prefer], name),
             *self._plugins(name),
-            *self._sum("score", profile.terms if weighs else (), name),
+            *self._terms(profile if weighs else replace(profile, terms=()), name),
             *self._sum("minimize", profile.costs if weighs else (), name),
             self._pick(profile),
         ]
@@ -89,6 +89,7 @@ class Profiles:
             shown = other.otherwise.span.text if other and other.otherwise else profile.otherwise
             facts = said("else", profile.otherwise, f"`{profile.otherwise}`")
             lines.append(Line(f"else profile {shown}", self._at(name, "otherwise"), facts))
+        lines += [*self._beside(profile, name), *self._refusals(profile, name)]
         return Section("profile", (name,), Line(f"profile {word}", at), tuple(lines))
 
     def _filters(self, verb: str, rules: Sequence[Rule], name: str) -> list[Line]:
@@ -100,6 +101,52 @@ class Profiles:
             facts.append(Fact("order of prefer", repr(names), ", ".join(f"`{n}`" for n in names)))
         return [Line(f"{verb} {', '.join(names)}", self._at(name, verb), tuple(facts))]
 
+    def _terms(self, profile: Profile, name: str) -> list[Line]:
+        """Return the line of `score`, `multiply` or `rank by`."""
+        if profile.combine is Combine.SUM:
+            return self._sum("score", profile.terms, name)
+        named = [(self._name(t.scorer.rule), t.weight) for t in profile.terms]
+        if not named:
+            return []
+        if profile.combine is Combine.PRODUCT:
+            texts = [n if p == 1.0 else f"{n} ^ {_number(p)}" for n, p in named]
+            facts = [Fact(f"power of `{n}`", repr(p), _number(p)) for n, p in named]
+            text = f"multiply {' * '.join(texts)}"
+            return [Line(text, self._at(name, "multiply"), tuple(facts))]
+        texts = [n if not w else f"{n} within {_share(w)}" for n, w in named]
+        facts = [
+            Fact("rank by", repr([n for n, _ in named]), ", ".join(f"`{n}`" for n, _ in named))
+        ]
+        facts += [Fact(f"tolerance of `{n}`", repr(w), _share(w)) for n, w in named]
+        return [Line(f"rank by {', '.join(texts)}", self._at(name, "tiers"), tuple(facts))]
+
+    def _beside(self, profile: Profile, name: str) -> list[Line]:
+        block = self._said(name, "beside")
+        found: list[Line] = []
+        for one, said_ in zip(profile.beside, block.beside if block else (), strict=False):
+            when = f" when {expr(said_.when)}" if said_.when else ""
+            text = f"also pick {one.role} by profile {said_.profile.span.text}{when}"
+            facts = [Fact(f"also pick {one.role} by", repr(one.profile), f"`{one.profile}`")]
+            if said_.when:
+                facts += expressed(f"condition of {one.role}", said_.when)
+            found.append(Line(text, origin(said_.span), tuple(facts)))
+        return found
+
+    def _refusals(self, profile: Profile, name: str) -> list[Line]:
+        block = self._said(name, "refuse")
+        found: list[Line] = []
+        refusals = zip(profile.refusals, block.refusals if block else (), strict=False)
+        for number, (one, said_) in enumerate(refusals, 1):
+            message = said_.message.span.text if said_.message else f'"{one.message}"'
+            answer = f"with {one.status} {message}"
+            facts = (
+                *expressed(f"condition of refusal {number}", said_.when),
+                Fact(f"answer of refusal {number}", repr((one.status, one.message)), answer),
+            )
+            text = f"refuse when {expr(said_.when)} {answer}"
+            found.append(Line(text, origin(said_.span), facts))
+        return found
+
     def _sum(self, verb: str, terms: Sequence[Term | CostTerm], name: str) -> list[Line]:
         if not terms:
             return []
@@ -107,16 +154,13 @@ class Profiles:
         facts: list[Fact] = []
         for term in terms:
             rule = term.scorer.rule if isinstance(term, Term) else term.cost.rule
-            known, weight = self._name(rule), f"{Decimal(repr(term.weight)):f}"
-            weight = weight.removesuffix(".0")
+            known, weight = self._name(rule), _number(term.weight)
             texts.append(f"{weight} * {known}")
             facts.append(Fact(f"weight of `{known}`", repr(term.weight), weight))
         return [Line(f"{verb} {' + '.join(texts)}", self._at(name, verb), tuple(facts))]
 
     def _pick(self, profile: Profile) -> Line:
-        how = profile.pick.value
-        if profile.pick is Pick.WEIGHTED:
-            how = f"weighted of top {profile.pick_top}"
+        how = profile.how
         facts = said("pick", how, how)
         text = f"pick {how}"
         if profile.ties is not None:
@@ -143,6 +187,15 @@ class Profiles:
                 return block
             block = self.blocks.get(block.parent.text) if block.parent else None
         return None
+
+
+def _number(value: float) -> str:
+    return f"{Decimal(repr(value)):f}".removesuffix(".0")
+
+
+def _share(value: float) -> str:
+    text = f"{Decimal(repr(value)) * 100:f}"
+    return f"{text.rstrip('0').rstrip('.') if '.' in text else text}%"
 
 
 def value(setting: Said) -> str:

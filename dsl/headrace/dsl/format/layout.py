@@ -17,8 +17,8 @@ _HEADED = frozenset(("class_", "chain", "given_pool"))  # their braces alone
 # Statements whose arguments are aligned when they follow each other.
 _ALIGNED = frozenset(
     (
-        "require", "prefer", "score", "minimize", "pick", "template", "inspect", "timeout",
-        "patterns", "shed", "queue", "route", "mirror",
+        "require", "prefer", "score", "multiply", "tiers", "minimize", "pick", "refuse",
+        "template", "inspect", "timeout", "patterns", "shed", "queue", "route", "mirror",
     )
 )  # fmt: skip
 _NAMED = {"given_endpoint": 2, "attribute": 2}

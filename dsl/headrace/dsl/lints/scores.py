@@ -11,6 +11,7 @@ from headrace.dsl.lints.terms import parts, variables, whole
 from headrace.dsl.problems.diagnostic import Related
 from headrace.dsl.program import Pick, Profile, Rule, RuleFault
 from headrace.dsl.source import Span
+from headrace.dsl.syntax import choosing
 from headrace.dsl.syntax import declarations as said
 
 _COARSE_MAX = 16  # different totals: with more of them ties are rare
@@ -37,7 +38,7 @@ def picks(subject: Subject) -> None:
         profile = subject.program.profiles.get(block.name.text)
         if profile is None or profile.span is not block.span:
             continue
-        if "score" in block.spans or "pick" in block.spans:
+        if block.spans.keys() & {"score", "multiply", "tiers", "pick"}:
             _ties(block, profile, subject)
         if block.require is not None and profile.otherwise is None:
             _flapping(block.require, subject)
@@ -107,7 +108,8 @@ def _ties(block: said.ProfileBlock, profile: Profile, subject: Subject) -> None:
         number *= different(typed) if typed is not None else math.inf
     if profile.pick not in (Pick.MAX, Pick.WEIGHTED) or number > _COARSE_MAX:
         return
-    span = block.spans.get("score") or block.spans["pick"]
+    verbs = [verb for verb in ("score", "multiply", "tiers", "pick") if verb in block.spans]
+    span = block.spans[verbs[0]]
     if number == 1:
         message = "these scores are the same for all endpoints"
         help_ = "score by something of the endpoint, or write `pick random`"
@@ -143,7 +145,7 @@ def different(typed: Typed) -> float:
 # ---- S315
 
 
-def _flapping(require: said.Names, subject: Subject) -> None:
+def _flapping(require: choosing.Names, subject: Subject) -> None:
     """Report a hard filter with a bound on what changes with every request."""
     for word in require.words:
         found = subject.rules.filters.get(word.text)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from headrace.dsl import library
 from headrace.dsl.cel.interval import ANY_BOOL
 from headrace.dsl.cel.kinds import BOOL, STRING
 from headrace.dsl.cel.typed import Op, Typed, node
@@ -45,6 +46,8 @@ def _never_used(subject: Subject) -> None:
         if kind == "pool" and subject.program.picks_alone:
             continue
         for word in names.unused(kind):
+            if library.is_of(word.span):
+                continue  # it stands there for another of the library
             if (kind == "profile" and word.text == DEFAULT) or (kind == "objective" and by_header):
                 continue
             message = f"{kind} `{word.text}` is never used"

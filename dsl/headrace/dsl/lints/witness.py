@@ -83,7 +83,12 @@ def facts(values: Values) -> tuple[EndpointValues, RequestValues, PoolValues]:
             outlook=SimpleNamespace(),
         ),
         request=SimpleNamespace(
-            now=Timestamp(0), prefix={}, asked=SimpleNamespace(), hints=SimpleNamespace(), work=None
+            now=Timestamp(0),
+            prefix={},
+            asked=SimpleNamespace(),
+            hints=SimpleNamespace(),
+            work=None,
+            bonds=SimpleNamespace(session_at="-", cold={}),
         ),
         pool=SimpleNamespace(max=SimpleNamespace(), min=SimpleNamespace(), p90=SimpleNamespace()),
     )
@@ -94,6 +99,10 @@ def facts(values: Values) -> tuple[EndpointValues, RequestValues, PoolValues]:
                 roots.e.scraped_at_s = -_number(value)
             case "endpoint.prefix_match":
                 roots.request.prefix = {"": _number(value)}
+            case "endpoint.session_match":
+                roots.request.bonds.session_at = "" if value else "-"
+            case "endpoint.cold_order":
+                roots.request.bonds.cold = {"": value}
             case "endpoint.metric" | "now":
                 pass
             case _ if variable.hoisted == "request.work":

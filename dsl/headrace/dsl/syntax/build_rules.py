@@ -6,20 +6,20 @@ import lark
 
 from headrace.dsl.syntax.build_expr import DEPTH_MAX, TooDeep
 from headrace.dsl.syntax.build_parts import Parts, tokens, trees
+from headrace.dsl.syntax.choosing import BesideSaid, Names, Picked, RefuseSaid, Weighted
 from headrace.dsl.syntax.declarations import (
     ClassBlock,
-    Names,
     OverloadBlock,
-    Picked,
     PluginSaid,
     ProfileBlock,
     QueueRule,
     RuleBlock,
     ShedRule,
     TypeName,
-    Weighted,
 )
 from headrace.dsl.syntax.grammar import Tree
+
+_SEVERAL = ("beside", "refuse", "plugin")  # statements that a profile may have more than once of
 
 
 def class_(node: Tree, parts: Parts) -> ClassBlock:
@@ -63,9 +63,11 @@ def profile(node: Tree, parts: Parts) -> ProfileBlock:
     """Build a `profile`."""
     name, parent, *rest = node.children
     nodes = [cast(Tree, r) for r in rest]
-    plugins = [n for n in nodes if n.data == "plugin"]
-    settings = parts.settings([n for n in nodes if n.data != "plugin"])
-    spans = parts.spans(settings) | parts.first_span("plugin", plugins)
+    several = {kind: [n for n in nodes if n.data == kind] for kind in _SEVERAL}
+    settings = parts.settings([n for n in nodes if n.data not in several])
+    spans = parts.spans(settings)
+    for kind, found in several.items():
+        spans |= parts.first_span(kind, found)
     return ProfileBlock(
         name=parts.name(name),
         span=parts.head(node),
@@ -74,10 +76,14 @@ def profile(node: Tree, parts: Parts) -> ProfileBlock:
         require=_list(settings.get("require"), parts),
         prefer=_list(settings.get("prefer"), parts),
         score=tuple(_term(t, parts) for t in trees(settings.get("score"))),
+        multiply=tuple(_factor(t, parts) for t in trees(settings.get("multiply"))),
+        tiers=tuple(_factor(t, parts) for t in trees(settings.get("tiers"))),
         minimize=tuple(_term(t, parts) for t in trees(settings.get("minimize"))),
         pick=_pick(settings.get("pick"), parts),
         otherwise=parts.first_name(settings.get("otherwise")),
-        plugins=tuple(_plugin(p, parts) for p in plugins),
+        beside=tuple(_beside(n, parts) for n in several["beside"]),
+        refusals=tuple(_refuse(n, parts) for n in several["refuse"]),
+        plugins=tuple(_plugin(n, parts) for n in several["plugin"]),
     )
 
 
@@ -91,6 +97,28 @@ def _list(node: Tree | None, parts: Parts) -> Names | None:
 def _term(node: Tree, parts: Parts) -> Weighted:
     weight, name = node.children
     return Weighted(parts.maybe_number(weight), parts.word(name))
+
+
+def _factor(node: Tree, parts: Parts) -> Weighted:
+    name, weight = node.children
+    return Weighted(parts.maybe_number(weight), parts.word(name))
+
+
+def _beside(node: Tree, parts: Parts) -> BesideSaid:
+    role, name, when = node.children
+    return BesideSaid(
+        parts.word(role), parts.name(name), parts.span(node), parts.maybe_written(when)
+    )
+
+
+def _refuse(node: Tree, parts: Parts) -> RefuseSaid:
+    when, status, message = node.children
+    return RefuseSaid(
+        parts.written(when),
+        parts.span(node),
+        parts.maybe_number(status),
+        parts.maybe_text(message),
+    )
 
 
 def _pick(node: Tree | None, parts: Parts) -> Picked | None:

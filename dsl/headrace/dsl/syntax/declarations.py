@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from headrace.dsl.source import Span
+from headrace.dsl.syntax.choosing import BesideSaid, Names, Picked, RefuseSaid, Weighted
 from headrace.dsl.syntax.places_said import EndpointSaid as EndpointSaid
 from headrace.dsl.syntax.places_said import LatencySaid as LatencySaid
 from headrace.dsl.syntax.places_said import Target as Target
@@ -124,32 +125,6 @@ class RuleBlock:
 
 
 @dataclass(frozen=True, slots=True)
-class Names:
-    """The list of a `require` or `prefer`; with *also* it adds to what is inherited."""
-
-    words: tuple[Word, ...]
-    also: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Weighted:
-    """One term of a `score` or `minimize`; *weight* is None where none is written."""
-
-    weight: Number | None
-    rule: Word
-
-
-@dataclass(frozen=True, slots=True)
-class Picked:
-    """`pick HOW [of top N] [ties by EXPR]`."""
-
-    how: str
-    span: Span = field(repr=False)
-    top: Number | None = None
-    ties: Written | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Said:
     """One `NAME VALUE` of a stage or a plugin; *kind* is one of `SettingKind`'s words."""
 
@@ -170,7 +145,7 @@ class PluginSaid:
 
 @dataclass(frozen=True, slots=True)
 class ProfileBlock:
-    """`profile NAME [extends NAME] { ... }`."""
+    """`profile NAME [extends NAME] { ... }`; see `choosing` for what a weight is of what."""
 
     name: Word
     span: Span = field(repr=False)
@@ -179,9 +154,13 @@ class ProfileBlock:
     require: Names | None = None
     prefer: Names | None = None
     score: tuple[Weighted, ...] = ()
+    multiply: tuple[Weighted, ...] = ()
+    tiers: tuple[Weighted, ...] = ()
     minimize: tuple[Weighted, ...] = ()
     pick: Picked | None = None
     otherwise: Word | None = None
+    beside: tuple[BesideSaid, ...] = ()
+    refusals: tuple[RefuseSaid, ...] = ()
     plugins: tuple[PluginSaid, ...] = ()
 
 

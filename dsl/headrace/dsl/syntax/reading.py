@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from headrace.dsl import lints
+from headrace.dsl import library, lints
 from headrace.dsl.problems.diagnostic import Applicability, Fix, Problems
 from headrace.dsl.source import Source, Span
 from headrace.dsl.syntax import blocks, build, misfits
@@ -159,10 +159,11 @@ def _header(block: blocks.Block, problems: Problems, *, first: bool) -> None:
 
 
 def read_sources(sources: Sequence[Source], loader: Loader | None, problems: Problems) -> Reader:
-    """Return what was read of *sources* and all that they import."""
+    """Return what was read of *sources*, all that they import, and what they use of the library."""
     reader = Reader(problems, loader)
     for source in sources:
         if not source.name.endswith(DIALECT_SUFFIX):
             reader.read(source)
+    reader.declarations[:0] = library.supplied(reader.declarations)
     reader.sources += [s for s in sources if s.name.endswith(DIALECT_SUFFIX)]
     return reader

@@ -4,10 +4,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from headrace.dsl.cel.values import Timestamp
+from headrace.dsl.values import BondValues
 from headrace.extensions.call import Call
 from headrace.extensions.headers import EMPTY, Headers
 from headrace.extensions.hints import Hints, hints_of
-from headrace.extensions.values import NO_MODEL, ModelFacts, Request
+from headrace.extensions.values import NO_BONDS, NO_MODEL, ModelFacts, Request
 from headrace.extensions.work import Work
 
 NO_PREFIX: Mapping[str, float] = {}
@@ -49,6 +50,7 @@ class Facts:
     prefix   endpoint address -> share of the prompt cached there; the picker knows it
     unix_s   the wall clock when the exchange began
     asked    the policy's model; empty before it is known
+    bonds    what ties it to endpoints; the picker knows it
     sent     the headers that the hints are read from
     """
 
@@ -66,6 +68,7 @@ class Facts:
     prefix: Mapping[str, float] = field(default_factory=lambda: NO_PREFIX, repr=False)
     unix_s: float = 0.0
     asked: ModelFacts = NO_MODEL
+    bonds: BondValues = NO_BONDS
     sent: Headers = field(default=EMPTY, repr=False, compare=False)
 
     @property

@@ -12,7 +12,8 @@ from typing import Protocol
 from msgspec import Struct
 from msgspec.structs import force_setattr
 
-from headrace.dsl.program import Pick, Rule, RuleFault
+from headrace.dsl.program import Combine, Pick, Rule, RuleFault
+from headrace.extensions.picker.combine import part
 from headrace.extensions.picker.snapshot import Endpoint
 from headrace.extensions.stage import Json
 
@@ -83,6 +84,7 @@ class Column(Struct, frozen=True):
     scores  of a scorer, brought into [0, 1]; a fault and NaN are 0. Of a cost, its seconds;
             a fault and NaN are infinite
     cost    whether less is better
+    combine  what *weight* is: of a SUM the weight, of a PRODUCT the power, of TIERS the tolerance
     """
 
     rule: Rule
@@ -90,6 +92,29 @@ class Column(Struct, frozen=True):
     raw: Sequence[float | RuleFault]
     scores: Sequence[float]
     cost: bool = False
+    combine: Combine = Combine.SUM
+
+    @property
+    def head(self) -> str:
+        """Its name and what it counts for, as short as it can be written."""
+        name, weight = self.rule.name, f"{self.weight:g}"
+        match self.combine:
+            case Combine.PRODUCT:
+                return name if self.weight == 1.0 else f"{name}^{weight}"
+            case Combine.TIERS:
+                return name if not self.weight else f"{name} within {self.weight * 100:g}%"
+            case Combine.SUM:
+                return f"{weight}*{name}"
+
+    def part(self, score: float) -> float:
+        """Return what *score* contributes; in tiers, that is itself."""
+        match self.combine:
+            case Combine.PRODUCT:
+                return part(self.weight, score)
+            case Combine.TIERS:
+                return score
+            case Combine.SUM:
+                return self.weight * score
 
     def clamped(self) -> int:
         """Return how many values of a scorer lay outside [0, 1]."""
@@ -101,7 +126,7 @@ class Column(Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One scorer's say on one endpoint. *weighted* is weight times score."""
+    """One scorer's say on one endpoint. *weighted* is weight times score, or score to a power."""
 
     scorer: str
     raw: float | RuleFault
@@ -160,6 +185,7 @@ class Decision(Struct, frozen=True):
     endpoints   the whole pool, in its order
     faulty      whether `faults` may have any beside *faults_before*
     faults_before  of conditions evaluated on the way here, e.g. of an overload rule
+    beside         by role, who was picked beside the chosen one; see `beside`
     """
 
     request_id: str
@@ -180,6 +206,7 @@ class Decision(Struct, frozen=True):
     evidence: Record | Evidence = NOTHING_SAID
     faulty: bool = False
     faults_before: tuple[Fault, ...] = ()
+    beside: "tuple[tuple[str, Decision], ...]" = ()
 
     def __repr__(self) -> str:
         return f"Decision({self.request_id}, {self.pool}, {self.how.value}, {self.chosen})"
@@ -192,6 +219,11 @@ class Decision(Struct, frozen=True):
             known = known.record()
             force_setattr(self, "evidence", known)
         return known
+
+    @property
+    def least(self) -> bool:
+        """Whether totals are costs, of which less is better."""
+        return self.pick is Pick.LEAST or any(c.cost for c in self.columns)
 
     @property
     def attempts(self) -> tuple[Attempt, ...]:
@@ -252,7 +284,7 @@ class Decision(Struct, frozen=True):
             )
             for e in self.endpoints
         ]
-        sign = 1.0 if self.pick is Pick.LEAST else -1.0
+        sign = 1.0 if self.least else -1.0
         return tuple(sorted(rows, key=lambda row: _place(row, sign)))
 
     def as_json(self) -> dict[str, Json]:
@@ -279,6 +311,7 @@ class Decision(Struct, frozen=True):
                 {"rule": f.rule, "kind": f.kind, "endpoint": f.endpoint} for f in self.faults
             ],
             "endpoints": [_row_json(r) for r in self.rows()],
+            **({"beside": {r: d.as_json() for r, d in self.beside}} if self.beside else {}),
         }
 
     def _steps(self) -> tuple[Step, ...]:
@@ -286,7 +319,7 @@ class Decision(Struct, frozen=True):
 
     def _cells(self, place: int) -> tuple[Cell, ...]:
         return tuple(
-            Cell(c.rule.name, c.raw[place], c.scores[place], c.weight * c.scores[place])
+            Cell(c.rule.name, c.raw[place], c.scores[place], c.part(c.scores[place]))
             for c in self.columns
         )
 

@@ -1,6 +1,9 @@
 """A decision in words and numbers, for a terminal or a log."""
 
-from headrace.dsl.program import Pick, RuleFault
+import math
+
+from headrace.dsl.program import Combine, Pick, RuleFault
+from headrace.extensions.picker.combine import lost_at
 from headrace.extensions.picker.decision import Cell, Decision, How, Kind, Row, Step, line_of
 from headrace.extensions.picker.snapshot import Endpoint
 
@@ -25,6 +28,8 @@ def explain(decision: Decision) -> str:
     lines += _table(decision, rows)
     if decision.how is not How.SCORED:
         lines += [_left(row) for row in rows]
+    for role, other in decision.beside:
+        lines += ["", f"beside it, to {role}:", *explain(other).splitlines()]
     return "".join(f"{line.rstrip()}\n" for line in lines)
 
 
@@ -75,7 +80,7 @@ def _table(decision: Decision, rows: tuple[Row, ...]) -> list[str]:
     scored = [r for r in rows if r.total is not None]
     if not scored:
         return []
-    heads = ["", "total", *[f"{c.weight:g}*{c.rule.name}" for c in decision.columns], ""]
+    heads = ["", "total", *[c.head for c in decision.columns], ""]
     grid = [heads, *[_cells(decision, row, scored[0]) for row in scored]]
     widths = [max(len(line[i]) for line in grid) for i in range(len(heads))]
     widths[0] = max(widths[0], 11)
@@ -86,7 +91,7 @@ def _cells(decision: Decision, row: Row, winner: Row) -> list[str]:
     pairs = zip(row.cells, decision.columns, strict=True)
     cells = [_cost(c) if column.cost else _score(c) for c, column in pairs]
     total = row.total or 0.0
-    first = _seconds(total) if decision.pick is Pick.LEAST else f"{total:.2f}"
+    first = _seconds(total) if decision.least else f"{total:.2f}"
     note = "◀ picked" if row is winner else would_win(decision, row, winner)
     return [row.endpoint.name, first, *cells, note]
 
@@ -119,6 +124,13 @@ def would_win(decision: Decision, row: Row, winner: Row) -> str:
         return ""
     if row.total == winner.total:
         return "equal, lost the tie" if decision.pick in (Pick.MAX, Pick.LEAST) else ""
+    if decision.pick not in (Pick.MAX, Pick.LEAST):
+        return ""  # chance had its part in it
+    combine = decision.columns[0].combine if decision.columns else Combine.SUM
+    if combine is Combine.TIERS:
+        return _behind(decision, row, winner)
+    if combine is Combine.PRODUCT:
+        return _more(decision, row, winner.total)
     gap = abs(winner.total - row.total)
     changes = [
         (gap / column.weight, column, cell.score)
@@ -127,10 +139,33 @@ def would_win(decision: Decision, row: Row, winner: Row) -> str:
     if decision.pick is Pick.MAX:
         more = [(by, c.rule.name, score + by) for by, c, score in changes if score + by < 1.0]
         return "would win if {1} > {2:.2f}".format(*min(more)) if more else ""
-    if decision.pick is Pick.LEAST and gap < INFINITE:
-        less = [(by, c.rule.name, cost - by) for by, c, cost in changes if cost - by > 0.0]
-        return "would win if {1} < {2:.3g}s".format(*min(less)) if less else ""
-    return ""
+    if gap == INFINITE:
+        return ""
+    less = [(by, c.rule.name, cost - by) for by, c, cost in changes if cost - by > 0.0]
+    return "would win if {1} < {2:.3g}s".format(*min(less)) if less else ""
+
+
+def _behind(decision: Decision, row: Row, winner: Row) -> str:
+    """Return the tier in which *row* fell behind."""
+    columns, places = decision.columns, {e.address: i for i, e in enumerate(decision.scored)}
+    place, best = places[row.endpoint.address], places[winner.endpoint.address]
+    scores = [column.scores for column in columns]
+    tier = lost_at([c.weight for c in columns], scores, len(places), place, best)
+    if tier is None:
+        return ""
+    mine, its = scores[tier][place], scores[tier][best]
+    return f"behind in {columns[tier].rule.name}: {mine:.2f}, the winner {its:.2f}"
+
+
+def _more(decision: Decision, row: Row, wanted: float) -> str:
+    """Return which one score, if it were higher, would make the product of *row* win."""
+    found: list[tuple[float, str, float]] = []
+    for column, cell in zip(decision.columns, row.cells, strict=True):
+        others = math.prod(c.weighted for c in row.cells if c is not cell)
+        if others > 0.0 and wanted > 0.0:
+            score = (wanted / others) ** (1.0 / column.weight)
+            found += [(score - cell.score, column.rule.name, score)] if score < 1.0 else []
+    return "would win if {1} > {2:.2f}".format(*min(found)) if found else ""
 
 
 def _left(row: Row) -> str:

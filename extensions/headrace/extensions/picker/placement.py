@@ -1,6 +1,6 @@
 """Where one exchange is, as the store counts it: reserved at the pick, released at the end."""
 
-from enum import IntEnum
+from enum import Flag, IntEnum, auto
 
 from msgspec.structs import replace
 
@@ -24,18 +24,43 @@ class Watch(IntEnum):
     PIECES = 2  # every piece
 
 
+class Keep(Flag):
+    """What the rules of a policy make it necessary to remember of requests."""
+
+    NOTHING = 0
+    SESSION = auto()
+    COLD = auto()
+
+
 class Placement:
     """The place of one exchange. Written by the hooks of that exchange only.
 
     learns  note what its endpoint will have cached
     watch   what of its answer is followed
+    keeps   what of it is remembered for later requests
     """
 
-    __slots__ = ("_begun", "_learns", "_store", "_ticket", "_values", "reservation", "watch")
+    __slots__ = (
+        "_begun",
+        "_keeps",
+        "_learns",
+        "_store",
+        "_ticket",
+        "_values",
+        "reservation",
+        "watch",
+    )
 
-    def __init__(self, store: Store, learns: bool, watch: Watch = Watch.NOTHING) -> None:
+    def __init__(
+        self,
+        store: Store,
+        learns: bool,
+        watch: Watch = Watch.NOTHING,
+        keeps: Keep = Keep.NOTHING,
+    ) -> None:
         self._store = store
         self._learns = learns
+        self._keeps = keeps
         self._values: PickValues | None = None
         self._ticket: Ticket | None = None  # what was believed of the endpoint before the pick
         self._begun = False
@@ -52,6 +77,8 @@ class Placement:
         if values and learns:
             index = self._store.prefixes[pool]
             self._ticket = index.insert(address, values.hashes, values.prompt)
+        if values:
+            self._remember(pool, address, values, now_s)
 
     def move(self, served: str, now_s: float) -> None:
         """Count the request at *served*; the endpoint picked was not sent its prompt."""
@@ -62,6 +89,18 @@ class Placement:
             index = self._store.prefixes[reservation.pool]
             self._take_back(index, reservation.address, values)
             self._ticket = index.insert(served, values.hashes, values.prompt)
+        if values and Keep.SESSION in self._keeps:
+            affinity = self._store.affinities.get(reservation.pool)
+            if affinity is not None:
+                affinity.bind(values.hints.session, served, now_s)
+
+    def _remember(self, pool: str, address: str, values: PickValues, now_s: float) -> None:
+        """Note in the pool's memory where the session went, and a prompt that nobody had."""
+        affinity = self._store.affinities.get(pool) if self._keeps else None
+        if affinity is not None and Keep.SESSION in self._keeps:
+            affinity.bind(values.hints.session, address, now_s)
+        if affinity is not None and Keep.COLD in self._keeps and not values.prefix:
+            affinity.went_cold(address)
 
     def end(self, ending: Ending, now_s: float) -> None:
         """Learn from how the answer ended, and stop counting the request.

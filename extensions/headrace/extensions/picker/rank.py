@@ -11,8 +11,9 @@ from typing import NamedTuple
 from msgspec import Struct
 from xxhash import xxh3_64_intdigest
 
-from headrace.dsl.program import Pick, Profile, RequestValues, Scorer
+from headrace.dsl.program import Combine, Pick, Profile, RequestValues, Scorer
 from headrace.extensions.picker.bits import places_of
+from headrace.extensions.picker.combine import totals
 from headrace.extensions.picker.decision import Fault
 from headrace.extensions.picker.snapshot import Endpoint, PoolState
 from headrace.extensions.picker.staging import INFINITE, Staged, tie_values
@@ -63,10 +64,12 @@ def rank(table: Table, staged: Staged, question: Question) -> Ranked:
     pick = staged.profile.pick
     if pick is Pick.RANDOM:
         return _random(table, question, mask, faulty)
-    if pick is Pick.WEIGHTED:
+    if pick is Pick.BEST:
+        return _best_of(table, question, mask, staged.profile.pick_top, faulty)
+    if pick in (Pick.WEIGHTED, Pick.RANDOM_TOP):
         top = max(1, staged.profile.pick_top)
         best = _best(table, question, mask, max(top, DESTINATIONS_MAX))
-        drawn = _drawn(best.keys, top, question)
+        drawn = _drawn(best.keys, top, question, evenly=pick is Pick.RANDOM_TOP)
         return Ranked(drawn[:DESTINATIONS_MAX], faulty or best.faulty)
     best = _best(table, question, mask, DESTINATIONS_MAX)
     return Ranked(best.keys, True) if faulty else best
@@ -183,6 +186,8 @@ def _ranks(table: Table, question: Question, places: Sequence[int]) -> tuple[Seq
         ranks = bases
     else:
         es, ranks = [endpoints[p] for p in places], [bases[p] for p in places]
+    if table.split.combine is not Combine.SUM:
+        return _combined(table, question, es)
     faulty = False
     for term in table.split.rest:
         raw = term.column(es, question.request, question.pool, question.now_s)
@@ -190,6 +195,21 @@ def _ranks(table: Table, question: Question, places: Sequence[int]) -> tuple[Seq
         ranks = [r + weight * v for r, v in zip(ranks, values, strict=True)]
         faulty = faulty or (values != raw and any(map(is_fault, raw)))
     return ranks, faulty
+
+
+def _combined(
+    table: Table, question: Question, es: Sequence[Endpoint]
+) -> tuple[Sequence[float], bool]:
+    """Return the ranks of *es*, all that passed, by what is no sum; and whether any term failed."""
+    split, faulty = table.split, False
+    columns: list[Sequence[float]] = []
+    for term in split.rest:
+        raw = term.column(es, question.request, question.pool, question.now_s)
+        values = term.values(raw)
+        columns.append(values)
+        faulty = faulty or (values != raw and any(map(is_fault, raw)))
+    found = totals(split.combine, [t.weight for t in split.rest], columns, len(es))
+    return [table.sign * total for total in found], faulty
 
 
 def _first(table: Table, question: Question, near: list[Key], count: int) -> list[Key]:
@@ -240,9 +260,22 @@ def _random(table: Table, question: Question, mask: int, faulty: bool) -> Ranked
     return Ranked([(rank, 0.0, place) for _, _, rank, place in first], faulty or failed)
 
 
-def _drawn(keys: Sequence[Key], top: int, question: Question) -> Sequence[Key]:
-    """Return *keys* with one of the first *top* in front, drawn by its total."""
-    weights = [abs(key[0]) for key in keys[:top]]
+def _best_of(table: Table, question: Question, mask: int, count: int, faulty: bool) -> Ranked:
+    """Return *count* of *mask* drawn by lot, best first, and then further ones by lot."""
+    places = places_of(mask)
+    ranks, failed = _ranks(table, question, places)
+    addresses, keys = table.roster.addresses, table.keys
+    drawn = zip(lots(question, places), [addresses[p] for p in places], ranks, places, strict=True)
+    first = nsmallest(max(count, DESTINATIONS_MAX), drawn)
+    near = sorted((rank, keys[p][1], p) for _, _, rank, p in first[:count])
+    best = _first(table, question, near, len(near))
+    more = [(rank, keys[p][1], p) for _, _, rank, p in first[count:]]
+    return Ranked([*best, *more][:DESTINATIONS_MAX], faulty or failed)
+
+
+def _drawn(keys: Sequence[Key], top: int, question: Question, *, evenly: bool) -> Sequence[Key]:
+    """Return *keys* with one of the first *top* in front, drawn *evenly* or by its total."""
+    weights = [1.0 if evenly else abs(key[0]) for key in keys[:top]]
     if not 0.0 < sum(weights) < INFINITE:
         weights = [1.0] * len(weights)
     left = chance(question, "draw") * sum(weights)

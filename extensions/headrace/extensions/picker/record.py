@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
-from headrace.dsl.program import Profile, RequestValues
+from headrace.dsl.program import Combine, Profile, RequestValues
+from headrace.extensions.picker.combine import totals
 from headrace.extensions.picker.decision import Attempt, Column, Kind, Record, Step
 from headrace.extensions.picker.snapshot import Endpoint, PoolState
 from headrace.extensions.picker.staging import Weighing, weighings
@@ -64,18 +65,21 @@ class Capture(Struct, frozen=True):
         self, profile: Profile, attempts: tuple[Attempt, ...], passed: Sequence[Endpoint]
     ) -> Record:
         """Return the record with what the terms say of the endpoints that passed."""
-        totals = [0.0] * len(passed)
+        total = [0.0] * len(passed)
         columns: dict[int, Column] = {}
         for term in weighings(profile):
-            column = self._column(term, passed)
-            totals = [t + term.weight * s for t, s in zip(totals, column.scores, strict=True)]
+            column = self._column(term, passed, profile.combine)
+            total = [t + term.weight * s for t, s in zip(total, column.scores, strict=True)]
             columns[term.place] = column
         written = tuple(columns[place] for place in sorted(columns))
-        return Record(attempts, tuple(passed), written, totals)
+        if profile.combine is not Combine.SUM:
+            weights, scores = [c.weight for c in written], [c.scores for c in written]
+            total = totals(profile.combine, weights, scores, len(passed))
+        return Record(attempts, tuple(passed), written, total)
 
-    def _column(self, term: Weighing, passed: Sequence[Endpoint]) -> Column:
+    def _column(self, term: Weighing, passed: Sequence[Endpoint], combine: Combine) -> Column:
         raw = term.column(passed, self.request, self.pool, self.now_s)
-        return Column(term.rule, term.weight, raw, term.values(raw), term.cost)
+        return Column(term.rule, term.weight, raw, term.values(raw), term.cost, combine)
 
 
 def _keep(step: Step) -> Sequence[Endpoint]:

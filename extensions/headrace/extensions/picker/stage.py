@@ -1,16 +1,19 @@
 """The picker stage: sheds or lets wait, picks, reserves, releases when the exchange is over."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from headrace.dsl.program import Pick, Profile, Program
+from headrace.dsl.program import Profile, Program
 from headrace.extensions.call import Call
 from headrace.extensions.control import TEST_SELECTION, named_objective
+from headrace.extensions.picker.affinity import TOKEN, Tokens
+from headrace.extensions.picker.beside import After, after
 from headrace.extensions.picker.decide import Question, decide, least
 from headrace.extensions.picker.decision import Decision, Fault, How, Record
 from headrace.extensions.picker.ending import Ending
 from headrace.extensions.picker.gate import Gate
-from headrace.extensions.picker.placement import Placement, Watch
+from headrace.extensions.picker.observed import Observed
+from headrace.extensions.picker.placement import Keep, Placement, Watch
 from headrace.extensions.picker.plans import Plans
 from headrace.extensions.picker.prefix import PrefixIndex
 from headrace.extensions.picker.pressure import Arrival, pressed
@@ -21,6 +24,7 @@ from headrace.extensions.picker.subset import Subset, named, subset_of
 from headrace.extensions.picker.values import PickValues
 from headrace.extensions.picker.visit import Visit
 from headrace.extensions.reasons import Reason
+from headrace.extensions.records import RuleError
 from headrace.extensions.stage import (
     CONTINUE,
     Action,
@@ -39,6 +43,7 @@ from headrace.extensions.stage import (
     ResponseNeed,
     Route,
 )
+from headrace.extensions.values import NO_BONDS, Bonds
 
 LB = "envoy.lb"
 DESTINATION = "x-gateway-destination-endpoint"
@@ -70,6 +75,8 @@ class Picker:
     """Choose the endpoint of every request. Without a working policy, the least busy one.
 
     watch   what the rules make it necessary to see of answers
+    keeps   what they make it necessary to remember of requests
+    tokens  signs where a session is, for the client to bring back; None: it is not told
     tpot_s  model -> the time per token after the first that it promises
     conformance  obey and tell what the gateway's conformance tests send and look for
     emit_scores  tell the proxy the scores of all candidates
@@ -84,6 +91,8 @@ class Picker:
     on_failure: OnFailure = OnFailure.FALLBACK
     reads_prefix: bool = True
     watch: Watch = Watch.NOTHING
+    keeps: Keep = Keep.NOTHING
+    tokens: Tokens | None = field(default=None, repr=False)
     tpot_s: Mapping[str, float] = field(default_factory=dict[str, float], repr=False)
     plans: Plans = field(default_factory=Plans, repr=False)
     conformance: bool = False
@@ -97,11 +106,13 @@ class Picker:
 class PickFilter(Filter):
     """The pick of one exchange, and its reservation until the end."""
 
-    __slots__ = ("_picker", "_place", "_request", "_visit")
+    __slots__ = ("_beside", "_forged", "_picker", "_place", "_request", "_visit")
 
     def __init__(self, picker: Picker) -> None:
         self._picker = picker
-        self._place = Placement(picker.store, picker.reads_prefix, picker.watch)
+        self._place = Placement(picker.store, picker.reads_prefix, picker.watch, picker.keeps)
+        self._beside: list[Placement] = []
+        self._forged = False
         self._request: Request | None = None
         self._visit: Visit | None = None
 
@@ -116,7 +127,7 @@ class PickFilter(Filter):
             )
         picker, store = self._picker, self._picker.store
         index = store.prefixes.get(route.pool) or PrefixIndex(EMPTY_INDEX_BYTES)
-        values = PickValues(request, route, index)
+        values = PickValues(request, route, index, self._ties(request, route.pool, now_s))
         values.tpot_s = picker.tpot_s.get(route.model)
         self._request = request
         if picker.gate is not None:
@@ -131,33 +142,37 @@ class PickFilter(Filter):
         request, route, snapshot = self._request, values.route, self._picker.store.snapshot
         assert request is not None, "there is no pick without a request"
         pool = snapshot.pools.get(route.pool) or PoolState(route.pool)
-        decision = decide(
-            Question(
-                pool,
-                values,
-                self._profile(route.profile),
-                self._picker.program.profiles,
-                now_s,
-                self._picker.seed,
-                self._subset(request),
-                snapshot.epoch,
-                faults,
-            ),
-            self._picker.plans,
+        question = Question(
+            pool,
+            values,
+            self._profile(route.profile),
+            self._picker.program.profiles,
+            now_s,
+            self._picker.seed,
+            self._subset(request),
+            snapshot.epoch,
+            faults,
         )
-        return self._take(decision, values, now_s)
+        plans = self._picker.plans
+        return self._take(after(decide(question, plans), question, plans), values, now_s)
 
     def on_response_headers(self, head: ResponseHead, now_s: float) -> Action:
         """Follow the request to where the proxy says it was served."""
-        if head.local or not head.metadata:
+        for place in self._beside if not head.local and head.status < 400 else ():
+            place.release(now_s)  # who decodes answers when the prompt is computed
+        if head.local:
             return CONTINUE
-        served = head.metadata.get(LB, {}).get(SERVED)
-        if not isinstance(served, str):
-            return CONTINUE
-        moved = self._follow(served, now_s)
-        if self._picker.conformance:
-            return Continue(set_headers={SERVED_ECHO: served}, records=moved)
-        return Continue(records=moved) if moved else CONTINUE
+        moved: tuple[Served, ...] = ()
+        told: dict[str, str] = {}
+        served = head.metadata.get(LB, {}).get(SERVED) if head.metadata else None
+        if isinstance(served, str):
+            moved = self._follow(served, now_s)
+            if self._picker.conformance:
+                told[SERVED_ECHO] = served
+        reservation = self._place.reservation
+        if self._picker.tokens is not None and reservation is not None:
+            told[TOKEN] = self._picker.tokens.sign(reservation.pool, reservation.address)
+        return Continue(set_headers=told, records=moved) if told or moved else CONTINUE
 
     def _follow(self, served: str, now_s: float) -> tuple[Served, ...]:
         """Move the reservation to *served*, if it is another endpoint of the pool."""
@@ -171,7 +186,10 @@ class PickFilter(Filter):
         return (Served(reservation.pool, reservation.address, served),)
 
     def on_end(self, outcome: Outcome, now_s: float) -> None:
-        self._place.end(Ending.of(outcome), now_s)
+        ending = Ending.of(outcome)
+        self._place.end(ending, now_s)
+        for place in self._beside:  # whose own answers nobody sees
+            place.end(Ending(ending.status, False, Observed()), now_s)
 
     def fallback(self, request: Request, now_s: float) -> Action:
         """Pick without the policy, which has just failed: least in flight among the ready."""
@@ -195,7 +213,22 @@ class PickFilter(Filter):
             self._subset(request),
             store.snapshot.epoch,
         )
-        return self._take(least(question, How.FALLBACK), None, now_s)
+        return self._take(After(least(question, How.FALLBACK)), None, now_s)
+
+    def _ties(self, request: Request, pool: str, now_s: float) -> Callable[[str], Bonds]:
+        """Return what finds the ties of a session: a token of ours goes before its id."""
+        affinity = self._picker.store.affinities.get(pool)
+
+        def ties(session: str) -> Bonds:
+            found = NO_BONDS if affinity is None else affinity.bonds(session, now_s)
+            token = request.headers.get(TOKEN) if self._picker.tokens else ""
+            if not token or self._picker.tokens is None:
+                return found
+            address = self._picker.tokens.read(pool, token)
+            self._forged = not address
+            return Bonds(address or found.session_at, found.cold)
+
+        return ties
 
     def _only_pool(self, request: Request) -> Route | None:
         """Return the route to the policy's only pool, for chains without a body router."""
@@ -220,25 +253,37 @@ class PickFilter(Filter):
         assert profile is not None, f"the compiler lets no route name the unknown profile {name}"
         return profile
 
-    def _take(self, decision: Decision, values: PickValues | None, now_s: float) -> Action:
-        """Reserve the chosen endpoint and tell the proxy, in header and metadata alike."""
+    def _take(self, found: After, values: PickValues | None, now_s: float) -> Action:
+        """Reserve who was chosen and tell the proxy, in header and metadata alike."""
+        decision, refusal, records = found.decision, found.refusal, (found.decision, *found.errors)
+        if self._forged:
+            records = (*records, RuleError(TOKEN, "forged"))
         if decision.chosen is None:
             return Reject(
                 Reason.NO_ENDPOINTS,
                 _nowhere(decision),
                 retry_after_s=NOWHERE_RETRY_S,
-                records=(decision,),
+                records=records,
             )
+        if refusal is not None:
+            status = refusal.status
+            return Reject(Reason.REFUSED, refusal.message, status=status, records=records)
         self._place.take(decision.pool, decision.chosen, values, now_s)
+        for role, other in decision.beside:
+            assert other.chosen is not None, "nobody is not picked beside"
+            keeps = self._picker.keeps & Keep.COLD  # its session stays with who answers
+            place = Placement(self._picker.store, self._picker.reads_prefix, Watch.NOTHING, keeps)
+            place.take(other.pool, other.chosen, values if role == "prefill" else None, now_s)
+            self._beside.append(place)
         where = ",".join(decision.destinations)
         told: dict[str, Json] = {DESTINATION: where}
         if self._picker.emit_scores:
             told[SCORES] = _scores(decision)
         return Continue(
-            set_headers={DESTINATION: where},
+            set_headers={DESTINATION: where, **found.headers},
             clear_route_cache=True,
             metadata={LB: told},
-            records=(decision,),
+            records=records,
         )
 
 
@@ -263,7 +308,7 @@ def _scores(decision: Decision) -> dict[str, float]:
     known = decision.evidence  # left as it is: who tells the decision later wants what was seen
     record = known if isinstance(known, Record) else known.record()
     totals = zip(record.scored, record.totals, strict=True)
-    if decision.pick is not Pick.LEAST:
+    if not any(column.cost for column in record.columns):
         return {e.address: total for e, total in totals}
     return {e.address: 1.0 / (1.0 + max(0.0, total)) for e, total in totals}
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from enum import Enum, IntEnum
 
 from headrace.dsl.program import (
+    Combine,
     EndpointFilter,
     Pick,
     Profile,
@@ -46,6 +47,8 @@ ASKED_FOR = {f"request.{name}": name for name in INPUTS} | {
 HINTS = ("fairness_id", "session", "ttl", "slo_ttft", "slo_tpot")
 MATCH = "endpoint.prefix_match"
 PREFIX = frozenset({MATCH, "request.prefix"})
+SESSION, COLD = "endpoint.session_match", "endpoint.cold_order"
+BONDS = frozenset({SESSION, COLD})
 WATCHED = OUTLOOK | {"endpoint.uncached_tokens_in_flight", "endpoint.decoding"}
 # What a decision keeps of a request only if a rule reads it, by the names that rules read.
 SELDOM = {
@@ -55,6 +58,7 @@ SELDOM = {
     **{f"model.{name}": "asked" for name in MODEL},
     **{f"request.{name}": "hints" for name in HINTS},
     **dict.fromkeys(OUTLOOK, "work"),
+    **dict.fromkeys(BONDS, "bonds"),
 }
 INFINITE = float("inf")
 
@@ -142,6 +146,7 @@ class Split:
     rest             the other terms in the order of addition
     sparse           whether the rest matters only where the prompt is cached
     live_ties        the `ties by` that is not kept
+    combine          of what is no sum, all terms are in *rest*, in the order written
     """
 
     filters: tuple[EndpointFilter, ...]
@@ -155,6 +160,7 @@ class Split:
     live_ties: Scorer | None
     ages_s: tuple[float, ...]
     still: bool
+    combine: Combine = Combine.SUM
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,16 +196,18 @@ def stage(profile: Profile) -> Staged:
         tuple(sorted(ASKED_FOR[name] for name in inputs)),
         _split(profile, Binding.ASKED),
         _split(profile, Binding.SCRAPED),
-        profile.pick is Pick.LEAST,
+        profile.pick is Pick.LEAST or bool(profile.costs),
         frozenset(SELDOM[name] for name in reads & SELDOM.keys()),
     )
 
 
 def weighings(profile: Profile) -> tuple[Weighing, ...]:
-    """Return the terms of *profile* in the order in which they are added up."""
+    """Return the terms of *profile* in the order in which they are added up; else as written."""
     scores = [(t.weight, t.scorer.rule, t.scorer.column, False) for t in profile.terms]
     costs = [(t.weight, t.cost.rule, t.cost.column, True) for t in profile.costs]
     written = [Weighing(i, *t, binding_of(t[1])) for i, t in enumerate([*scores, *costs])]
+    if profile.combine is not Combine.SUM:
+        return tuple(written)
     return tuple(sorted(written, key=lambda weighing: weighing.binding))
 
 
@@ -225,9 +233,10 @@ def _split(profile: Profile, limit: Binding) -> Split:
             kept = binding_of(each.rule) <= limit
             steps.append((len(filters) if kept else -1, Filtering(each, prefer)))
             filters += [each] if kept else []
-    terms = [t for t in weighings(profile) if t.binding <= limit]
-    rest = tuple(t for t in weighings(profile) if t.binding > limit)
-    sparse = all(t.binding is Binding.MATCHED for t in rest)
+    whole = profile.combine is not Combine.SUM
+    terms = [t for t in weighings(profile) if t.binding <= limit and not whole]
+    rest = tuple(t for t in weighings(profile) if t.binding > limit or whole)
+    sparse = not whole and all(t.binding is Binding.MATCHED for t in rest)
     numbers = [Number(t.rule, t.column, t.values, Keep.TERM) for t in terms]
     if sparse:
         numbers += [Number(t.rule, t.column, t.values, Keep.UNMATCHED) for t in rest]
@@ -248,6 +257,7 @@ def _split(profile: Profile, limit: Binding) -> Split:
         None if ties_kept else ties,
         _ages_s([f.rule for f in filters] + [number.rule for number in numbers]),
         len(filters) == len(steps),
+        profile.combine,
     )
 
 

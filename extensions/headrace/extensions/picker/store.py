@@ -9,37 +9,28 @@ from dataclasses import dataclass, field
 
 from msgspec.structs import replace
 
-from headrace.dsl.program import Pool, Program
-from headrace.dsl.serving import Member
-from headrace.extensions.picker.cost.ledger import Ledger
-from headrace.extensions.picker.cost.outlook import Outlook
-from headrace.extensions.picker.feedback import NO_MEANS, Feedback, Means
+from headrace.dsl.program import Program
+from headrace.extensions.picker.affinity import Affinity
+from headrace.extensions.picker.feedback import Feedback
 from headrace.extensions.picker.flow.flows import Flows
 from headrace.extensions.picker.indexes import book_of, index_of
 from headrace.extensions.picker.intake import (
     ADAPTERS_MAX,
     capacity,
-    described,
     is_restarted,
     scraped,
     with_listed,
 )
 from headrace.extensions.picker.kv.book import KvBook
+from headrace.extensions.picker.live_pool import LivePool, adopted
 from headrace.extensions.picker.membership import DECLARED, EndpointSource
 from headrace.extensions.picker.prefix import PrefixIndex
-from headrace.extensions.picker.roster import Roster
 from headrace.extensions.picker.snapshot import (
     NEVER_S,
-    NOTHING,
-    Endpoint,
-    PoolState,
     Reservation,
     ServerFacts,
     Snapshot,
-    Sums,
-    sums,
 )
-from headrace.extensions.picker.staleness import drifted
 from headrace.extensions.work import NO_LOAD, Load, Work
 
 RESERVED_S_MAX = 3600.0  # what is open for longer has lost its release
@@ -47,48 +38,11 @@ SWEEP_S = 60.0
 
 
 @dataclass(slots=True)
-class _Pool:
-    """One pool as it is now, and the state last shown of it. Written by the Store only."""
-
-    declared: Pool
-    roster: Roster
-    endpoints: list[Endpoint]
-    ledgers: list[Ledger]
-    sums: Sums = NOTHING
-    means: Means = NO_MEANS
-    shown: PoolState | None = None
-
-    def put(self, position: int, endpoint: Endpoint, *, counts_only: bool = False) -> None:
-        """Replace the endpoint at *position*."""
-        if not counts_only:
-            self.sums = self.sums.changed(self.endpoints[position], endpoint)
-        self.endpoints[position] = endpoint
-        self.roster.changed(position, counts_only=counts_only)
-        self.shown = None
-
-    def recount(self, position: int, now_s: float) -> None:
-        """Take over the counts of the ledger at *position*."""
-        old, ledger = self.endpoints[position], self.ledgers[position]
-        self.put(position, old.counted(ledger, now_s), counts_only=True)
-
-    def aged(self, endpoint: Endpoint, now_s: float) -> Endpoint:
-        """Return *endpoint* with what is stale of it taken to be worse than it was."""
-        longest = max((e.waiting_scraped for e in self.endpoints if e.ready), default=0)
-        return drifted(endpoint, self.declared, longest, now_s)
-
-    def state(self) -> PoolState:
-        """Return the pool at this instant."""
-        if self.shown is None:
-            name, endpoints = self.declared.name, tuple(self.endpoints)
-            self.shown = PoolState(name, endpoints, self.roster, self.roster.version, self.sums)
-        return self.shown
-
-
-@dataclass(slots=True)
 class Store:
     """Holds what is known of all pools. Written from the event loop's thread only.
 
     prefixes  per pool, which endpoint has probably cached what
+    affinities  per pool, which sessions are bound to which endpoint
     blind_streams  answers in a row that were streams, and of which the picker was shown nothing
     flows     who waits, per pool
     source    who is in a pool
@@ -97,12 +51,13 @@ class Store:
     """
 
     prefixes: dict[str, PrefixIndex] = field(default_factory=dict[str, PrefixIndex])
+    affinities: dict[str, Affinity] = field(default_factory=dict[str, Affinity])
     blind_streams: int = 0
     flows: Flows = field(default_factory=Flows)
     source: EndpointSource = DECLARED
     watcher: Callable[[], None] | None = field(default=None, repr=False)
     kv: dict[str, KvBook] = field(default_factory=dict[str, KvBook])
-    _pools: dict[str, _Pool] = field(default_factory=dict[str, _Pool])
+    _pools: dict[str, LivePool] = field(default_factory=dict[str, LivePool])
     _last_id: int = 0
     _swept_s: float = NEVER_S
     _epoch: int = 0
@@ -132,7 +87,7 @@ class Store:
     def adopt(self, program: Program, now_s: float) -> None:
         """Go over to the pools of *program*; what is known of endpoints in both is kept."""
         pools = {
-            p.name: _adopted(p, self.source.members(p), self._pools.get(p.name))
+            p.name: adopted(p, self.source.members(p), self._pools.get(p.name))
             for p in program.pools.values()
         }
         for name in pools.keys() & self.prefixes.keys():
@@ -147,6 +102,9 @@ class Store:
             for name, pool in pools.items()
             if pool.declared.kv_events
         }
+        self.affinities = {name: self.affinities.get(name, Affinity()) for name in pools}
+        for name, affinity in self.affinities.items():
+            affinity.keep_only(pools[name].roster.positions)
         self._pools = pools
         self.flows.keep(pools)
         self._note(now_s)
@@ -331,7 +289,7 @@ class Store:
         self._learn(live, position, feedback, now_s, alive=not failed)
 
     def _learn(
-        self, live: _Pool, position: int, feedback: Feedback, now_s: float, *, alive: bool
+        self, live: LivePool, position: int, feedback: Feedback, now_s: float, *, alive: bool
     ) -> None:
         """Let the endpoint at *position* know what was learnt; the others do with their next."""
         old = live.endpoints[position]
@@ -349,7 +307,7 @@ class Store:
                 if ledger.expire(now_s - RESERVED_S_MAX):
                     live.recount(position, now_s)
 
-    def _find(self, pool: str, address: str) -> tuple[_Pool, int] | None:
+    def _find(self, pool: str, address: str) -> tuple[LivePool, int] | None:
         live = self._pools.get(pool)
         position = None if live is None else live.roster.positions.get(address)
         return None if live is None or position is None else (live, position)
@@ -366,31 +324,3 @@ class Store:
         self._shown = None
         if self.watcher is not None:
             self.watcher()
-
-
-def _adopted(declared: Pool, members: Sequence[Member], old: _Pool | None) -> _Pool:
-    """Return *declared* as a pool of *members*, with what *old* knows of its endpoints."""
-    known = {} if old is None else old.roster.positions
-    addresses = tuple(member.address for member in members)
-    if old is not None and old.roster.addresses == addresses:
-        roster = old.roster
-    else:
-        roster = Roster.of(addresses)
-    means = NO_MEANS if old is None else old.means
-    endpoints: list[Endpoint] = []
-    ledgers: list[Ledger] = []
-    for at, member in enumerate(members):
-        position = known.get(member.address)
-        if old is None or position is None:
-            outlook = Outlook(declared.speed, means=means)
-            fresh = Endpoint(member.name, member.address, outlook=outlook)
-            endpoints.append(described(fresh, member))
-            ledgers.append(Ledger())
-        else:
-            kept = described(old.endpoints[position], member)
-            if roster is old.roster and kept is not old.endpoints[position]:
-                roster.changed(at, counts_only=False)
-            outlook = replace(kept.outlook, speeds=declared.speed)
-            endpoints.append(replace(kept, outlook=outlook))
-            ledgers.append(old.ledgers[position])
-    return _Pool(declared, roster, endpoints, ledgers, sums(endpoints), means)

@@ -1,23 +1,29 @@
 """What expressions see of a request, when the picker evaluates them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
 
 from headrace.dsl.cel.values import Timestamp
 from headrace.dsl.program import HintValues, ModelValues, RequestValues
+from headrace.dsl.values import BondValues
 from headrace.extensions.body_router.values import instant
 from headrace.extensions.call import Call
 from headrace.extensions.hints import NO_HINTS, Hints, hints_of
 from headrace.extensions.picker.prefix import PrefixIndex
 from headrace.extensions.picker.prompt import NO_PROMPT, Prompt, prompt_of
-from headrace.extensions.values import NO_MODEL, Request, Route
+from headrace.extensions.values import NO_BONDS, NO_MODEL, Bonds, Request, Route
 from headrace.extensions.work import NO_WORK, Work
 
 NO_MATCH: Mapping[str, float] = {}
 NO_HEADERS: Mapping[str, str] = {}
 EPOCH = Timestamp(0)
+
+
+def unbound(session: str) -> Bonds:
+    """Return that nothing ties *session* to an endpoint."""
+    return NO_BONDS
 
 
 class Seen(Struct, frozen=True):
@@ -42,6 +48,7 @@ class Seen(Struct, frozen=True):
     now: Timestamp = EPOCH
     asked: ModelValues = NO_MODEL
     hints: HintValues = NO_HINTS
+    bonds: BondValues = NO_BONDS
     work: Any = NO_WORK  # as `RequestValues` has it: only a cost model looks into it
 
     @classmethod
@@ -63,6 +70,7 @@ class Seen(Struct, frozen=True):
             values.now if "now" in reads else EPOCH,
             values.asked if "asked" in reads else NO_MODEL,
             values.hints if "hints" in reads else NO_HINTS,
+            values.bonds if "bonds" in reads else NO_BONDS,
             values.work if "work" in reads else NO_WORK,
         )
 
@@ -74,17 +82,24 @@ class PickValues:
     path        without its query
     max_tokens  the caller's bound; 0 if there is none
     tpot_s      the time per token that its model promises; its own headers go before
+    ties        session -> what ties it to endpoints
 
     Headers and prefix matches are worked out when first read: many policies never do.
     """
 
     __slots__ = (
-        "_headers", "_hints", "_index", "_prefix", "_prompt", "_request", "_work", "adapter",
-        "asked", "call", "id", "max_tokens", "method", "model", "path", "priority",
-        "prompt_tokens", "route", "size", "stream", "tpot_s",
+        "_bonds", "_headers", "_hints", "_index", "_prefix", "_prompt", "_request", "_work",
+        "adapter", "asked", "call", "id", "max_tokens", "method", "model", "path", "priority",
+        "prompt_tokens", "route", "size", "stream", "ties", "tpot_s",
     )  # fmt: skip
 
-    def __init__(self, request: Request, route: Route, index: PrefixIndex) -> None:
+    def __init__(
+        self,
+        request: Request,
+        route: Route,
+        index: PrefixIndex,
+        ties: "Callable[[str], Bonds]" = unbound,
+    ) -> None:
         call = request.call if isinstance(request.call, Call) else None
         self.route = route
         self.call = call
@@ -102,6 +117,8 @@ class PickValues:
         self.tpot_s: float | None = None
         self._request = request
         self._index = index
+        self.ties = ties
+        self._bonds: Bonds | None = None
         self._headers: Mapping[str, str] | None = None
         self._hints: Hints | None = None
         self._prefix: Mapping[str, float] | None = None
@@ -121,6 +138,13 @@ class PickValues:
         if self._hints is None:
             self._hints = hints_of(self._request.headers)
         return self._hints
+
+    @property
+    def bonds(self) -> Bonds:
+        """What ties its session to endpoints."""
+        if self._bonds is None:
+            self._bonds = self.ties(self.hints.session)
+        return self._bonds
 
     @property
     def now(self) -> Timestamp:

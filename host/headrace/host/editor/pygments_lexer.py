@@ -27,17 +27,18 @@ BLOCKS = (
 )  # fmt: skip
 WORDS = (
     "adapter", "adapters", "after", "allow", "also", "always", "any", "as", "at", "attribute",
-    "block", "blocks", "by", "chance", "dead", "deadline", "else", "endpoint", "endpoints",
-    "error", "events", "expect", "extends", "fair", "fairness", "first", "for", "from", "given",
-    "gpu", "in", "inferencepool", "inspect", "kv", "labels", "least", "log", "match", "max",
-    "memory", "metrics", "minimize", "mirror", "most", "name", "namespace", "of", "on", "partial",
-    "patterns", "pick", "plugin", "port", "prefer", "prefix", "priority", "queue", "random",
-    "redact", "replay", "request", "require", "retry", "role", "route", "sample", "score",
-    "select", "shed", "soonest", "speed", "stale", "strictly", "table", "template", "ties",
-    "timeout", "to", "tokens", "top", "up", "use", "wait", "weighted", "when", "with", "zone",
+    "best", "block", "blocks", "by", "chance", "dead", "deadline", "else", "endpoint",
+    "endpoints", "error", "events", "expect", "extends", "fair", "fairness", "first", "for",
+    "from", "given", "gpu", "in", "inferencepool", "inspect", "kv", "labels", "least", "log",
+    "match", "max", "memory", "metrics", "minimize", "mirror", "most", "multiply", "name",
+    "namespace", "of", "on", "partial", "patterns", "pick", "plugin", "port", "prefer", "prefix",
+    "priority", "queue", "random", "rank", "redact", "refuse", "replay", "request", "require",
+    "retry", "role", "route", "sample", "score", "select", "shed", "soonest", "speed", "stale",
+    "strictly", "table", "template", "ties", "timeout", "to", "tokens", "top", "up", "use",
+    "wait", "weighted", "when", "with", "within", "zone",
 )  # fmt: skip
 CONSTANTS = ("false", "null", "true")
-ROOTS = ("decision", "endpoint", "model", "pool", "request", "response")
+ROOTS = ("candidates", "decision", "endpoint", "model", "pool", "request", "response")
 _NUMBER = (
     r"[+-]?(?:0x[0-9a-fA-F]+|(?:\d[\d_]*)?\.?\d[\d_]*(?:[eE][+-]?\d+)?)"
     r"(?:u|%|(?:ns|us|ms|min|s|h|d)(?:\d+(?:\.\d+)?(?:ns|us|ms|min|s|h|d))*|[KMGT]?i?B)?(?![\w.])"
@@ -73,7 +74,7 @@ class SchedLexer(RegexLexer):
             (r"(?<![\w-])[A-Za-z_]\w*(?=\()", Name.Function),
             (r"\w+(?:-\w+)*", Name),
             (r"`[^`\n]*`", Name),
-            (r"&&|\|\||[<>=!]=|[-+*/%<>!?:=]", Operator),
+            (r"&&|\|\||[<>=!]=|[-+*/%<>!?:=^]", Operator),
             (r"[{}()\[\],.|]", Punctuation),
             (r".", Name),
         ]

@@ -3,7 +3,17 @@
 from collections.abc import Iterator, Sequence
 
 from headrace.host.explain.diagram import WIDTH, Diagram, draw
-from headrace.host.explain.story import Asked, Cell, Filtered, Row, Story, Value, Wait, Weighed
+from headrace.host.explain.story import (
+    Asked,
+    Beside,
+    Cell,
+    Filtered,
+    Row,
+    Story,
+    Value,
+    Wait,
+    Weighed,
+)
 from headrace.host.explain.wording import seconds
 
 FIRST = 12  # the column of labels
@@ -27,11 +37,13 @@ def page(story: Story, width: int = WIDTH) -> str:
         f"{'clamped':<{FIRST}}{name}: {count} out of range" for name, count in story.clamped.items()
     ]
     scored = [row for row in story.rows if row.total is not None]
-    lines += _table(story.columns, scored, least=story.pick == "least")
+    lines += _table(story.columns, scored, least=any(c.cost for c in story.columns))
     if story.rows and not scored:
         lines += [_left(row) for row in story.rows]
     if story.more:
         lines.append(f"and {story.more} endpoints more")
+    for other in story.beside:
+        lines += _beside(other, width)
     lines += _ages(story)
     return "".join(f"{line.rstrip()}\n" for line in lines)
 
@@ -103,7 +115,7 @@ def _table(columns: Sequence[Weighed], rows: Sequence[Row], *, least: bool) -> l
     """Return the scored endpoints as aligned columns, best first."""
     if not rows:
         return []
-    heads = ["", "total", *[f"{c.weight:g}*{c.name}" for c in columns], ""]
+    heads = ["", "total", *[c.head for c in columns], ""]
     grid = [heads, *[_cells(columns, row, least=least) for row in rows]]
     widths = [max(len(line[i]) for line in grid) for i in range(len(heads))]
     widths[0] = max(widths[0], FIRST - 2)
@@ -127,6 +139,14 @@ def _number(value: Value, *, time: bool) -> str:
     if isinstance(value, str):
         return value
     return seconds(value) if time else f"{value:.2f}"
+
+
+def _beside(other: Beside, width: int) -> list[str]:
+    """Return who was picked beside the endpoint, and why."""
+    lines = [f"{other.role:<{FIRST}}profile {other.profile}  → {other.endpoint}"]
+    lines += [line for step in other.filters for line in _filtered(step, width)]
+    scored = [row for row in other.rows if row.total is not None]
+    return lines + _table(other.columns, scored, least=any(c.cost for c in other.columns))
 
 
 def _left(row: Row) -> str:

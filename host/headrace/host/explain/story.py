@@ -62,13 +62,14 @@ class Filtered(Struct, frozen=True):
 
 
 class Weighed(Struct, frozen=True):
-    """One scorer, or one cost, of the profile."""
+    """One scorer, or one cost, of the profile. *head*: its name and what it counts for."""
 
     name: str
     weight: float
     cost: bool = False
     line: str = ""
     text: str = ""
+    head: str = ""
 
 
 class Cell(Struct, frozen=True):
@@ -108,6 +109,17 @@ class Failed(Struct, frozen=True):
     rule: str
     kind: str
     endpoint: str = ""
+
+
+class Beside(Struct, frozen=True):
+    """Who was picked beside the endpoint, and by what. *role*: ``prefill`` or ``encode``."""
+
+    role: str
+    profile: str
+    endpoint: str
+    filters: tuple[Filtered, ...] = ()
+    columns: tuple[Weighed, ...] = ()
+    rows: tuple[Row, ...] = ()
 
 
 class Story(Struct, frozen=True):
@@ -154,3 +166,4 @@ class Story(Struct, frozen=True):
     clamped: dict[str, int] = {}
     faults: tuple[Failed, ...] = ()
     failures: tuple[str, ...] = ()
+    beside: tuple[Beside, ...] = ()

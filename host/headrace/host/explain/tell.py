@@ -23,6 +23,7 @@ from headrace.host.explain.story import (
     DROPPED_MAX,
     ROWS_MAX,
     Asked,
+    Beside,
     Cell,
     Dropped,
     Failed,
@@ -63,6 +64,7 @@ def note(outcome: Outcome, time_s: float = 0.0) -> Noted:
     if decision is not None and isinstance(decision.evidence, Capture):
         seen = decision.evidence.request
         request.prefix = seen.prefix or seen.work.prefix
+        request.bonds = seen.bonds
     bare = structs.replace(outcome.request, body=None, call=None)
     return Noted(structs.replace(outcome, request=bare), request, time_s)
 
@@ -139,6 +141,20 @@ class Teller:
             rows=tuple(_row(decision, row, winner) for row in rows[:ROWS_MAX]),
             more=max(0, len(rows) - ROWS_MAX),
             clamped=decision.clamped,
+            beside=tuple(self._beside(r, d, frame) for r, d in decision.beside),
+        )
+
+    def _beside(self, role: str, decision: Decision, frame: Frame) -> Beside:
+        """Return who was picked beside, and what the rules of that profile said."""
+        rows = decision.rows()
+        steps = [s for attempt in decision.attempts for s in attempt.steps]
+        return Beside(
+            role,
+            decision.profile,
+            rows[0].endpoint.name,
+            tuple(self._filtered(step, frame) for step in steps),
+            tuple(_weighed(column) for column in decision.columns),
+            tuple(_row(decision, row, rows[0]) for row in rows[:ROWS_MAX]),
         )
 
     def _filtered(self, step: Step, frame: Frame) -> Filtered:
@@ -227,7 +243,8 @@ def _of_pool(program: Program, pool: str) -> Sequence[Overload]:
 def _weighed(column: Column) -> Weighed:
     text = " ".join(column.rule.text.split())
     name = column.rule.name
-    return Weighed(name, column.weight, column.cost, line_of(column.rule), text)
+    line = line_of(column.rule)
+    return Weighed(name, column.weight, column.cost, line, text, column.head)
 
 
 def _row(decision: Decision, row: Scored, winner: Scored | None) -> Row:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from headrace.dsl import library
 from headrace.dsl.cel.calls import FUNCTIONS, METHODS
 from headrace.dsl.cel.kinds import Base, Type
 from headrace.dsl.cel.library import fits
@@ -27,6 +28,8 @@ _NAMES = {
     "require": ("filter",),
     "prefer": ("filter",),
     "score": ("scorer",),
+    "multiply": ("scorer",),
+    "rank": ("scorer",),
     "minimize": ("cost",),
     "else": ("profile",),
     "profile": ("profile",),
@@ -80,7 +83,8 @@ def _choices(source: Source, offset: int, names: Names) -> Iterator[Choice]:
     if not before.strip():
         yield from _blocks(source.text[:start])
         return
-    assert block is not None
+    if block is None:
+        return  # what stands there opens no block
     accepted = fitting(before, "header" if block.keyword == "sched" else "item")
     if "$END" in accepted and "\n" in before[len(before.rstrip()) :]:
         yield from _blocks(source.text)
@@ -153,6 +157,10 @@ def _defined(kind: str, names: Names) -> Iterator[tuple[str, str]]:
             plain = re.fullmatch(r"\w+([-.]\w+)*", mention.name)
             text = f"```sched\n{block.span.text}\n```"
             yield mention.name if plain else f'"{mention.name}"', text
+    for name in library.names():
+        definition = library.definition(name)
+        if definition.kind == kind:
+            yield name, f"```sched\n{definition.span.text}\n```"
 
 
 def _operands(opener: str, names: Names) -> Iterator[Choice]:

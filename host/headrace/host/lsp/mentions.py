@@ -82,8 +82,12 @@ def _profile(block: said.ProfileBlock, *, defines: bool) -> Iterator[Mention]:
     yield from _all("profile", block.parent, block.otherwise)
     for names in (block.require, block.prefer):
         yield from _all(RULE, *(names.words if names else ()))
-    yield from _all(RULE, *(term.rule for term in (*block.score, *block.minimize)))
+    terms = (*block.score, *block.multiply, *block.tiers, *block.minimize)
+    yield from _all(RULE, *(term.rule for term in terms))
     yield from _written(block.pick.ties if block.pick else None)
+    yield from _all("profile", *(one.profile for one in block.beside))
+    yield from _written(*(one.when for one in block.beside))
+    yield from _written(*(one.when for one in block.refusals))
 
 
 def _other(block: said.Block, *, defines: bool) -> Iterator[Mention]:

@@ -4,6 +4,7 @@ import datetime
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from headrace.dsl import library
 from headrace.dsl.cel.typed import Typed
 from headrace.dsl.checks import overrides
 from headrace.dsl.checks.names import gather
@@ -81,6 +82,7 @@ def names(files: Files, path: str) -> Names:
     sources = tuple(files.related(path))
     problems = Problems()
     found = [d for source in sources for d in read_source(source, problems)]
+    found[:0] = library.supplied(found)
     lets, by_name = _types(found)
     return Names(sources, tuple(found), tuple(mentions(found)), lets, by_name)
 

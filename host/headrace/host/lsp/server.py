@@ -9,6 +9,7 @@ from pygls import uris
 from pygls.exceptions import JsonRpcInvalidParams
 from pygls.lsp.server import LanguageServer
 
+from headrace.dsl import library
 from headrace.dsl.source import Source
 from headrace.dsl.syntax import blocks
 from headrace.host.cli.policies import installed_stages
@@ -158,12 +159,12 @@ def _names(server: LanguageServer, desk: Desk) -> None:
     def define(params: types.DefinitionParams) -> list[types.Location]:
         mention, found = desk.named(params.text_document, params.position)
         known = found.definitions(mention) if mention else []
-        return [answers.location(one, desk.spots()) for one in known]
+        return [answers.location(one, desk.spots()) for one in _own(known)]
 
     @server.feature(types.TEXT_DOCUMENT_REFERENCES)
     def refer(params: types.ReferenceParams) -> list[types.Location]:
         mention, found = desk.named(params.text_document, params.position)
-        same = found.same(mention) if mention else []
+        same = _own(found.same(mention)) if mention else []
         every = params.context.include_declaration
         return [answers.location(one, desk.spots()) for one in same if every or not one.defines]
 
@@ -184,12 +185,19 @@ def _names(server: LanguageServer, desk: Desk) -> None:
     _ = define, refer, prepare, rename
 
 
+def _own(found: list[Mention]) -> list[Mention]:
+    """Return those of *found* that stand in a file of the policy, and not in the library."""
+    return [mention for mention in found if not library.is_of(mention.span)]
+
+
 def _refuse(mention: Mention, same: list[Mention], name: str, found: Names) -> None:
     """Refuse a new name that cannot stand in every place, or that is taken.
 
     Raises:
         JsonRpcInvalidParams: with what the editor then shows.
     """
+    if len(_own(same)) < len(same):
+        raise JsonRpcInvalidParams(f"`{mention.name}` is of the library: it keeps its name")
     if any(m.kind == mention.kind and m.name == name for m in found.mentions if m.defines):
         raise JsonRpcInvalidParams(f"`{name}` is defined already")
     if re.search(r"""[\s"'\\]""", name) or not name:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
+from headrace.dsl import library
 from headrace.dsl.cel.typed import LOOP, Op, Typed
 from headrace.dsl.program import (
     Condition,
@@ -138,7 +139,9 @@ class Coverage:
         return test
 
     def _expect(self, what: str, rule: Rule) -> None:
-        """Add the points of *rule*."""
+        """Add the points of *rule*; one of the library is not the policy's to test."""
+        if library.is_of(rule.span):
+            return
         self._add(_outcome(what), rule.span)
         if rule.typed is not None:
             for part in _branches(rule.typed):
@@ -228,6 +231,7 @@ def _asked(program: Program) -> Iterable[Profile]:
         if name in program.profiles and name not in found:
             profile = found[name] = program.profiles[name]
             left += [profile.otherwise] if profile.otherwise else []
+            left += [beside.profile for beside in profile.beside]
     # The profile that comes with the language is not the policy's to test.
     return [p for p in found.values() if not p.span.source.name.startswith("<")]
 

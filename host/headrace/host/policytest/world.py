@@ -8,12 +8,15 @@ from msgspec import structs
 
 from headrace.dsl.cases import Given, GivenEndpoint, GivenPool
 from headrace.dsl.program import Program
+from headrace.extensions.picker.affinity import Affinity
 from headrace.extensions.picker.cost.outlook import Outlook
 from headrace.extensions.picker.prefix import PrefixIndex
 from headrace.extensions.picker.prompt import BLOCK_BYTES, Prompt, Turn
 from headrace.extensions.picker.snapshot import Endpoint, Snapshot, pool_state
 from headrace.extensions.picker.staging import OUTLOOK
 from headrace.extensions.picker.store import Store
+from headrace.extensions.values import Bonds
+from headrace.host.policytest.asked import Unaskable
 from headrace.host.policytest.told import Told
 
 NOW_S = 1_000_000.0  # the time that stands; far from 0, so that ages can be given
@@ -37,6 +40,7 @@ class World:
     program: Program
     snapshot: Snapshot
     cached: Mapping[str, Mapping[str, float]]
+    bonds: Mapping[str, Bonds] = field(default_factory=dict[str, Bonds])
 
     def store(self) -> Store:
         """Return a store that shows this world, and no trace of an earlier decision."""
@@ -44,6 +48,8 @@ class World:
         for pool, shares in self.cached.items():
             # The picker asks an index for four methods only; the store wants the class.
             store.prefixes[pool] = cast(PrefixIndex, Cached(shares))
+        for pool, bonds in self.bonds.items():
+            store.affinities[pool] = cast(Affinity, Remembered(bonds))
         store.snapshot = self.snapshot
         return store
 
@@ -78,16 +84,35 @@ class Cached:
         """Learn nothing."""
 
 
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """Stands where the memory of sessions does: knows what was given, and learns nothing."""
+
+    given: Bonds
+
+    def bonds(self, session: str, now_s: float) -> Bonds:
+        """Return what was given, whatever is asked."""
+        return self.given
+
+    def bind(self, session: str, address: str, now_s: float) -> None:
+        """Learn nothing."""
+
+    def went_cold(self, address: str) -> None:
+        """Learn nothing."""
+
+
 def world(program: Program, given: Sequence[GivenPool], now_s: float = NOW_S) -> World:
     """Return *program* in a world of idle endpoints, but for the pools that are *given*."""
     chosen = {pool.pool: pool for pool in given}
     pools = dict(program.pools)
     states, cached = dict(Snapshot().pools), dict[str, Mapping[str, float]]()
+    bonds: dict[str, Bonds] = {}
     for number, (name, pool) in enumerate(program.pools.items()):
         model = Outlook(pool.speed)
         if name in chosen:
             endpoints = _given(number, chosen[name], model, now_s)
             cached[name] = _cached(endpoints, chosen[name])
+            bonds[name] = _bonds(endpoints, chosen[name])
         else:
             addresses = pool.endpoints or (f"{name}-1",)
             idle = Endpoint("", "", ready=True, scraped_at_s=now_s, outlook=model)
@@ -100,7 +125,7 @@ def world(program: Program, given: Sequence[GivenPool], now_s: float = NOW_S) ->
             inference_pool=None,
             selector=None,
         )
-    return World(replace(program, pools=pools), Snapshot(states, 1, now_s), cached)
+    return World(replace(program, pools=pools), Snapshot(states, 1, now_s), cached, bonds)
 
 
 def _given(number: int, pool: GivenPool, model: Outlook, now_s: float) -> list[Endpoint]:
@@ -135,3 +160,13 @@ def _endpoint(address: str, given: GivenEndpoint, model: Outlook, now_s: float) 
 def _cached(endpoints: Sequence[Endpoint], pool: GivenPool) -> Mapping[str, float]:
     shares = [cast(float, e.values.get("prefix_match", 0.0)) for e in pool.endpoints]
     return {e.address: share for e, share in zip(endpoints, shares, strict=True) if share}
+
+
+def _bonds(endpoints: Sequence[Endpoint], pool: GivenPool) -> Bonds:
+    """Return what ties the request to the endpoints given with `session_match`, `cold_order`."""
+    pairs = list(zip(endpoints, pool.endpoints, strict=True))
+    bound = [e.address for e, given in pairs if given.values.get("session_match")]
+    if len(bound) > 1:
+        raise Unaskable(f"pool `{pool.pool}`: a session is bound to one endpoint, not {len(bound)}")
+    orders = {e.address: cast(int, given.values.get("cold_order", 0)) for e, given in pairs}
+    return Bonds(bound[0] if bound else "", {a: order for a, order in orders.items() if order})

@@ -4,6 +4,7 @@ import gc
 import logging
 from contextlib import AsyncExitStack
 from ipaddress import ip_address
+from secrets import token_bytes
 from time import monotonic, time
 
 from headrace.dsl.program import Program
@@ -33,6 +34,7 @@ from headrace.host.telemetry.log import Level
 from headrace.host.telemetry.open import TelemetryOptions, open_telemetry
 from headrace.host.telemetry.telemetry import Telemetry
 
+SESSION_KEY_BYTES = 32  # as long as the digest it keys
 FIRST_SCRAPE_S = 1.0  # how long the start waits for the replicas' first metrics
 FLUSH_S = 2.0  # how long the end waits for spans and log lines to go out
 ENVELOPE_BYTES = 8 * MIB  # what a message may have beside a whole body
@@ -80,6 +82,7 @@ class Host:
             options.reference.emit_scores,
             options.reference.plain_errors,
             options.lists_served,
+            token_bytes(SESSION_KEY_BYTES),
         )
         scraping = ScrapeOptions(seed=options.seed)
         world = World(site, options, scraping, self, self._soaked)

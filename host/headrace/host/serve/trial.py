@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import cast
 
 from headrace.dsl.program import Pool, Program
+from headrace.extensions.picker.affinity import Affinity
 from headrace.extensions.picker.intake import described
 from headrace.extensions.picker.prefix import PrefixIndex
 from headrace.extensions.picker.prompt import BLOCK_BYTES, Prompt, Turn
@@ -17,6 +18,7 @@ from headrace.extensions.picker.snapshot import (
     pool_state,
 )
 from headrace.extensions.picker.store import Store
+from headrace.extensions.values import NO_BONDS, Bonds
 from headrace.host.scrape.scraper import Counts, ScrapeOptions, Scraper
 
 
@@ -68,6 +70,10 @@ class Trial:
             )
             self.store.prefixes = {
                 name: _borrowed(self._live.prefixes.get(name)) for name in self._program.pools
+            }
+            self.store.affinities = {
+                name: _borrowed_memory(self._live.affinities.get(name))
+                for name in self._program.pools
             }
             self._seen = seen
         self.store.snapshot = self._view
@@ -128,6 +134,28 @@ class BorrowedIndex:
 
     def forget(self, address: str) -> None:
         """Learn nothing."""
+
+
+class BorrowedMemory:
+    """What a live pool remembers of sessions, read and not written."""
+
+    def __init__(self, live: Affinity | None) -> None:
+        self._live = live
+
+    def bonds(self, session: str, now_s: float) -> Bonds:
+        """Return what ties *session* in the live pool."""
+        return NO_BONDS if self._live is None else self._live.bonds(session, now_s)
+
+    def bind(self, session: str, address: str, now_s: float) -> None:
+        """Learn nothing."""
+
+    def went_cold(self, address: str) -> None:
+        """Learn nothing."""
+
+
+def _borrowed_memory(live: Affinity | None) -> Affinity:
+    # The picker asks a memory for these methods only; the store wants the class.
+    return cast(Affinity, BorrowedMemory(live))
 
 
 def _borrowed(live: PrefixIndex | None) -> PrefixIndex:
