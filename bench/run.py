@@ -14,7 +14,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import Progress
 
-from bench import decision, placement
+from bench import decision, multiturn, placement, prefix
 from bench.load import Load
 from bench.measure import (
     Case,
@@ -84,6 +84,9 @@ def steps(given: argparse.Namespace) -> Iterator[Step]:
             yield f"{streams} concurrent streams", 1, partial(concurrent, streams)
         yield "placement", 1, placed
     yield "decision", 1, decided
+    yield "prefix", 1, prefixes
+    if given.all or given.only:
+        yield "multi-turn", 1, predicted
 
 
 def decided(tick: Tick) -> list[Figure]:
@@ -98,6 +101,20 @@ def placed(tick: Tick) -> list[Figure]:
     figures = [Figure(*row) for row in placement.rows()]
     tick()
     return figures
+
+
+def prefixes(tick: Tick) -> list[Figure]:
+    """Return what a pick costs with a long prompt."""
+    rows = [Figure(*row) for row in prefix.rows()]
+    tick()
+    return rows
+
+
+def predicted(tick: Tick) -> list[Figure]:
+    """Return how well cached prefixes are predicted."""
+    rows = [Figure(*row) for row in multiturn.rows()]
+    tick()
+    return rows
 
 
 def measure(given: argparse.Namespace) -> list[Figure]:

@@ -31,7 +31,16 @@ PURE = (
 )
 EDGES = {
     "native": {"server", "wire"},
-    "sim": {"admin", "driver", "generate", "options", "profile", "server", "service"},
+    "sim": {
+        "admin",
+        "driver",
+        "generate",
+        "kv_publisher",
+        "options",
+        "profile",
+        "server",
+        "service",
+    },
 }
 BANNED_IN_PURE = {"asyncio", "datetime", "grpc", "kubernetes", "os", "random", "socket", "time"}
 UNFINISHED = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b|NotImplementedError|for now\b", re.IGNORECASE)

@@ -379,3 +379,15 @@ def test_with_model_keeps_the_spelling_of_numbers() -> None:
     assert with_model(body, "new") == (
         b'{"a":1.50,"model":"new","big":123456789012345678901234567890,"e":1E5}'
     )
+
+
+@pytest.mark.parametrize("quotes", [0, 5000])
+def test_a_field_that_is_given_twice_is_found_however_many_quotes_there_are(quotes: int) -> None:
+    said = json.dumps({"messages": [{"role": "user", "content": 'say "' * quotes + "hi"}]})
+    once = said[:-1] + ', "model": "m"}'
+    twice = once[:-1] + ', "model": "n"}'
+
+    assert isinstance(parse_call(CHAT, "", once.encode()), Call)
+    fault = parse_call(CHAT, "", twice.encode())
+    assert isinstance(fault, CallFault)
+    assert fault.message == "`model` is given twice; give it once"

@@ -12,6 +12,7 @@ from headrace.dsl.cases import Given, GivenEndpoint, GivenPool, TestCase
 from headrace.dsl.compiled import After, Cost, EndpointFilter, Number, Rule, Scorer, Text, When
 from headrace.dsl.serving import (
     InferencePoolRef,
+    KvEvents,
     Latency,
     Mirror,
     Model,
@@ -45,7 +46,8 @@ from headrace.dsl.values import (
 __all__ = [
     "DEFAULT_CHAIN", "After", "Afterwards", "Attribute", "BoolColumn", "Chain", "Class",
     "Condition", "Cost", "CostTerm", "DecisionValues", "EndpointFilter", "EndpointValues",
-    "Given", "GivenEndpoint", "GivenPool", "Guard", "HintValues", "InferencePoolRef", "Latency",
+    "Given", "GivenEndpoint", "GivenPool", "Guard", "HintValues", "InferencePoolRef",
+    "KvEvents", "Latency",
     "Mirror", "Model", "ModelValues", "Number", "NumberOf", "Objective", "OnMatch", "OnTrouble",
     "Overload", "Pick", "Plugin", "Pool", "PoolValues", "Profile", "Program", "Queue",
     "RatioColumn", "RequestValues", "ResponseValues", "Rule", "RuleFault", "Scalar", "Scorer",

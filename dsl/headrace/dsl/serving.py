@@ -80,6 +80,14 @@ DEFAULT_SPEED = Speed()
 
 
 @dataclass(frozen=True, slots=True)
+class KvEvents:
+    """Servers publish what they cache at *port* of their address, and again at *replay_port*."""
+
+    port: int
+    replay_port: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Pool:
     """Who serves: exactly one of *endpoints*, *inference_pool* and *selector*.
 
@@ -90,6 +98,8 @@ class Pool:
                is used, and taken to be busier than it was; the second is the greater one
     wait_s     how long a request waits while no endpoint is ready; 0: not at all
     wait_max   how many may wait so
+    block_tokens  in a block of the prefix index; None: as the servers' own blocks fit
+    prefix_bytes_max  that the prefix index may take; None: what a host thinks fit
     """
 
     name: str
@@ -104,6 +114,9 @@ class Pool:
     speed: Speed = DEFAULT_SPEED
     wait_s: float = 0.0
     wait_max: int = 100
+    block_tokens: int | None = None
+    prefix_bytes_max: int | None = None
+    kv_events: KvEvents | None = None
     dead_after_s: float = 10.0
     dialect: Dialect = field(default_factory=builtin.vllm, repr=False)
     gpu: GpuSource | None = None

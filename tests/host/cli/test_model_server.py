@@ -26,6 +26,7 @@ def test_all_mistakes_are_told_at_once() -> None:
         *("model-server", "--model", "a", "--adapters", "a", "--listen", "x", "--profile", "slow"),
         *("--metrics", "vlm"),
         *("--time-scale", "0", "--kv-blocks", "-1", "--max-num-seqs", "-1", "--max-loras", "0"),
+        *("--kv-replay-port", "70000"),
     )
 
     assert (done.code, done.out) == (2, "")
@@ -38,6 +39,8 @@ def test_all_mistakes_are_told_at_once() -> None:
         "--kv-blocks: `-1` is out of range",
         "--max-num-seqs: `-1` is out of range",
         "--max-loras: `0` is out of range",
+        "--kv-replay-port: `70000` is out of range",
+        "--kv-replay-port: nothing to tell again, give --kv-events-port too",
     ):
         assert says in done.err
 

@@ -19,7 +19,7 @@ from headrace.host.cli.policies import SelfTest, load_policy, no_self_test
 from headrace.host.envoy.address import Address
 from headrace.host.extproc.edge import Performer
 from headrace.host.extproc.proto import messages as pb
-from headrace.host.scrape.scraper import NoCounts, ScrapeOptions
+from headrace.host.scrape.scraper import ScrapeOptions
 from headrace.host.serve.load import Reloading
 from headrace.host.serve.options import ServeOptions
 from headrace.host.serve.policy_desk import PolicyDesk
@@ -116,7 +116,7 @@ async def house(
         site,
         ServeOptions(ANY, ANY),
         ScrapeOptions(timeout_s=0.5),
-        NoCounts(),
+        metrics,
         metrics.soaked,
         older_max,
     )

@@ -10,16 +10,18 @@ from headrace.dsl.checks.members import described, distinct
 from headrace.dsl.checks.names import Names
 from headrace.dsl.checks.speed import speed
 from headrace.dsl.problems.diagnostic import Problems, Related
-from headrace.dsl.program import InferencePoolRef, Pool, Selector
+from headrace.dsl.program import InferencePoolRef, KvEvents, Pool, Selector
 from headrace.dsl.serving import GpuSource
 from headrace.dsl.syntax.declarations import PoolBlock
-from headrace.dsl.syntax.tree import Word
+from headrace.dsl.syntax.tree import Number, Word
 from headrace.dsl.vocabulary import METRIC_DIALECTS
 
 _POOL_NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?")
 _SOURCES = ("endpoints", "inferencepool", "select")
 _ADAPTERS_MAX = 1000
 _STALE_MIN_S, _STALE_MAX_S = 0.05, 3600.0
+_BLOCK_TOKENS_MIN, _BLOCK_TOKENS_MAX = 16, 1024
+_PREFIX_BYTES_MIN, _PREFIX_BYTES_MAX = 1e6, 1e12
 _STALE_S = 2.0
 _DEAD_BY_STALE = 5  # `dead after` where it is not said, by `stale after`
 _DEAD_MAX_S = _DEAD_BY_STALE * _STALE_MAX_S
@@ -80,11 +82,34 @@ def _pool(block: PoolBlock, names: Names, dialects: Dialects, problems: Problems
         speed(block.speed, block.span, problems),
         0.0 if wait is None else wait,
         100 if waiting is None else int(waiting),
+        _whole(block.prefix_blocks, _BLOCK_TOKENS_MIN, _BLOCK_TOKENS_MAX, "16 to 1024", problems),
+        _whole(
+            block.prefix_memory, _PREFIX_BYTES_MIN, _PREFIX_BYTES_MAX, "1MB to 1000GB", problems
+        ),
+        _kv_events(block, problems),
         dead_s,
         dialects.of_servers(block.metrics),
         _gpu(block, dialects, problems),
         described(block.members, problems),
     )
+
+
+def _whole(
+    number: Number | None, low: float, high: float, shown: str, problems: Problems
+) -> int | None:
+    value = within(number, low, high, shown, problems)
+    return None if value is None else int(value)
+
+
+def _kv_events(block: PoolBlock, problems: Problems) -> KvEvents | None:
+    for port in block.kv_ports:
+        within(port, 1, 65535, "1 to 65535", problems)
+    ports = [int(port.value) for port in block.kv_ports]
+    if len(ports) > len(set(ports)):
+        span = block.kv_ports[1].span
+        message = f"`{span.text}` is both the port of events and of their replay"
+        problems.add("S218", span, message, "the same port", "give another one")
+    return KvEvents(*ports) if ports else None
 
 
 def _staleness(block: PoolBlock, problems: Problems) -> tuple[float, float]:

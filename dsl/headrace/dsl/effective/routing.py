@@ -49,6 +49,7 @@ def pool(block: PoolBlock, program: Program) -> Section:
         lines.append(_word("profile", "profile", block.profile, origin(spans["use_profile"])))
     if block.wait:
         lines.append(_room(block, block.wait))
+    lines += _cache(block)
     return _section("pool", (block.name,), block, lines)
 
 
@@ -78,6 +79,23 @@ def _room(block: PoolBlock, wait: Number) -> Line:
         Fact("how many wait for endpoints", repr(length_max), length),
     )
     return Line(text, origin(block.spans["room"]), facts)
+
+
+def _cache(block: PoolBlock) -> list[Line]:
+    """Return what is said of the index of cached prefixes; its defaults depend on the servers."""
+    spans, lines = block.spans, list[Line]()
+    if block.prefix_blocks:
+        at, blocks = origin(spans["prefix_blocks"]), block.prefix_blocks
+        text = f"prefix blocks of {blocks.span.text} tokens"
+        lines.append(Line(text, at, said("prefix blocks", blocks.value, blocks.span.text)))
+    if block.prefix_memory:
+        memory, span = block.prefix_memory, spans["prefix_memory"]
+        lines.append(number("prefix memory", "prefix memory", memory, span))
+    if block.kv_ports:
+        text = "kv events port " + " replay port ".join(p.span.text for p in block.kv_ports)
+        value = tuple(port.value for port in block.kv_ports)
+        lines.append(Line(text, origin(spans["kv_events"]), said("kv events", value, text)))
+    return lines
 
 
 def _source(block: PoolBlock) -> list[Line]:

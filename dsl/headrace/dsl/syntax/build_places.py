@@ -53,6 +53,9 @@ def pool(node: Tree, parts: Parts) -> PoolBlock:
         speed=parts.said(trees(settings.get("speed"))),
         wait=parts.first_number(settings.get("room")),
         wait_length=_length(settings.get("room"), parts),
+        prefix_blocks=parts.first_number(settings.get("prefix_blocks")),
+        prefix_memory=parts.first_number(settings.get("prefix_memory")),
+        kv_ports=tuple(parts.number(port) for port in tokens(settings.get("kv_events"))),
     )
 
 

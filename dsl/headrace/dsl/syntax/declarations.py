@@ -56,6 +56,9 @@ class PoolBlock:
     speed: "tuple[Said, ...]" = ()
     wait: Number | None = None
     wait_length: Number | None = None
+    prefix_blocks: Number | None = None
+    prefix_memory: Number | None = None
+    kv_ports: tuple[Number, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

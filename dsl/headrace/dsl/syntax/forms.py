@@ -24,6 +24,8 @@ USAGE: Mapping[tuple[str, str], str] = {
     ("pool", "profile"): "profile fast",
     ("pool", "speed"): "speed step 14ms, prefill 49us",
     ("pool", "wait"): "wait up to 30s for endpoints, at most 100",
+    ("pool", "prefix"): "prefix blocks of 64 tokens",
+    ("pool", "kv"): "kv events port 5557 replay port 5558",
     ("model", "priority"): "priority 10",
     ("model", "route"): "route 90% to gemma, 10% to gemma-new",
     ("model", "mirror"): "mirror 5% to gemma-lab",

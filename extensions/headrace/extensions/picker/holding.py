@@ -40,12 +40,6 @@ class Holding:
         """How many blocks it can hold; infinite if nobody knows."""
         return float("inf") if self.capacity is None else self.capacity * self.trust
 
-    def touch(self, key: int, stamp: int) -> None:
-        """Make *key* the youngest; what the server reports itself stays reported."""
-        if self.blocks.get(key) != EXACT:
-            self.blocks[key] = stamp
-        self.blocks.move_to_end(key)
-
     def answered(self, key: int, blocks: float) -> None:
         """Note that behind the end *key* of a prompt an answer takes *blocks*."""
         self.answers_sum += blocks - self.answers.get(key, 0.0)

@@ -5,7 +5,9 @@ from enum import IntEnum
 from msgspec.structs import replace
 
 from headrace.extensions.picker.ending import Ending
-from headrace.extensions.picker.prefix import PrefixIndex, Ticket
+from headrace.extensions.picker.kv.matching import Answered
+from headrace.extensions.picker.observed import Observed, Ticket
+from headrace.extensions.picker.prefix import PrefixIndex
 from headrace.extensions.picker.snapshot import Reservation
 from headrace.extensions.picker.store import Store
 from headrace.extensions.picker.values import PickValues
@@ -80,8 +82,21 @@ class Placement:
             return
         if 200 <= ending.status < 300:
             index.settle(ticket, values.prompt, ending.observed)
+            self._match(reservation, values, ending.observed, now_s)
         elif ending.status >= 400:
             self._take_back(index, reservation.address, values)
+
+    def _match(
+        self, reservation: Reservation, values: PickValues, observed: Observed, now_s: float
+    ) -> None:
+        """Find the prompt in what its server reports of its cache, if it does."""
+        book = self._store.kv.get(reservation.pool)
+        tokens, cached, answer = observed
+        if book is not None and tokens and cached is not None and values.hashes:
+            request = Answered(
+                values.prompt, reservation.picked_s, now_s, tokens, cached, answer or 0
+            )
+            book.ended(reservation.address, request, now_s)
 
     def _take_back(self, index: PrefixIndex, address: str, values: PickValues) -> None:
         """Forget what the endpoint at *address* was to get by this request alone."""

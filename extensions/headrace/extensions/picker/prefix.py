@@ -8,62 +8,25 @@ corrected by what it says it had; `kv` lets servers tell each block themselves.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
+from headrace.extensions.call import TOKEN_BYTES
 from headrace.extensions.picker.holding import EXACT, STEP, Holding
+from headrace.extensions.picker.observed import Observed, Tally, Ticket
 from headrace.extensions.picker.prompt import BLOCK_BYTES, Prompt, Turn
 
 BYTES_MAX = 64 * 1024 * 1024
-# Of a block: a dict slot, a 64-bit key and a mask of one word; and for each endpoint that has
-# it the slot and the order node. Of the end of a prompt: its answer's slot and size, and a stamp.
-# Measured with all fill levels; see the tests.
-ENTRY_BYTES, PAIR_BYTES, END_BYTES = 172, 188, 168
+# Of a block: a dict slot, twice since it is copied when it grows, a key and a mask; for each
+# endpoint that has it a slot and an order node; of the end of a prompt its answer, and a stamp.
+# Measured: the worst of all fill levels; see the tests.
+ENTRY_BYTES, PAIR_BYTES, END_BYTES = 279, 188, 168
 AT_ONCE = 256  # blocks taken from one endpoint before asking anew whose are the oldest
 CLEARED_MAX = 256  # blocks of gone endpoints that one insertion clears up
 EVICTED_MAX = 4096  # blocks that one disappointment takes along: what is left waits for the next
-TOKEN_BYTES = 4.0  # until usage tells better
 TOKENS_MIN, TOKENS_MAX = 0.05, 2.0  # per byte, that usage can make us believe in
-ANSWER_TOKENS = 256.0  # likewise
+ANSWER_TOKENS = 256.0  # of an answer, until usage tells better
+LEARNT_BLOCK_MAX = 1024  # tokens; a server that says more is not taken at its word
 LEARNT_RATIO = 1 / 16  # of what is learnt, how much the newest observation counts
 ECHO_MIN_RATIO = 0.5  # with fewer answers repeated as they were given, none is counted on
-
-
-class Ticket(NamedTuple):
-    """What was believed of an endpoint when a prompt was sent to it.
-
-    had       blocks it had, answers included; *plain* without the answer that it repeats last
-    supports  the stamp of the last block it had
-    stamp     what this prompt's own blocks were stamped with
-    """
-
-    holding: Holding
-    had: int
-    plain: int
-    supports: int
-    stamp: int
-
-
-class Observed(NamedTuple):
-    """What a server said about one request. None: it did not say.
-
-    answer_tokens  if it did not say, a count of what it sent
-    """
-
-    prompt_tokens: int | None = None
-    cached_tokens: int | None = None
-    answer_tokens: int | None = None
-
-
-@dataclass(slots=True)
-class Tally:
-    """Tokens of the prompts whose servers said what they had cached: in all, as predicted, cached.
-
-    Growing. Written by the index.
-    """
-
-    prompt: int = 0
-    predicted: int = 0
-    observed: int = 0
 
 
 @dataclass(slots=True)
@@ -221,6 +184,17 @@ class PrefixIndex:
         else:
             self._capacities[address] = tokens
 
+    def learn_block(self, tokens: int) -> None:
+        """Cut prompts into multiples of a server's block of *tokens*, where ours are smaller.
+
+        What was known is forgotten then: it was cut otherwise.
+        """
+        if tokens * TOKEN_BYTES <= self.block_bytes or tokens > LEARNT_BLOCK_MAX:
+            return
+        for address in self.addresses:
+            self.forget(address)
+        self.block_bytes = tokens * TOKEN_BYTES
+
     def has(self, address: str, key: int) -> bool:
         """Return whether the endpoint is believed to have the block *key*."""
         holding = self._holdings.get(address)
@@ -258,16 +232,21 @@ class PrefixIndex:
         self, holding: Holding, hashes: Sequence[int], stamp: int, end: tuple[int, float] | None
     ) -> None:
         """Make the prompt the youngest of the holding, its head the very youngest."""
-        masks, bit, touch = self._masks, holding.bit, holding.touch
-        before, ends = len(holding.blocks), len(holding.answers)
+        masks, bit, blocks = self._masks, holding.bit, holding.blocks
+        move = blocks.move_to_end
+        before, ends = len(blocks), len(holding.answers)
         if end is not None:
-            key, blocks = end
-            masks[key] = masks.get(key, 0) | bit
-            touch(key, stamp)
-            holding.answered(key, blocks)
+            holding.answered(*end)
+            hashes = (*hashes, end[0])
         for key in reversed(hashes):  # the head ends up youngest, so it is evicted last
-            masks[key] = masks.get(key, 0) | bit
-            touch(key, stamp)
+            known = blocks.get(key)
+            if known is None:
+                masks[key] = masks.get(key, 0) | bit
+                blocks[key] = stamp
+            else:
+                if known != EXACT:  # what the server reports itself stays reported
+                    blocks[key] = stamp
+                move(key)
         self._pairs += len(holding.blocks) - before
         self._ends += len(holding.answers) - ends
         tokens = self._capacities.get(holding.address)

@@ -15,6 +15,7 @@ from headrace.extensions.picker.cost.ledger import Ledger
 from headrace.extensions.picker.cost.outlook import Outlook
 from headrace.extensions.picker.feedback import NO_MEANS, Feedback, Means
 from headrace.extensions.picker.flow.flows import Flows
+from headrace.extensions.picker.indexes import book_of, index_of
 from headrace.extensions.picker.intake import (
     ADAPTERS_MAX,
     capacity,
@@ -23,6 +24,7 @@ from headrace.extensions.picker.intake import (
     scraped,
     with_listed,
 )
+from headrace.extensions.picker.kv.book import KvBook
 from headrace.extensions.picker.membership import DECLARED, EndpointSource
 from headrace.extensions.picker.prefix import PrefixIndex
 from headrace.extensions.picker.roster import Roster
@@ -91,6 +93,7 @@ class Store:
     flows     who waits, per pool
     source    who is in a pool
     watcher   called after every change while it is set
+    kv        per pool whose servers report what they cache, what they did
     """
 
     prefixes: dict[str, PrefixIndex] = field(default_factory=dict[str, PrefixIndex])
@@ -98,6 +101,7 @@ class Store:
     flows: Flows = field(default_factory=Flows)
     source: EndpointSource = DECLARED
     watcher: Callable[[], None] | None = field(default=None, repr=False)
+    kv: dict[str, KvBook] = field(default_factory=dict[str, KvBook])
     _pools: dict[str, _Pool] = field(default_factory=dict[str, _Pool])
     _last_id: int = 0
     _swept_s: float = NEVER_S
@@ -135,7 +139,14 @@ class Store:
             for address in self.prefixes[name].addresses:
                 if address not in pools[name].roster.positions:
                     self.prefixes[name].forget(address)
-        self.prefixes = {name: self.prefixes.get(name) or PrefixIndex() for name in pools}
+        self.prefixes = {
+            name: index_of(pool.declared, self.prefixes.get(name)) for name, pool in pools.items()
+        }
+        self.kv = {
+            name: book_of(self.prefixes[name], len(pool.endpoints), self.kv.get(name))
+            for name, pool in pools.items()
+            if pool.declared.kv_events
+        }
         self._pools = pools
         self.flows.keep(pools)
         self._note(now_s)
@@ -154,12 +165,15 @@ class Store:
         if now_s < old.scraped_at_s:
             return
         if is_restarted(old, facts):
-            self.prefixes[pool].forget(address)
+            self._forget(pool, address)
             ledger.filled_tokens = 0
         fresh = scraped(old, with_listed(facts, old.listed), live.declared, now_s)
         if fresh.lacking:
             fresh = live.aged(fresh, now_s)
-        self.prefixes[pool].set_capacity(address, capacity(fresh))
+        index = self.prefixes[pool]
+        index.set_capacity(address, capacity(fresh))
+        if fresh.block_size and not live.declared.block_tokens:
+            index.learn_block(fresh.block_size)
         ledger.seen(now_s, fresh.waiting_scraped, fresh.running)
         ledger.advance(now_s)
         live.put(position, fresh.counted(ledger, now_s))
@@ -217,7 +231,7 @@ class Store:
         live, position = found
         old = live.endpoints[position]
         if refused:
-            self.prefixes[pool].forget(address)
+            self._forget(pool, address)
         alive = now_s - old.answered_s <= live.declared.dead_after_s
         ready = old.ready and alive and not refused
         known = live.aged(old, now_s)
@@ -339,6 +353,12 @@ class Store:
         live = self._pools.get(pool)
         position = None if live is None else live.roster.positions.get(address)
         return None if live is None or position is None else (live, position)
+
+    def _forget(self, pool: str, address: str) -> None:
+        """Forget what the server at *address* had cached: it is gone, or began anew."""
+        self.prefixes[pool].forget(address)
+        if pool in self.kv:
+            self.kv[pool].restarted(address)
 
     def _note(self, now_s: float) -> None:
         self._epoch += 1

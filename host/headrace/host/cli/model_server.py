@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -15,6 +16,16 @@ if TYPE_CHECKING:
 NAMES_MAX = 64
 CANNOT_LISTEN = 1  # the exit code for what the machine forbids, not the command line
 TIME_SCALE_MAX = 10_000
+MaxNumSeqs = Annotated[
+    int, flag("--max-num-seqs", "Requests in one batch; 0: the profile's.", metavar="N")
+]
+MaxLoras = Annotated[int, flag("--max-loras", "Different adapters in one batch.", metavar="N")]
+KvEventsPort = Annotated[
+    int, flag("--kv-events-port", "Publish KV events there; 0: do not.", metavar="PORT")
+]
+KvReplayPort = Annotated[
+    int, flag("--kv-replay-port", "And tell them again there; 0: do not.", metavar="PORT")
+]
 
 
 def model_server(
@@ -36,13 +47,11 @@ def model_server(
     kv_blocks: Annotated[
         int, flag("--kv-blocks", "KV cache blocks of 16 tokens; 0: the profile's.", metavar="N")
     ] = 0,
-    max_num_seqs: Annotated[
-        int, flag("--max-num-seqs", "Requests in one batch; 0: the profile's.", metavar="N")
-    ] = 0,
+    max_num_seqs: MaxNumSeqs = 0,
     metrics: Annotated[str, flag("--metrics", "The dialect of its metrics page.")] = "vllm",
-    max_loras: Annotated[
-        int, flag("--max-loras", "Different adapters in one batch.", metavar="N")
-    ] = 4,
+    max_loras: MaxLoras = 4,
+    kv_events_port: KvEventsPort = 0,
+    kv_replay_port: KvReplayPort = 0,
 ) -> None:
     """Run one simulated replica of vLLM: batching, prefix cache, KV cache, adapters, /metrics.
 
@@ -60,9 +69,8 @@ def model_server(
     mistakes.one_of("--profile", profile or known[0], known)
     mistakes.one_of("--metrics", metrics, METRIC_DIALECTS)
     mistakes.bounded("--time-scale", time_scale, 0.01, TIME_SCALE_MAX)
-    mistakes.bounded("--kv-blocks", kv_blocks, 0, 10_000_000)
-    mistakes.bounded("--max-num-seqs", max_num_seqs, 0, 65_536)
-    mistakes.bounded("--max-loras", max_loras, 1, NAMES_MAX)
+    _check_sizes(mistakes, kv_blocks, max_num_seqs, max_loras)
+    _check_ports(mistakes, kv_events_port, kv_replay_port)
     mistakes.stop()
     options = ModelServerOptions(
         host=address.host,
@@ -74,6 +82,8 @@ def model_server(
         kv_blocks=kv_blocks or None,
         max_num_seqs=max_num_seqs or None,
         max_loras=max_loras,
+        kv_events_port=kv_events_port or None,
+        kv_replay_port=kv_replay_port or None,
         metrics=metrics,
     )
     _run(options, str(address))
@@ -84,6 +94,21 @@ def _run(options: "ModelServerOptions", address: str) -> None:
         asyncio.run(_serve(options))
     except OSError as error:
         fail(f"--listen: cannot listen on `{address}`: {reason(error)}", CANNOT_LISTEN)
+
+
+def _check_sizes(mistakes: Mistakes, kv_blocks: int, max_num_seqs: int, max_loras: int) -> None:
+    mistakes.bounded("--kv-blocks", kv_blocks, 0, 10_000_000)
+    mistakes.bounded("--max-num-seqs", max_num_seqs, 0, 65_536)
+    mistakes.bounded("--max-loras", max_loras, 1, NAMES_MAX)
+
+
+def _check_ports(mistakes: Mistakes, events: int, replay: int) -> None:
+    mistakes.bounded("--kv-events-port", events, 0, 65_535)
+    mistakes.bounded("--kv-replay-port", replay, 0, 65_535)
+    if replay and not events:
+        mistakes.add("--kv-replay-port: nothing to tell again, give --kv-events-port too")
+    if events and find_spec("zmq") is None:
+        mistakes.add("--kv-events-port: needs pyzmq, install `headrace[kv-events]`")
 
 
 def _check_names(mistakes: Mistakes, models: Sequence[str], adapters: Sequence[str]) -> None:

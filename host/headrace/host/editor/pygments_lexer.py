@@ -27,14 +27,14 @@ BLOCKS = (
 )  # fmt: skip
 WORDS = (
     "adapter", "adapters", "after", "allow", "also", "always", "any", "as", "at", "attribute",
-    "block", "by", "chance", "dead", "deadline", "else", "endpoint", "endpoints", "error",
-    "expect", "extends", "fair", "fairness", "first", "for", "from", "given", "gpu", "in",
-    "inferencepool", "inspect", "labels", "least", "log", "match", "max", "metrics", "minimize",
-    "mirror", "most", "name", "namespace", "of", "on", "partial", "patterns", "pick", "plugin",
-    "port", "prefer", "priority", "queue", "random", "redact", "request", "require", "retry",
-    "role", "route", "sample", "score", "select", "shed", "soonest", "speed", "stale", "strictly",
-    "table", "template", "ties", "timeout", "to", "tokens", "top", "up", "use", "wait",
-    "weighted", "when", "with", "zone",
+    "block", "blocks", "by", "chance", "dead", "deadline", "else", "endpoint", "endpoints",
+    "error", "events", "expect", "extends", "fair", "fairness", "first", "for", "from", "given",
+    "gpu", "in", "inferencepool", "inspect", "kv", "labels", "least", "log", "match", "max",
+    "memory", "metrics", "minimize", "mirror", "most", "name", "namespace", "of", "on", "partial",
+    "patterns", "pick", "plugin", "port", "prefer", "prefix", "priority", "queue", "random",
+    "redact", "replay", "request", "require", "retry", "role", "route", "sample", "score",
+    "select", "shed", "soonest", "speed", "stale", "strictly", "table", "template", "ties",
+    "timeout", "to", "tokens", "top", "up", "use", "wait", "weighted", "when", "with", "zone",
 )  # fmt: skip
 CONSTANTS = ("false", "null", "true")
 ROOTS = ("decision", "endpoint", "model", "pool", "request", "response")

@@ -111,6 +111,9 @@ class Host:
             self._open_decision_log(telemetry)
             await self._exits.enter_async_context(Watchdog(telemetry.metrics.loop_lag))
             await self._exits.enter_async_context(self._succession.scraper)
+            self._exits.push_async_callback(self._succession.listener.stop)
+            await self._succession.listener.adopt(self._succession.generation.program)
+            telemetry.metrics.follow(self._store)
             reloader = Reloader(self._succession, self._reloading, telemetry.metrics)
             self._reloader = await self._exits.enter_async_context(reloader)
             metrics_port = await self._open_endpoint(telemetry)
@@ -146,6 +149,11 @@ class Host:
     def _waited(self, pool: str, how: How, waited_s: float) -> None:
         if self._telemetry is not None:
             self._telemetry.metrics.waited(pool, how.value, waited_s)
+
+    def kv_events(self, pool: str, result: str, count: int) -> None:
+        """Count what servers report of their caches: the listener's `Counts`."""
+        if self._telemetry is not None:
+            self._telemetry.metrics.kv_events(pool, result, count)
 
     def _soaked(self, kind: str) -> None:
         if self._telemetry is not None:

@@ -10,11 +10,14 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from time import monotonic
+from typing import Protocol
 
 from headrace.dsl.program import Program
 from headrace.extensions.picker.store import Store
 from headrace.extensions.registry import Site, UnknownStage, builders, unannounced
 from headrace.host.generation import Generation, build_generation, request_ids
+from headrace.host.kv_events.listener import Counts as KvCounts
+from headrace.host.kv_events.listener import KvListener, missing
 from headrace.host.scrape.scraper import Counts as ScrapeCounts
 from headrace.host.scrape.scraper import ScrapeOptions, Scraper
 from headrace.host.serve.current import Current
@@ -32,12 +35,16 @@ class Unservable(Exception):
     """A program that compiles but cannot serve here. The message says why."""
 
 
+class Counts(ScrapeCounts, KvCounts, Protocol):
+    """What a host may want to count of what is told of endpoints."""
+
+
 @dataclass(frozen=True, slots=True)
 class World:
     """What all generations of a host share.
 
     site    where stages find the live store and report
-    counts  of the scrapes
+    counts  of the scrapes, and of the servers' events
     noted   takes the kind of each verdict of a soak
     older_max  generations that open exchanges may keep alive
     """
@@ -45,7 +52,7 @@ class World:
     site: Site
     options: ServeOptions
     scraping: ScrapeOptions
-    counts: ScrapeCounts
+    counts: Counts
     noted: Callable[[str], None]
     older_max: int = 256
 
@@ -74,6 +81,7 @@ class Succession:
         self.soak: SoakReport | None = None
         self.current = Current(self._build(program, world.site), self._vacated)
         self.scraper = Scraper(self._store, program, world.scraping, world.counts)
+        self.listener = KvListener(self._store, world.counts)
 
     @property
     def generation(self) -> Generation:
@@ -118,6 +126,9 @@ class Succession:
 
     def _build(self, program: Program, site: Site) -> Generation:
         options = self._world.options
+        lacking = missing(program)
+        if lacking:
+            raise Unservable(lacking)
         try:
             generation = build_generation(
                 program,
@@ -191,6 +202,7 @@ class Succession:
     async def _follow(self) -> None:
         async with self._following:
             await self.scraper.adopt(self._served())
+            await self.listener.adopt(self._served())
 
     def _vacated(self) -> None:
         """Retire in a turn of its own: the caller is in the middle of an exchange's end."""

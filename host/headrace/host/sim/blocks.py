@@ -2,8 +2,27 @@
 
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 BLOCK_TOKENS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Cached:
+    """From now on a prefix is found: the block *value* that follows on *parent*."""
+
+    value: int
+    parent: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Evicted:
+    """The block *value* is found no more."""
+
+    value: int
+
+
+CacheChange = Cached | Evicted
 
 
 def blocks_for(tokens: int) -> int:
@@ -19,11 +38,13 @@ class BlockPool:
     the one `Replica` that owns it. Source: vLLM V1, kv_cache_manager and block_pool.
     """
 
-    __slots__ = ("_free", "_hash_of", "_refs", "_resident", "capacity")
+    __slots__ = ("_changes", "_free", "_hash_of", "_refs", "_resident", "capacity")
 
-    def __init__(self, capacity: int) -> None:
+    def __init__(self, capacity: int, *, tells: bool = False) -> None:
+        """Make an empty pool of *capacity* blocks; one that *tells* keeps what it changes."""
         assert capacity > 0, capacity
         self.capacity = capacity
+        self._changes: list[CacheChange] | None = [] if tells else None
         self._refs = [0] * capacity
         self._hash_of: list[int | None] = [None] * capacity
         self._resident: dict[int, int] = {}
@@ -75,13 +96,24 @@ class BlockPool:
             if held is not None:
                 del self._resident[held]
                 self._hash_of[block] = None
+                if self._changes is not None:
+                    self._changes.append(Evicted(held))
         return taken
 
-    def publish(self, block: int, value: int) -> None:
+    def publish(self, block: int, value: int, parent: int | None = None) -> None:
         """Let later requests find *block* by *value*, unless another block has that content."""
         if value not in self._resident and self._hash_of[block] is None:
             self._resident[value] = block
             self._hash_of[block] = value
+            if self._changes is not None:
+                self._changes.append(Cached(value, parent))
+
+    def changes(self) -> list[CacheChange]:
+        """Return what has changed since the last call, in order; nothing if it does not tell."""
+        if not self._changes:
+            return []
+        told, self._changes = self._changes, []
+        return told
 
     def release(self, blocks: Sequence[int]) -> None:
         """Drop one reference to each of *blocks*, deepest first, so that tails go before heads."""

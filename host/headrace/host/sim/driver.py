@@ -2,8 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 
+from headrace.host.sim.blocks import CacheChange
 from headrace.host.sim.replica import Replica
 from headrace.host.sim.request import Finished, FinishReason, SimRequest, Step
 
@@ -35,6 +36,8 @@ class Driver:
 
     A sleep lasts at least *tick_s*; the steps that fell due meanwhile run at one go, and each
     stream is woken once. Used from one event loop.
+
+    told  takes what the cache changed in a step, before its tokens are handed out
     """
 
     def __init__(self, replica: Replica, time_scale: float, tick_s: float) -> None:
@@ -46,6 +49,7 @@ class Driver:
         self._work = asyncio.Event()
         self._epoch_s = time.monotonic()
         self._rested_s = self._epoch_s
+        self.told: Callable[[Sequence[CacheChange]], None] | None = None
 
     @property
     def now_s(self) -> float:
@@ -91,7 +95,11 @@ class Driver:
             return at_s
         end_s = start_s + batch.duration_s
         await self._reach(end_s)
-        self._deliver(self._replica.finish(batch))
+        step = self._replica.finish(batch)
+        changes = self._replica.pool.changes()
+        if changes and self.told:
+            self.told(changes)
+        self._deliver(step)
         return end_s
 
     async def _reach(self, time_s: float) -> None:

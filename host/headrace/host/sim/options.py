@@ -17,6 +17,8 @@ class ModelServerOptions:
     *max_num_seqs*: None for the profile's cache and vLLM's 256. *tick_s*: the driver sleeps at
     least this long, and runs all steps that fell due meanwhile at once. *metrics*: the dialect
     that its metrics page speaks, one of `METRIC_DIALECTS`; only vLLM's tells of adapters.
+    *kv_events_port*: where what the cache changes is published; *kv_replay_port*: where it is
+    told again.
 
     Raises:
         ValueError: if a setting is out of its range; the message names the cure.
@@ -34,6 +36,8 @@ class ModelServerOptions:
     waiting_max: int = 4096
     body_bytes_max: int = 32 * 1024 * 1024
     tick_s: float = 0.002
+    kv_events_port: int | None = None
+    kv_replay_port: int | None = None
     metrics: str = METRIC_DIALECTS[0]
 
     def __post_init__(self) -> None:
@@ -50,6 +54,8 @@ class ModelServerOptions:
             raise ValueError("a model or adapter is named twice; give each name once")
         if self.adapters and not self.max_loras:
             raise ValueError("adapters without a slot; raise max_loras to 1 or more")
+        if self.kv_replay_port is not None and self.kv_events_port is None:
+            raise ValueError("a replay port without events; give kv_events_port too")
         for name, value in self._numbers():
             if value <= 0:
                 raise ValueError(f"{name} is {value}; it must be more than 0")
@@ -63,7 +69,10 @@ class ModelServerOptions:
     def limits(self) -> Limits:
         """Return the bounds of a batch."""
         seqs = Limits().max_num_seqs if self.max_num_seqs is None else self.max_num_seqs
-        return Limits(max_num_seqs=seqs, max_loras=self.max_loras, block_count=self.kv_blocks)
+        tells = self.kv_events_port is not None
+        return Limits(
+            max_num_seqs=seqs, max_loras=self.max_loras, block_count=self.kv_blocks, tells=tells
+        )
 
     def _numbers(self) -> tuple[tuple[str, float], ...]:
         optional = (("kv_blocks", self.kv_blocks), ("max_num_seqs", self.max_num_seqs))

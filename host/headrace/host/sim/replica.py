@@ -23,12 +23,16 @@ from headrace.host.sim.tally import Metrics, Tally
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The bounds of a batch, named after vLLM's flags; *block_count* None: as the profile says."""
+    """The bounds of a batch, named after vLLM's flags; *block_count* None: as the profile says.
+
+    *tells*: the KV cache keeps what it changes, for events.
+    """
 
     max_num_batched_tokens: int = 8192
     max_num_seqs: int = 256
     max_loras: int = 4
     block_count: int | None = None
+    tells: bool = False
 
 
 class Replica:
@@ -53,7 +57,8 @@ class Replica:
     def __init__(self, profile: Profile, limits: Limits | None = None) -> None:
         self._profile = profile
         self._limits = limits or Limits()
-        self._pool = BlockPool(self._limits.block_count or profile.kv_tokens // BLOCK_TOKENS)
+        capacity = self._limits.block_count or profile.kv_tokens // BLOCK_TOKENS
+        self._pool = BlockPool(capacity, tells=self._limits.tells)
         self._waiting: deque[Progress] = deque()
         self._running: list[Progress] = []
         self._by_number: dict[int, Progress] = {}
@@ -274,7 +279,8 @@ class Replica:
             return
         hashes = progress.request.hashes
         for index in range(first, min(full, len(hashes))):
-            self._pool.publish(progress.blocks[index], hashes[index])
+            parent = hashes[index - 1] if index else None
+            self._pool.publish(progress.blocks[index], hashes[index], parent)
 
     def _end(self, progress: Progress, now_s: float) -> Finished:
         """Release what *progress* holds; the caller takes it out of the running."""

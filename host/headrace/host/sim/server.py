@@ -44,6 +44,20 @@ def create_app(options: ModelServerOptions) -> web.Application:
         # Before the connections close: what is open then ends as failed, not as cut silently.
         app[DRIVER].cancel()
 
+    async def publish(app: web.Application) -> AsyncIterator[None]:
+        from headrace.host.sim.kv_publisher import KvPublisher  # needs pyzmq, an extra
+
+        assert options.kv_events_port is not None
+        topic = f"kv@{options.host}:{options.port}@{options.models[0]}"
+        async with KvPublisher(
+            options.host, options.kv_events_port, options.kv_replay_port, topic
+        ) as publisher:
+            service.driver.told = publisher.publish
+            yield
+            service.driver.told = None
+
+    if options.kv_events_port is not None:
+        app.cleanup_ctx.append(publish)
     app.cleanup_ctx.append(drive)
     app.on_shutdown.append(stop)
     return app

@@ -187,6 +187,33 @@ SCRAPE_S = Metric(
     ("pool",),
     WORK_S,
 )
+PREFIX_TOKENS = Metric(
+    "headrace_prefix_tokens_total",
+    Kind.COUNTER,
+    "Of prompts whose servers said how much they had cached, the tokens: `prompt` all, `predicted` "
+    "what the prefix index expected to be cached, `cached` what was.",
+    ("pool", "type"),
+)
+PREFIX_BYTES = Metric(
+    "headrace_prefix_index_bytes",
+    Kind.GAUGE,
+    "What the prefix index takes in memory.",
+    ("pool",),
+)
+KV_MESSAGES = Metric(
+    "headrace_kv_event_messages_total",
+    Kind.COUNTER,
+    "Messages about servers' KV caches: `applied`, `replayed`, `known` already, `malformed`; "
+    "`faulty_event` in them; `lost` before them, `restarted` the numbering, `failed` the socket.",
+    ("pool", "result"),
+)
+KV_REQUESTS = Metric(
+    "headrace_kv_event_requests_total",
+    Kind.COUNTER,
+    "Requests looked for in KV events: `matched` (also as `ambiguous`, where several fitted) or "
+    "`unmatched`.",
+    ("pool", "result"),
+)
 LOOP_LAG_S = Metric(
     "headrace_loop_lag_seconds",
     Kind.HISTOGRAM,
@@ -245,6 +272,10 @@ CATALOGUE = (
     DECISIONS_DROPPED,
     SCRAPES,
     SCRAPE_S,
+    PREFIX_TOKENS,
+    PREFIX_BYTES,
+    KV_MESSAGES,
+    KV_REQUESTS,
     LOOP_LAG_S,
     POLICY_VALID,
     POLICY_GENERATION,

@@ -3,10 +3,12 @@
 from prometheus_client import CollectorRegistry
 
 from headrace.extensions.picker.flow.flows import Flows
+from headrace.extensions.picker.store import Store
 from headrace.extensions.records import Usage
 from headrace.extensions.stage import Outcome, StageRun
 from headrace.host.telemetry import catalogue as c
-from headrace.host.telemetry.series import Counts, Levels, Spread, gauge
+from headrace.host.telemetry.caches import kv_requests, prefix_bytes, prefix_tokens
+from headrace.host.telemetry.series import Counts, Levels, Spread, Told, gauge
 from headrace.host.telemetry.summary import Summary
 
 BODY_ROUTER = "body_router"
@@ -51,6 +53,11 @@ class Metrics:
         self._scrapes = Counts(c.SCRAPES, registry)
         self._scrape_s = Spread(c.SCRAPE_S, registry)
         self._loop_lag_s = Spread(c.LOOP_LAG_S, registry)
+        self._store: Store | None = None
+        Told(c.PREFIX_TOKENS, registry, lambda: prefix_tokens(self._store))
+        Told(c.PREFIX_BYTES, registry, lambda: prefix_bytes(self._store))
+        Told(c.KV_REQUESTS, registry, lambda: kv_requests(self._store))
+        self._kv_messages = Counts(c.KV_MESSAGES, registry)
         self._policy_valid = gauge(c.POLICY_VALID, registry)
         self._policy_generation = gauge(c.POLICY_GENERATION, registry)
         self._policy_reloads = Counts(c.POLICY_RELOADS, registry)
@@ -145,6 +152,14 @@ class Metrics:
         """Count one scrape."""
         self._scrapes.add(pool, endpoint, "ok" if ok else "failed")
         self._scrape_s.see(wall_s, pool)
+
+    def follow(self, store: Store) -> None:
+        """Tell what *store* knows of servers' caches."""
+        self._store = store
+
+    def kv_events(self, pool: str, result: str, count: int) -> None:
+        """Count messages, or events, about what servers cache."""
+        self._kv_messages.add(pool, result, by=count)
 
     def loop_lag(self, lag_s: float) -> None:
         """Count how late the event loop was once."""

@@ -65,6 +65,31 @@ class Counts(Collector):
         yield family
 
 
+class Told(Collector):
+    """The series of a counter or a gauge that somebody else counts. Read in the loop's thread."""
+
+    def __init__(
+        self,
+        metric: Metric,
+        registry: CollectorRegistry,
+        told: Callable[[], Iterable[tuple[Labels, float]]],
+    ) -> None:
+        self._metric = metric
+        self._told = told
+        registry.register(self)
+
+    def collect(self) -> Iterator[Family]:
+        """Yield what is told for whoever reads the metrics."""
+        metric = self._metric
+        counter = metric.kind is Kind.COUNTER
+        name = metric.name.removesuffix("_total")
+        family = Family(name, metric.help, metric.kind.value)
+        for labels, value in self._told():
+            named = _named(metric, labels)
+            family.add_sample(f"{name}_total" if counter else name, named, value)
+        yield family
+
+
 class Spread(Collector):
     """The series of one histogram. Written and read from the event loop's thread."""
 

@@ -1,0 +1,141 @@
+"""The blocks that one server reports, as chains that grow and shrink.
+
+A block is known by the server's own hash, which says nothing to us, and by where it stands:
+behind which other, how many blocks deep. Blocks that were stored one after the other are a
+`Run`, most probably the work of one request; whose, is found out in `matching`.
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from headrace.extensions.picker.kv.events import Cleared, Event, Hash, Removed, Stored
+
+RUNS_MAX = 1024  # runs that grow, or have grown and belong to no request yet
+
+
+@dataclass(slots=True, eq=False)
+class Block:
+    """One block of a server. Mutable; written by the `Chains` that it is of, and by `matching`.
+
+    depth  how many blocks end with it; None if that is not known yet
+    keys   those blocks of ours that end in it
+    """
+
+    parent: "Block | None"
+    depth: int | None
+    keys: tuple[int, ...] = ()
+    alive: bool = True
+
+
+@dataclass(slots=True, eq=False)
+class Run:
+    """*length* blocks behind *before*, the last being *tip*. Written like `Block`."""
+
+    before: Block | None
+    tip: Block
+    length: int
+    changed_s: float
+
+    @property
+    def begin(self) -> int | None:
+        """How many blocks stand before it; None if that is not known yet."""
+        return 0 if self.before is None else self.before.depth
+
+
+@dataclass(slots=True)
+class Chains:
+    """The chains of one server. Written from the event loop's thread only.
+
+    blocks_max    how many blocks are followed; with more, the oldest are let go
+    block_tokens  in one block; 0 before anything was stored
+    owners        block of ours -> the server's in which it ends
+    """
+
+    blocks_max: int
+    block_tokens: int = 0
+    owners: dict[int, Block] = field(default_factory=dict[int, Block])
+    _blocks: "OrderedDict[Hash, Block]" = field(default_factory=OrderedDict[Hash, Block])
+    _runs: dict[Run, None] = field(default_factory=dict[Run, None])
+    _tips: dict[Block, Run] = field(default_factory=dict[Block, Run])
+
+    def __len__(self) -> int:
+        """Return how many blocks are followed."""
+        return len(self._blocks)
+
+    @property
+    def runs(self) -> Iterator[Run]:
+        """The runs that nobody has claimed, in the order in which they began."""
+        return iter(self._runs)
+
+    def apply(self, event: Event, now_s: float) -> list[int]:
+        """Follow *event*, which came at *now_s*; return those of our blocks that are gone by it."""
+        match event:
+            case Stored():
+                self._stored(event, now_s)
+                return self._let_go()
+            case Removed():
+                gone: list[int] = []
+                for each in event.hashes:
+                    gone += self._remove(each)
+                return gone
+            case Cleared():
+                return self.reset()
+
+    def reset(self) -> list[int]:
+        """Forget all, and return which of our blocks that is about."""
+        gone = list(self.owners)
+        for kept in (self.owners, self._blocks, self._runs, self._tips):
+            kept.clear()
+        return gone
+
+    def claim(self, run: Run) -> None:
+        """Note that *run* is of a request that is known; what grows on it is another's."""
+        del self._runs[run]
+        if self._tips.get(run.tip) is run:
+            del self._tips[run.tip]
+
+    def _stored(self, event: Stored, now_s: float) -> None:
+        if not event.hashes:
+            return
+        self.block_tokens = event.block_tokens
+        before = None
+        if event.parent is not None:
+            before = self._blocks.get(event.parent)
+            if before is None:  # stored before we listened: its depth is not known yet
+                before = self._blocks[event.parent] = Block(None, None)
+        run = self._tips.pop(before, None) if before else None
+        tip = self._next(before, event.hashes[0])
+        for each in event.hashes[1:]:
+            tip = self._next(tip, each)
+        if run is None:
+            run = Run(before, tip, 0, now_s)
+            self._runs[run] = None
+            if len(self._runs) > RUNS_MAX:
+                self.claim(next(iter(self._runs)))
+        run.tip, run.length, run.changed_s = tip, run.length + len(event.hashes), now_s
+        self._tips[tip] = run
+
+    def _next(self, before: Block | None, name: Hash) -> Block:
+        """Return the block *name*, which stands behind *before*."""
+        block = self._blocks.get(name)
+        if block is None:
+            depth = 0 if before is None else before.depth
+            block = self._blocks[name] = Block(before, None if depth is None else depth + 1)
+        return block
+
+    def _remove(self, name: Hash) -> tuple[int, ...]:
+        block = self._blocks.pop(name, None)
+        if block is None:
+            return ()
+        block.alive = False
+        for key in block.keys:
+            self.owners.pop(key, None)
+        return block.keys
+
+    def _let_go(self) -> list[int]:
+        """Follow no more blocks than allowed."""
+        gone: list[int] = []
+        while len(self._blocks) > self.blocks_max:
+            gone += self._remove(next(iter(self._blocks)))
+        return gone

@@ -1,0 +1,1 @@
+"""Listens to what model servers publish of their KV caches, over ZeroMQ."""
