@@ -7,10 +7,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headrace.dsl.program import Pool
+from headrace.extensions.picker.decide import Question, decide
+from headrace.extensions.picker.decision import Decision, How
 from headrace.extensions.picker.snapshot import Endpoint, ServerFacts
 from headrace.extensions.picker.staleness import drifted, staleness
 from headrace.extensions.picker.store import Store
-from tests.extensions.picker.build import NAMES, program, ready_store, span
+from tests.extensions.picker.build import (
+    ALIVE,
+    NAMES,
+    Asked,
+    profile,
+    program,
+    ready_store,
+    span,
+)
 
 A, B, C = NAMES
 POOL = Pool("gemma", span("pool"), NAMES, stale_after_s=2.0, dead_after_s=10.0)
@@ -96,6 +106,10 @@ def test_stale_measurements_of_all_endpoints_take_none_out_and_overload_no_pool(
     assert (after.queue, after.kv_cache) == (before.queue, before.kv_cache) == (1.0, 0.25)
     assert after.max == before.max
     assert {e.queue for e in after.endpoints} == {2}  # alike, so that none is preferred
+    by = profile(require=(ALIVE,))  # which asks for metrics younger than two seconds
+    chosen = decide(Question(after, Asked(), by, {by.name: by}, 600.0))
+    assert isinstance(chosen, Decision)
+    assert chosen.how is How.LAST_RESORT
 
 
 def test_our_own_picks_count_on_top_of_what_is_stale() -> None:

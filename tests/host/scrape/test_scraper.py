@@ -226,7 +226,7 @@ def test_a_compressed_page_that_unfolds_to_more_than_allowed_is_cut() -> None:
     async def main() -> None:
         async with servers(1) as (a,):
             a.compress = True
-            a.page = vllm_page([Engine(7)]) + b"#" * 50_000_000
+            a.page = vllm_page([Engine(7)]) + b"#" * 3_000_000
             async with scraping([a], replace(FAST, page_bytes_max=65536)) as (store, _):
                 assert endpoint(store, a).queue == 7
                 assert endpoint(store, a).error == "the page is larger than 65536 bytes"
