@@ -10,6 +10,7 @@ from headrace.dsl.policy import compile_policy
 from headrace.dsl.program import GivenPool, Program, TestCase
 from headrace.dsl.source import Source
 from headrace.extensions.picker.prefix import PrefixIndex
+from headrace.extensions.picker.prompt import BLOCK_BYTES, Prompt, Turn
 from headrace.extensions.picker.snapshot import Endpoint, Snapshot, pool_state
 from headrace.extensions.picker.store import Store
 from headrace.extensions.records import Verdict
@@ -122,11 +123,12 @@ class Cached:
     """Stands where the index of prompts does: says what a test gives, and learns nothing."""
 
     shares: Mapping[str, float] = field(default_factory=dict[str, float])
+    block_bytes: int = BLOCK_BYTES
 
-    def match(self, hashes: Sequence[int]) -> Mapping[str, float]:
+    def match(self, hashes: Sequence[int], turns: Sequence[Turn] = ()) -> Mapping[str, float]:
         return self.shares
 
-    def insert(self, address: str, hashes: Sequence[int]) -> None: ...
+    def insert(self, address: str, hashes: Sequence[int], prompt: Prompt | None = None) -> None: ...
 
     def withdraw(self, address: str, hashes: Sequence[int]) -> None: ...
 
