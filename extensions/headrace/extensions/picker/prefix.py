@@ -250,14 +250,21 @@ class PrefixIndex:
         self._pairs += len(holding.blocks) - before
         self._ends += len(holding.answers) - ends
         tokens = self._capacities.get(holding.address)
-        holding.capacity = None if tokens is None else tokens / self.tokens_per_block
+        if tokens is None:
+            holding.capacity = None
+        else:
+            holding.capacity = tokens / self.tokens_per_block
+            self._make_room(holding)
+        self._fit()
+
+    def _make_room(self, holding: Holding) -> None:
+        """Forget of the holding what its server has no room for."""
         room = holding.room
         while holding.used > room:
             oldest = holding.oldest()
             if oldest is None:
                 break
             self._drop(holding, oldest)
-        self._fit()
 
     def _fit(self) -> None:
         """Clear up behind the gone, and come back under the budget."""
