@@ -15,7 +15,7 @@ demo: $(READY) ## Run Envoy, six simulated model servers and a policy for a minu
 
 # The bytecode of what is imported is kept: the tests start some hundred processes.
 test: $(READY) ## Run all tests
-	PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -n 3 --dist loadgroup
+	PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -n 3 --dist loadscope --no-loadscope-reorder
 
 check: lint $(if $(filter no,$(TESTS)),,test) ## Everything CI checks: lint, then all tests
 

@@ -16,7 +16,8 @@ from headrace.dsl.policy import compile_policy
 from headrace.dsl.source import Source
 from headrace.extensions.call import Call, parse_call
 from headrace.extensions.headers import Headers
-from headrace.extensions.picker.prefix import Observed, PrefixIndex
+from headrace.extensions.picker.observed import Observed
+from headrace.extensions.picker.prefix import PrefixIndex
 from headrace.extensions.picker.prompt import Prompt, prompt_of
 from headrace.extensions.picker.snapshot import ServerFacts
 from headrace.extensions.picker.stage import Picker

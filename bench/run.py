@@ -73,6 +73,7 @@ def steps(given: argparse.Namespace) -> Iterator[Step]:
         run = partial(compare, case, rounds)
         yield case.name, rounds * len(case.setup.hosts), run
     yield "chunk timing", 6, chunk_delay
+    yield "idle, 100 endpoints", 1, partial(idle, 100)
     if given.memory_requests:
         yield "memory", 5, partial(memory, given.memory_requests)
     if given.all or given.only:

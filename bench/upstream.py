@@ -30,7 +30,7 @@ def page() -> bytes:
     """Return a page of metrics in the shape of vLLM's."""
     labels = '{engine="0",model_name="m"}'
     rows = [
-        f"vllm:num_requests_running{labels} 3.0",
+        f"vllm:num_requests_running{labels} 0.0",
         f"vllm:num_requests_waiting{labels} 0.0",
         f"vllm:kv_cache_usage_perc{labels} 0.25",
         'vllm:cache_config_info{block_size="16",num_gpu_blocks="19208"} 1.0',

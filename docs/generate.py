@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from docs.cli_page import cli
+from docs.dialect_page import dialects
 from docs.error_pages import error_pages, errors
 from docs.library_page import page as library
 from docs.pages import log, metrics, order, reasons, spans, vocabulary
@@ -17,6 +18,7 @@ from docs.unperformed_list import unperformed
 ROOT = Path(__file__).parents[1]
 WHOLE = {
     "docs/reference/cli.md": cli,
+    "docs/reference/dialects.md": dialects,
     "docs/reference/errors.md": errors,
     "docs/reference/library.md": library,
     "docs/reference/log.md": log,

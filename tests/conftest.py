@@ -5,9 +5,12 @@ import time
 
 import hypothesis
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 FUZZ_SECONDS = float(os.environ.get("FUZZ_SECONDS", "0"))
-SHARED = ("rig", "site")  # fixtures of a whole session that start processes, one per transport
+# Where fixtures of the whole session start processes, one per transport.
+SHARED, TRANSPORTS = ("tests/conformance/", "tests/e2e/"), ("native", "grpcio")
 
 if FUZZ_SECONDS:
     # What a CI server sets makes the examples the same each time.
@@ -30,10 +33,17 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     return True
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of one shared fixture together, or every worker starts its own Envoy."""
-    for item in items:
-        params: dict[str, object] = getattr(getattr(item, "callspec", None), "params", {})
-        for name in SHARED:
-            if name in params:
-                item.add_marker(pytest.mark.xdist_group(f"{name} {params[name]}"))
+class Together(LoadScopeScheduling):
+    """Gives the tests of a file to one worker, and those that share a process of the session."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        path, _, rest = nodeid.partition("::")
+        folder = next((folder for folder in SHARED if path.startswith(folder)), None)
+        transport = next((name for name in TRANSPORTS if name in rest), None)
+        return f"{folder} {transport}" if folder and transport else path
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Together | None:
+    """Keep together what shares a fixture, or every worker starts its own Envoy and host."""
+    return Together(config, log) if config.getoption("dist") == "loadscope" else None

@@ -99,6 +99,7 @@ class EndpointFacts:
     name: str = "gemma-a"
     address: str = "10.0.0.1:8000"
     zone: str = "eu-1"
+    role: str = "decode"
     labels: Mapping[str, str] = field(default_factory=lambda: {"app": "gemma"})
     ready: bool = True
     scraped_at_s: float = 99.0

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headrace.dsl.cases import TestCase
+from headrace.dsl.dialects.builtin import built_in
 from headrace.dsl.policy import check_policy, compile_policy, digest
 from headrace.dsl.problems.codes import Level
 from headrace.dsl.problems.diagnostic import SHOWN_MAX, PolicyError, render
@@ -23,6 +24,7 @@ from headrace.dsl.program import (
     Share,
     Speed,
 )
+from headrace.dsl.serving import GpuSource, Member
 from headrace.dsl.source import Source
 from headrace.dsl.syntax.grammar import grammar_text
 from tests.dsl.facts import NOW_S, EndpointFacts, PoolFacts, RequestFacts
@@ -62,12 +64,20 @@ def test_a_pool_comes_from_one_of_three_places(program: Program) -> None:
     )
     assert pools["mistral"].adapters_max == 8
     assert pools["mistral"].speed == Speed(step_s=0.008, batch_tokens=4096)
-    assert pools["desk"].endpoints == ("127.0.0.1:8001", "[::1]:8002")
+    assert pools["desk"].endpoints == ("127.0.0.1:8001", "[::1]:8002", "127.0.0.1:8003")
+    assert pools["desk"].members == (
+        Member("127.0.0.1:8001", "127.0.0.1:8001"),
+        Member("[::1]:8002", "[::1]:8002"),
+        Member("127.0.0.1:8003", "spare", "eu-1a", "prefill", (("tier", "gold"),)),
+    )
+    assert pools["desk"].gpu == GpuSource(built_in("dcgm"), 9401)
     assert pools["desk"].profile == "lora"
 
 
 def test_a_pool_takes_over_what_it_does_not_say_from_the_one_it_extends(program: Program) -> None:
-    assert program.pools["granite"].stale_after_s == 5.0  # the override's
+    granite = program.pools["granite"]
+    # The override's, whose `dead after` is that of its own `stale after`.
+    assert (granite.stale_after_s, granite.dead_after_s) == (5.0, 25.0)
     assert program.pools["granite-next"].stale_after_s == 5.0
     assert program.pools["granite-next"].inference_pool == InferencePoolRef(
         "granite-next", "models"

@@ -18,6 +18,7 @@ from headrace.dsl.checks import (
     statements,
     traces,
 )
+from headrace.dsl.checks.dialects import Dialects
 from headrace.dsl.checks.metrics import metrics
 from headrace.dsl.checks.names import gather
 from headrace.dsl.checks.rules import Rules, rules
@@ -126,10 +127,12 @@ def _assemble(reader: Reader, world: World, problems: Problems) -> Program:
     rule_blocks = _only(blocks, said.RuleBlock)
     known.read(rule_blocks)
     objectives = models.objectives(_only(blocks, said.ObjectiveBlock), problems)
+    found = Dialects(reader, problems)
+    pools = places.pools(_only(blocks, said.PoolBlock), names, found, problems)
     used = stages.stages(_only(blocks, said.StageBlock), world.declares, problems)
     program = Program(
         digest(reader.sources),
-        places.pools(_only(blocks, said.PoolBlock), names, problems),
+        pools,
         models.models(_only(blocks, said.ModelBlock), objectives, names, problems),
         statements.classes(_only(blocks, said.ClassBlock), known),
         profiles.profiles(_only(blocks, said.ProfileBlock), known, built_in_profile()),

@@ -1,7 +1,11 @@
 """Pools and models: where requests can go, and what callers ask for."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
+from headrace.dsl.dialects import builtin
+from headrace.dsl.dialects.dialect import Dialect
 from headrace.dsl.source import Span
 
 
@@ -19,6 +23,33 @@ class Selector:
 
     labels: tuple[tuple[str, str], ...]
     port: int = 8000
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """An endpoint as somebody declares it. *name* is its address if none is said.
+
+    role  what it is there for, such as ``prefill``; empty if that is not said
+    """
+
+    address: str
+    name: str
+    zone: str = ""
+    role: str = ""
+    labels: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def label_map(self) -> Mapping[str, str]:
+        """Its labels by name."""
+        return MappingProxyType(dict(self.labels))
+
+
+@dataclass(frozen=True, slots=True)
+class GpuSource:
+    """Where the utilisation of a host's accelerators stands, beside the servers' own metrics."""
+
+    dialect: Dialect
+    port: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +91,13 @@ class KvEvents:
 class Pool:
     """Who serves: exactly one of *endpoints*, *inference_pool* and *selector*.
 
-    endpoints     ``ip:port``
-    metrics       names a dialect of server metrics
-    wait_s        how long a request waits while no endpoint is ready; 0: not at all
-    wait_max      how many may wait so
+    endpoints  ``ip:port``
+    described  those of them of which more is said than the address
+    metrics    names the *dialect* of server metrics
+    stale_after_s, dead_after_s  from the one to the other age of what was measured the endpoint
+               is used, and taken to be busier than it was; the second is the greater one
+    wait_s     how long a request waits while no endpoint is ready; 0: not at all
+    wait_max   how many may wait so
     block_tokens  in a block of the prefix index; None: as the servers' own blocks fit
     prefix_bytes_max  that the prefix index may take; None: what a host thinks fit
     """
@@ -83,6 +117,16 @@ class Pool:
     block_tokens: int | None = None
     prefix_bytes_max: int | None = None
     kv_events: KvEvents | None = None
+    dead_after_s: float = 10.0
+    dialect: Dialect = field(default_factory=builtin.vllm, repr=False)
+    gpu: GpuSource | None = None
+    described: tuple[Member, ...] = ()
+
+    @property
+    def members(self) -> tuple[Member, ...]:
+        """Its endpoints, in the order of the policy."""
+        described = {m.address: m for m in self.described}
+        return tuple(described.get(a) or Member(a, a) for a in self.endpoints)
 
 
 @dataclass(frozen=True, slots=True)

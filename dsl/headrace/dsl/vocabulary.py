@@ -28,6 +28,8 @@ from headrace.dsl.cel.kinds import (
     optional_of,
 )
 from headrace.dsl.cel.typed import Binding, Variable
+from headrace.dsl.dialects.dialect import GPU_SOURCES as GPU_SOURCES
+from headrace.dsl.dialects.dialect import METRIC_DIALECTS as METRIC_DIALECTS
 
 Stage = Literal["static", "scrape", "request"]
 PRIORITY_MIN, PRIORITY_MAX = -(2**31), 2**31 - 1
@@ -114,6 +116,7 @@ VARIABLES = (
     _hint("slo_tpot", DURATION, "the time per further token that it asks for", "slo_tpot_s"),
     _endpoint("name", STRING, "its name"),
     _endpoint("zone", STRING, "its zone, or empty"),
+    _endpoint("role", STRING, "what it is there for, such as prefill, or empty"),
     _endpoint("labels", STRING_MAP, "its labels", items_max=_LABELS_MAX),
     _endpoint("ready", BOOL, "whether it answers"),
     _endpoint("queue", COUNT, "requests waiting there, unscraped ones of ours too", COUNTS),
@@ -234,7 +237,6 @@ VARIABLES = (
 TRUST_NAMES = (
     "objective", "fairness_id", "model_rewrite", "slo", "ttl", "session", "endpoint",
 )  # fmt: skip
-METRIC_DIALECTS = ("vllm",)
 STAGES = frozenset({"body_router", "safety", "picker", "observability"})
 
 

@@ -29,8 +29,8 @@ from headrace.extensions.shapes import (
     canonical,
     doubled_field,
     is_deeper,
-    only_ids,
     packed_ids,
+    split_ids,
 )
 
 MODEL_CHARS_MAX = 256
@@ -70,7 +70,7 @@ class Call(msgspec.Struct, frozen=True):
     prompt_tokens  an estimate: four bytes of UTF-8 a token, at least 1
     max_tokens     the bound on generated tokens that the caller gave, else None
     token_ids      how many tokens of the prompt came as numbers, which nobody here can read
-    ids            these numbers, four bytes each; text if some does not fit
+    ids            these numbers, as text with commas between
     media          what else the prompt has, in order
     salt           the caller's own cache: prompts of another salt share no KV blocks with it
     """
@@ -210,22 +210,25 @@ def _read_chat(body: bytes) -> Call | CallFault:
 
 
 def _read_completion(body: bytes) -> Call | CallFault:
-    completion = msgspec.json.decode(body, type=Completion)
-    prose = _Prose()
+    rest, ids = split_ids(body, "prompt")
+    completion = msgspec.json.decode(rest, type=Completion)
+    prose = _Prose(ids)
     prose.add_prompt(completion.prompt)
     if completion.suffix:
         prose.add("user", completion.suffix)
-    absent = "prompt" if completion.prompt in (None, []) else ""
+    absent = "prompt" if completion.prompt in (None, []) and not ids else ""
     return _call(body, Api.COMPLETIONS, completion, prose, absent, completion.max_tokens)
 
 
 def _read_embedding(body: bytes) -> Call | CallFault:
-    embedding = msgspec.json.decode(body, type=Embedding)
-    prose = _Prose()
+    rest, ids = split_ids(body, "input")
+    embedding = msgspec.json.decode(rest, type=Embedding)
+    prose = _Prose(ids)
     prose.add_prompt(embedding.input)
     # Some servers embed a chat instead of an input.
     prose.add_items(embedding.messages or [])
-    absent = "input" if embedding.input in (None, []) and not embedding.messages else ""
+    given = ids or embedding.messages or embedding.input not in (None, [])
+    absent = "" if given else "input"
     return _call(body, Api.EMBEDDINGS, embedding, prose, absent, None)
 
 
@@ -255,18 +258,18 @@ READERS: dict[Api, Callable[[bytes], Call | CallFault]] = {
 class _Prose:
     """Collects the texts of one body; lives as long as one call of `parse_call`."""
 
-    __slots__ = ("bytes", "ids", "media", "texts", "token_ids")
+    __slots__ = ("ids", "media", "size", "texts", "token_ids")
 
-    def __init__(self) -> None:
+    def __init__(self, ids: bytes = b"") -> None:
         self.texts: list[Text] = []
-        self.bytes = 0
-        self.token_ids = 0
-        self.ids = b""
+        self.size = 0
+        self.token_ids = ids.count(b",") + 1 if ids else 0
+        self.ids = ids
         self.media: list[Media] = []
 
     def add(self, role: str, text: str) -> None:
         self.texts.append(Text(role, text))
-        self.bytes += len(text) if text.isascii() else len(text.encode())
+        self.size += len(text) if text.isascii() else len(text.encode())
 
     def add_raw(self, role: str, raw: msgspec.Raw) -> None:
         text = canonical(raw)
@@ -309,9 +312,7 @@ class _Prose:
         if isinstance(prompt, str):
             self.add("user", prompt)
             return
-        numbers = only_ids(prompt)
-        if numbers:
-            prompt = None
+        numbers: list[int] = []
         for piece in prompt or ():
             if isinstance(piece, int):
                 numbers.append(piece)
@@ -319,8 +320,9 @@ class _Prose:
                 self.add("user", piece)
             else:
                 numbers += piece
-        self.token_ids = len(numbers)
-        self.ids = packed_ids(numbers)
+        if numbers:
+            self.token_ids = len(numbers)
+            self.ids = packed_ids(numbers)
 
 
 def _call(
@@ -345,7 +347,7 @@ def _call(
     if twice:
         reason = Reason.INVALID_MODEL if twice == "model" else Reason.INVALID_REQUEST
         return CallFault(reason, f"`{twice}` is given twice; give it once", twice)
-    tokens = max(1, prose.bytes // TOKEN_BYTES + prose.token_ids)
+    tokens = max(1, prose.size // TOKEN_BYTES + prose.token_ids)
     stream = bool(shape.stream)
     return Call(
         api,

@@ -5,7 +5,7 @@ A field that is not listed here is skipped at the decoder's speed and never beco
 
 from array import array
 from itertools import accumulate
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 
 import msgspec
 
@@ -13,6 +13,7 @@ import msgspec
 # takes far longer than its bytes. The longest contexts in use have a million tokens.
 ITEMS_MAX = 16_384
 TOKEN_IDS_MAX = 1 << 20
+IDS_BYTES_MIN = 4096  # of a body that is looked at for a long list of token ids
 QUOTES_MAX = 1024  # in a body that is cut at its quotes
 
 Count = Annotated[int, msgspec.Meta(ge=0)]
@@ -125,7 +126,8 @@ def doubled_field(body: bytes, shape: type[Shape]) -> str:
     The decoder keeps the last of two without a word. So the cheap question comes first:
     can there be two at all, spelt plainly or with a ``\\u00`` escape in the key?
     """
-    if b"\\u00" not in body and not _repeats(body, shape):
+    escaped = b"\\" in body and b"\\u00" in body
+    if not escaped and not _repeats(body, shape):
         return ""
     seen: set[str] = set()
     twice: list[str] = []
@@ -167,21 +169,32 @@ def canonical(raw: msgspec.Raw) -> str:
     return value if isinstance(value, str) else msgspec.json.encode(value).decode()
 
 
-def only_ids(prompt: Prompt | None) -> list[int]:
-    """Return *prompt* if it is a list of token ids and nothing else; else an empty list."""
-    if not prompt or isinstance(prompt, str) or set(map(type, prompt)) != {int}:
-        return []
-    return cast(list[int], prompt)
-
-
 def packed_ids(ids: list[int]) -> bytes:
-    """Return token *ids* as four bytes each; as text if one is negative or does not fit."""
-    try:
-        return array("I", ids).tobytes()
-    except OverflowError:
-        return ",".join(map(str, ids)).encode()
+    """Return token *ids* as text, as they stand in JSON without blanks."""
+    return ",".join(map(str, ids)).encode()
 
 
+def split_ids(body: bytes, name: str) -> tuple[bytes, bytes]:
+    """Return *body* without its field *name* if that is a long list of token ids, and the ids.
+
+    Without making a number of each: that takes longer than all else that is done to a prompt.
+    Anything else is left as it is, to be read and judged the usual way.
+    """
+    if len(body) < IDS_BYTES_MIN:
+        return body, b""
+    fields = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+    raw = bytes(fields.get(name, b""))
+    if raw[:1] != b"[" or raw.translate(None, _IDS) != b"[]":
+        return body, b""
+    ids = raw.translate(None, _BLANK)
+    if not ids or ids.count(b",") >= TOKEN_IDS_MAX:
+        return body, b""
+    del fields[name]
+    return msgspec.json.encode(fields), ids
+
+
+_BLANK = b"[] \t\r\n"
+_IDS = b"0123456789, \t\r\n"
 _KEPT = b'"[]{}'
 _DROPPED = bytes(sorted(set(range(256)) - set(_KEPT)))
 # Read as signed bytes: +1 opens, -1 closes.

@@ -94,7 +94,7 @@ def test_every_line_says_where_it_is_from() -> None:
     assert origins['endpoints "10.0.0.1:8000"'] == "base.sched:2"
     assert origins["pool gemma {"] == "base.sched:2"
     assert origins["pool other {"] == "main.sched:4"
-    assert origins["stale after 7s"] == "main.sched:3"
+    assert origins["stale after 7s, dead after 35s"] == "main.sched:3"
     assert origins["metrics vllm"] == "default"
     assert origins["model chat as c, talk {"] == "main.sched:5"
     assert origins["scorer free = 1.0 - endpoint.kv_cache"] == "main.sched:6"

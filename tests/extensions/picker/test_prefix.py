@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headrace.extensions.picker.prefix import ENTRY_BYTES, PAIR_BYTES, Observed, PrefixIndex
+from headrace.extensions.picker.observed import Observed
+from headrace.extensions.picker.prefix import ENTRY_BYTES, PAIR_BYTES, PrefixIndex
 from headrace.extensions.picker.prompt import Prompt, Turn
 
 BIG = 1 << 20

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headrace.extensions.call import Api, Call, Media, Text, parse_call
+from headrace.extensions.call import Api, Call, CallFault, Media, Text, parse_call
 from headrace.extensions.picker.prompt import BLOCK_BYTES, Prompt, prompt_of
 
 BIG = 1 << 20
@@ -80,11 +80,11 @@ def test_tools_and_the_cache_salt_of_a_body_are_part_of_the_chain() -> None:
     assert plain.hashes[0] != chat(("user", LONG), tools=[{"type": "function"}]).hashes[0]
 
 
-def test_token_ids_are_hashed_as_numbers_64_to_a_block() -> None:
-    ids = list(range(200))
+def test_token_ids_are_hashed_as_numbers_and_any_change_of_one_counts() -> None:
+    ids = list(range(1000, 1200))
     prompt = prompt_of(parsed(COMPLETIONS, prompt=ids), "m")
     longer = prompt_of(parsed(COMPLETIONS, prompt=[*ids, 5, 6]), "m")
-    other = prompt_of(parsed(COMPLETIONS, prompt=[*ids[:100], 7, *ids[101:]]), "m")
+    other = prompt_of(parsed(COMPLETIONS, prompt=[*ids[:100], 7000, *ids[101:]]), "m")
 
     assert len(prompt.hashes) == 3
     assert longer.hashes == prompt.hashes
@@ -95,12 +95,34 @@ def test_token_ids_are_hashed_as_numbers_64_to_a_block() -> None:
     ]
 
 
-@pytest.mark.parametrize("ids", [[-1, 3], [2**40, 3]])
-def test_numbers_that_are_no_token_ids_are_hashed_all_the_same(ids: list[int]) -> None:
-    one, two = (parsed(COMPLETIONS, prompt=[*ids, n] * 200) for n in (1, 2))
+@pytest.mark.parametrize("path", [COMPLETIONS, "/v1/embeddings"])
+@pytest.mark.parametrize("ids", [[5], [-1, 3], [2**40, 3]], ids=["one", "negative", "large"])
+def test_a_long_list_of_token_ids_is_the_same_prompt_as_a_short_one_goes_on(
+    path: str, ids: list[int]
+) -> None:
+    name = "prompt" if path == COMPLETIONS else "input"
+    short, long = (parsed(path, **{name: ids * n}) for n in (300 // len(ids), 3000))
+    beginning = prompt_of(short, "m").hashes
 
-    assert one.token_ids == 600
-    assert prompt_of(one, "m").hashes[0] != prompt_of(two, "m").hashes[0]
+    assert long.token_ids == 3000 * len(ids)
+    assert beginning
+    assert prompt_of(long, "m").hashes[: len(beginning)] == beginning
+
+
+@pytest.mark.parametrize(
+    "prompt", ["[1,,2]", "[1 2]", "[1.5]", '[1,"a"]', "[[1],[2]]", "[01]", "[1,]", "[true]", "{}"]
+)
+def test_what_looks_like_a_list_of_token_ids_is_judged_however_long_the_body_is(
+    prompt: str,
+) -> None:
+    def body(blanks: int) -> bytes:
+        return f'{{"model":"m","prompt":{prompt}{" " * blanks}}}'.encode()
+
+    long, short = (parse_call(COMPLETIONS, "", body(n)) for n in (5000, 0))
+    if isinstance(short, CallFault) and isinstance(long, CallFault):
+        assert (long.reason, long.param) == (short.reason, short.param)
+    else:
+        assert long == short
 
 
 @settings(max_examples=30)

@@ -24,7 +24,9 @@ def test_it_serves_its_models_and_adapters_and_ends_cleanly() -> None:
 def test_all_mistakes_are_told_at_once() -> None:
     done = headrace(
         *("model-server", "--model", "a", "--adapters", "a", "--listen", "x", "--profile", "slow"),
+        *("--metrics", "vlm"),
         *("--time-scale", "0", "--kv-blocks", "-1", "--max-num-seqs", "-1", "--max-loras", "0"),
+        *("--kv-replay-port", "70000"),
     )
 
     assert (done.code, done.out) == (2, "")
@@ -32,10 +34,13 @@ def test_all_mistakes_are_told_at_once() -> None:
         "--adapters: `a` is the model's name",
         "--listen: `x` has no port",
         "--profile: `slow` is not known: use qwen3-32b-2xh100, ",
+        "--metrics: `vlm` is not known: use vllm, sglang, ",
         "--time-scale: `0` is out of range",
         "--kv-blocks: `-1` is out of range",
         "--max-num-seqs: `-1` is out of range",
         "--max-loras: `0` is out of range",
+        "--kv-replay-port: `70000` is out of range",
+        "--kv-replay-port: nothing to tell again, give --kv-events-port too",
     ):
         assert says in done.err
 

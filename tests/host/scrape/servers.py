@@ -19,10 +19,16 @@ class Server:
     status: int = 200
     delay_s: float = 0.0
     compress: bool = False
+    coding: str = ""
+    models: bytes = b""
+    models_status: int = 404
+    models_delay_s: float = 0.0
+    models_hits: int = 0
     endless: bool = False
     truncate: bool = False
     port: int = 0
     hits: list[float] = field(default_factory=list[float])
+    accepted: list[str] = field(default_factory=list[str])
     agents: set[object] = field(default_factory=set[object])
     _runner: web.AppRunner | None = None
 
@@ -34,6 +40,7 @@ class Server:
         """Listen; after `kill`, on the same port again."""
         app = web.Application()
         app.router.add_get("/metrics", self._metrics)
+        app.router.add_get("/v1/models", self._models)
         self._runner = web.AppRunner(app, shutdown_timeout=0.01, handler_cancellation=True)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", self.port)
@@ -48,6 +55,7 @@ class Server:
 
     async def _metrics(self, request: web.Request) -> web.StreamResponse:
         self.hits.append(asyncio.get_running_loop().time())
+        self.accepted.append(request.headers.get("accept-encoding", ""))
         assert request.transport is not None
         self.agents.add(request.transport.get_extra_info("peername"))
         await asyncio.sleep(self.delay_s)
@@ -62,7 +70,13 @@ class Server:
         if self.compress:
             body, coding = gzip.compress(self.page), {"content-encoding": "gzip"}
             return web.Response(body=body, headers=coding)
-        return web.Response(body=self.page, status=self.status)
+        headers = {"content-encoding": self.coding} if self.coding else {}
+        return web.Response(body=self.page, status=self.status, headers=headers)
+
+    async def _models(self, request: web.Request) -> web.Response:
+        self.models_hits += 1
+        await asyncio.sleep(self.models_delay_s)
+        return web.Response(body=self.models, status=200 if self.models else self.models_status)
 
     async def _endless(self, request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse()

@@ -2,14 +2,16 @@ import math
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from headrace.host.scrape.dialect import DIALECTS, VLLM, UnknownDialect, dialect
+from headrace.dsl.dialects.builtin import built_in
 from headrace.host.scrape.page import PageFault, labels_of, read_page, series
 from tests.host.scrape.pages import Engine, vllm_page
+
+VLLM = built_in("vllm")
 
 
 def test_a_page_of_one_engine() -> None:
@@ -51,6 +53,27 @@ def test_a_page_of_200_kb_reads_the_same_as_a_small_one() -> None:
 
     assert len(large) > 200_000
     assert read_page(large, VLLM) == read_page(vllm_page(engines), VLLM)
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    st.lists(st.tuples(st.integers(1, 3), st.sampled_from([0, 1, 8])), min_size=2, max_size=4),
+    st.booleans(),
+)
+def test_where_metrics_stood_before_changes_nothing_but_how_long_it_takes(
+    shapes: list[tuple[int, int]], lora: bool
+) -> None:
+    spots: dict[bytes, int] = {}
+    asked = (b"vllm:num_requests_waiting", b"process_start_time_seconds")
+    for engines, histograms in shapes:
+        adapters = [("a", "", "4", 1.0)] if lora else []
+        every = [Engine(3, 10**n, 0.25) for n in range(engines)]
+        page = vllm_page(every, adapters, histograms=histograms)
+
+        assert read_page(page, VLLM, asked, spots) == read_page(page, VLLM, asked)
+        if b"\n" in page[:100]:  # a proxy puts something before it
+            moved = b"# moved\n" * 100 + page
+            assert read_page(moved, VLLM, asked, spots) == read_page(page, VLLM, asked)
 
 
 MINIMAL = "vllm:num_requests_waiting 1\nvllm:num_requests_running 2\nvllm:kv_cache_usage_perc 0.5\n"
@@ -147,20 +170,14 @@ def test_series_and_labels_are_what_the_reference_parser_reads(
     }
 
 
-def test_a_line_with_a_time_stamp_or_without_an_end_is_read() -> None:
-    assert [s.value for s in series(b'x{a="b"} 3 1700000000000\nx 4', b"x")] == [3.0, 4.0]
+def test_a_line_with_a_time_stamp_is_read_and_one_without_an_end_is_not_trusted() -> None:
+    assert [s.value for s in series(b'x{a="b"} 3 1700000000000\nx 4\n', b"x")] == [3.0, 4.0]
+    assert [math.isnan(s.value) for s in series(b"x 3\nx 4", b"x")] == [False, True]
     assert [math.isnan(s.value) for s in series(b"x{", b"x")] == [True]
 
 
-def test_an_unknown_dialect_is_named_with_the_known_ones() -> None:
-    assert dialect("gemma", "vllm") is DIALECTS["vllm"]
-    with pytest.raises(UnknownDialect) as caught:
-        dialect("gemma", "vlm")
-    assert str(caught.value) == "pool `gemma` has unknown metrics `vlm`; write one of `vllm`"
-
-
 def test_a_dialect_may_know_nothing_of_adapters_and_cache() -> None:
-    plain = replace(VLLM, adapters=None, cache=None)
+    plain = replace(VLLM, adapters=None, block_size=(), num_blocks=())
     facts = read_page(vllm_page([Engine(1)], [("a", "", "4", 1.0)]), plain)
 
     assert (facts.waiting, facts.adapters, facts.num_blocks) == (1, (), None)

@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
+from headrace.dsl.dialects.builtin import built_in
+from headrace.dsl.dialects.dialect import Dialect
 from headrace.dsl.program import Pool, Program
 from headrace.dsl.source import Source, Span
 from headrace.extensions.picker.snapshot import Endpoint
 from headrace.extensions.picker.store import Store
-from headrace.host.scrape.dialect import UnknownDialect
 from headrace.host.scrape.scraper import ScrapeOptions, Scraper
 from tests.host.scrape.pages import Engine, vllm_page
 from tests.host.scrape.servers import Server, servers
@@ -20,11 +21,22 @@ SPAN = Span(Source("test.sched", "pool"), 0, 4)
 FAST = ScrapeOptions(hot_s=0.02, idle_s=0.04)
 
 
-def program(pools: Mapping[str, Sequence[str]], stale_after_s: float = 2.0) -> Program:
-    return Program(
-        "digest",
-        {n: Pool(n, SPAN, tuple(a), stale_after_s=stale_after_s) for n, a in pools.items()},
-    )
+def program(
+    pools: Mapping[str, Sequence[str]], stale_after_s: float = 2.0, dialect: Dialect | None = None
+) -> Program:
+    spoken = dialect or built_in("vllm")
+    made = {
+        name: Pool(
+            name,
+            SPAN,
+            tuple(addresses),
+            stale_after_s=stale_after_s,
+            dead_after_s=2 * stale_after_s,
+            dialect=spoken,
+        )
+        for name, addresses in pools.items()
+    }
+    return Program("digest", made)
 
 
 class Tally:
@@ -40,9 +52,12 @@ class Tally:
 
 @asynccontextmanager
 async def scraping(
-    running: Sequence[Server], options: ScrapeOptions = FAST, stale_after_s: float = 2.0
+    running: Sequence[Server],
+    options: ScrapeOptions = FAST,
+    stale_after_s: float = 2.0,
+    dialect: Dialect | None = None,
 ) -> AsyncGenerator[tuple[Store, Scraper]]:
-    policy = program({"gemma": [s.address for s in running]}, stale_after_s)
+    policy = program({"gemma": [s.address for s in running]}, stale_after_s, dialect)
     store = Store.for_program(policy)
     async with Scraper(store, policy, options) as scraper:
         assert await scraper.first_round(5.0)
@@ -98,48 +113,123 @@ def test_a_killed_server_is_not_ready_at_once_and_again_when_it_is_back() -> Non
     run(main)
 
 
+@asynccontextmanager
+async def ill_for_a_while(server: Server, ill: Mapping[str, object]) -> AsyncGenerator[None]:
+    """Give *server* these attributes, and then those of a healthy one again."""
+    for name, value in ill.items():
+        setattr(server, name, value)
+    yield
+    healthy = Server()
+    for name in ill:
+        setattr(server, name, getattr(healthy, name))
+
+
 @pytest.mark.parametrize(
     ("ill", "error"),
     [
-        ({"delay_s": 9.0}, "no metrics within 0.1 s"),
         ({"page": b"<html></html>"}, "no `vllm:num_requests_waiting` on the page"),
         ({"page": b"\xff" * 5000}, "no `vllm:num_requests_waiting` on the page"),
-        ({"status": 503}, "`/metrics` answered 503"),
+        ({"status": 404}, "`/metrics` answered 404"),
         ({"status": 302}, "`/metrics` answered 302"),
-        ({"page": b"#" * 70_000}, "the metrics page is larger than 65536 bytes"),
-        ({"endless": True}, "no metrics within 0.1 s"),
-        ({"truncate": True}, "ClientPayloadError"),
+        ({"coding": "br"}, "`/metrics` is in the coding `br`"),
+        ({"coding": "gzip"}, "error: Error -3"),
+        ({"page": b"#" * 70_000}, "the page is larger than 65536 bytes"),
+        ({"endless": True}, "no metrics within 0.1 s but a part of them"),
     ],
     ids=lambda v: str(v)[:24],
 )
-def test_an_ill_server_costs_itself_its_readiness_and_nobody_else_anything(
+def test_a_page_that_cannot_be_read_costs_its_server_its_freshness_and_nothing_else(
     ill: dict[str, object], error: str
 ) -> None:
     async def main() -> None:
         options = replace(FAST, timeout_s=0.1, page_bytes_max=65536)
-        async with servers(2) as (a, b), scraping([a, b], options) as (store, _):
-            for name, value in ill.items():
-                setattr(a, name, value)
-            await until(lambda: not endpoint(store, a).ready)
-            assert endpoint(store, a).error.startswith(error)
-            before = len(b.hits)
-            await until(lambda: len(b.hits) > before + 2)
-            assert endpoint(store, b).ready
-            healthy = Server()
-            for name in ill:
-                setattr(a, name, getattr(healthy, name))
+        async with servers(2) as (a, b), scraping([a, b], options, 0.3) as (store, _):
+            async with ill_for_a_while(a, ill):
+                await until(lambda: endpoint(store, a).queue_drift == 1)  # `stale after` is past
+                await until(lambda: endpoint(store, a).kv_cache == 1.0)  # so is `dead after`
+                assert endpoint(store, a).error.startswith(error)
+                assert endpoint(store, a).ready is (ill.get("coding") != "gzip")
+                before = len(b.hits)
+                await until(lambda: len(b.hits) > before + 2)
+                assert (endpoint(store, b).ready, endpoint(store, b).kv_cache) == (True, 0.0)
+            await until(lambda: endpoint(store, a).error == "")
+            assert endpoint(store, a).ready
+            assert (endpoint(store, a).queue, endpoint(store, a).kv_cache) == (0, 0.0)
+
+    run(main)
+
+
+@pytest.mark.parametrize(
+    ("ill", "error"),
+    [({"delay_s": 9.0}, "no metrics within 0.1 s"), ({"status": 503}, "`/metrics` answered 503")],
+    ids=lambda v: str(v)[:24],
+)
+def test_a_server_that_does_not_answer_is_used_until_it_is_dead(
+    ill: dict[str, object], error: str
+) -> None:
+    async def main() -> None:
+        options = replace(FAST, timeout_s=0.1)
+        async with servers(2) as (a, b), scraping([a, b], options, 0.3) as (store, _):
+            async with ill_for_a_while(a, ill):
+                await until(lambda: endpoint(store, a).queue_drift == 1)
+                assert endpoint(store, a).ready
+                await until(lambda: not endpoint(store, a).ready)
+                assert endpoint(store, a).error.startswith(error)
+                assert endpoint(store, b).ready
             await until(lambda: endpoint(store, a).ready)
 
     run(main)
 
 
-def test_a_compressed_page_is_read() -> None:
+def test_what_came_of_a_page_that_breaks_off_is_used() -> None:
+    async def main() -> None:
+        async with servers(1) as (a,), scraping([a]) as (store, _):
+            page = vllm_page([Engine(7, 3, 0.5)])
+            kv = page.index(b"\n", page.index(b"\nvllm:kv_cache_usage_perc") + 1)
+            a.page, a.truncate = page[:kv] + b" " * 10, True  # the server keeps back ten
+            await until(lambda: endpoint(store, a).queue == 7)
+            found = endpoint(store, a)
+            assert (found.ready, found.running, found.kv_cache) == (True, 3, 0.0)
+            assert found.error.startswith("the page breaks off: ClientPayloadError")
+            assert found.error.endswith("kv_cache: not a finite number")
+
+    run(main)
+
+
+def test_a_page_longer_than_allowed_is_read_as_far_as_it_goes() -> None:
+    async def main() -> None:
+        async with servers(1) as (a,):
+            a.page = vllm_page([Engine(7, 3, 0.5)]) + b"# more and more\n" * 10_000
+            async with scraping([a], replace(FAST, page_bytes_max=65536)) as (store, _):
+                found = endpoint(store, a)
+                assert (found.ready, found.queue, found.kv_cache) == (True, 7, 0.5)
+                assert found.error == "the page is larger than 65536 bytes"
+
+    run(main)
+
+
+@pytest.mark.parametrize("asks", [True, False])
+def test_a_compressed_page_is_read_whether_it_was_asked_for_or_not(asks: bool) -> None:
     async def main() -> None:
         async with servers(1) as (a,):
             a.compress = True
             a.page = vllm_page([Engine(7)])
-            async with scraping([a], replace(FAST, gzip=True)) as (store, _):
+            dialect = replace(built_in("vllm"), gzip=asks)
+            async with scraping([a], dialect=dialect) as (store, _):
                 assert endpoint(store, a).queue == 7
+                assert a.accepted[-1] == ("gzip" if asks else "identity")
+
+    run(main)
+
+
+def test_a_compressed_page_that_unfolds_to_more_than_allowed_is_cut() -> None:
+    async def main() -> None:
+        async with servers(1) as (a,):
+            a.compress = True
+            a.page = vllm_page([Engine(7)]) + b"#" * 50_000_000
+            async with scraping([a], replace(FAST, page_bytes_max=65536)) as (store, _):
+                assert endpoint(store, a).queue == 7
+                assert endpoint(store, a).error == "the page is larger than 65536 bytes"
 
     run(main)
 
@@ -214,14 +304,6 @@ def test_a_new_policy_starts_and_stops_only_what_it_must() -> None:
             assert len(a.hits) == asked
 
     run(main)
-
-
-def test_an_unknown_dialect_is_refused_before_anything_starts() -> None:
-    policy = program({"gemma": ["127.0.0.1:1"]})
-    pools = {"gemma": replace(policy.pools["gemma"], metrics="vlm")}
-
-    with pytest.raises(UnknownDialect):
-        Scraper(Store.for_program(policy), replace(policy, pools=pools))
 
 
 def test_scrapes_are_counted_and_waiting_for_the_first_round_is_bounded() -> None:

@@ -34,19 +34,28 @@ Extending = PoolBlock | ModelBlock
 E = TypeVar("E", PoolBlock, ModelBlock)
 # Of each group a block says one: who says one says that the others no longer hold.
 _GROUPS = (
-    frozenset({"endpoints", "inference_pool", "labels"}),
+    frozenset({"endpoints", "members", "inference_pool", "labels"}),
     frozenset({"priority", "objective"}),
     frozenset({"route", "adapter_of"}),
     frozenset({"patterns", "template"}),
     frozenset({"score", "multiply", "tiers", "minimize"}),
 )
 _FOLLOW = {
-    "endpoints": ("port", "namespace"), "labels": ("namespace",), "inference_pool": (),
+    "endpoints": ("port", "namespace"),
+    "members": ("port", "namespace"),
+    "labels": ("namespace",),
+    "inference_pool": (),
+    "gpu": ("gpu_port",),
+    "stale": ("dead",),
     "wait": ("wait_length",),
-}  # fmt: skip
+}
 _VERBS = {
-    "inference_pool": "inferencepool", "labels": "select", "objective": "aim", "wait": "room",
-}  # fmt: skip
+    "members": "endpoint",
+    "inference_pool": "inferencepool",
+    "labels": "select",
+    "objective": "aim",
+    "wait": "room",
+}
 _ITS_OWN = frozenset({"name", "names", "span", "spans"})
 
 

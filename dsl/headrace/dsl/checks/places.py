@@ -4,38 +4,44 @@ import ipaddress
 import re
 from collections.abc import Mapping, Sequence
 
+from headrace.dsl.checks.dialects import Dialects
 from headrace.dsl.checks.limits import within
+from headrace.dsl.checks.members import described, distinct
 from headrace.dsl.checks.names import Names
 from headrace.dsl.checks.speed import speed
 from headrace.dsl.problems.diagnostic import Problems, Related
-from headrace.dsl.problems.suggest import did_you_mean
 from headrace.dsl.program import InferencePoolRef, KvEvents, Pool, Selector
+from headrace.dsl.serving import GpuSource
 from headrace.dsl.syntax.declarations import PoolBlock
 from headrace.dsl.syntax.tree import Number, Word
 from headrace.dsl.vocabulary import METRIC_DIALECTS
 
 _POOL_NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?")
-_LABEL_VALUE = re.compile(r"([A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)?")
 _SOURCES = ("endpoints", "inferencepool", "select")
 _ADAPTERS_MAX = 1000
 _STALE_MIN_S, _STALE_MAX_S = 0.05, 3600.0
 _BLOCK_TOKENS_MIN, _BLOCK_TOKENS_MAX = 16, 1024
 _PREFIX_BYTES_MIN, _PREFIX_BYTES_MAX = 1e6, 1e12
+_STALE_S = 2.0
+_DEAD_BY_STALE = 5  # `dead after` where it is not said, by `stale after`
+_DEAD_MAX_S = _DEAD_BY_STALE * _STALE_MAX_S
 _PORT = 8000  # what model servers listen on, if nothing is said
 _LABELS_MAX = 20
 _WAIT_MAX_S, _WAITING_MAX = 600.0, 100_000
 
 
-def pools(blocks: Sequence[PoolBlock], names: Names, problems: Problems) -> dict[str, Pool]:
+def pools(
+    blocks: Sequence[PoolBlock], names: Names, dialects: Dialects, problems: Problems
+) -> dict[str, Pool]:
     """Return the pools by name."""
     found: dict[str, Pool] = {}
     seen: dict[str, Word] = {}
     for block in blocks:
-        pool = _pool(block, names, problems)
+        pool = _pool(block, names, dialects, problems)
         found.setdefault(pool.name, pool)
-        for word in block.endpoints:
+        for word in _addresses(block):
             _shared(word, seen, problems)
-        seen |= {w.text: w for w in block.endpoints}
+        seen |= {w.text: w for w in _addresses(block)}
     return found
 
 
@@ -48,7 +54,7 @@ def _shared(word: Word, seen: Mapping[str, Word], problems: Problems) -> None:
         problems.add("S331", word.span, message, "second pool", help_, related)
 
 
-def _pool(block: PoolBlock, names: Names, problems: Problems) -> Pool:
+def _pool(block: PoolBlock, names: Names, dialects: Dialects, problems: Problems) -> Pool:
     name = block.name
     if not _POOL_NAME.fullmatch(name.text):
         help_ = "lower-case letters, digits, `-` and `.`, at most 63, as in Kubernetes"
@@ -57,13 +63,9 @@ def _pool(block: PoolBlock, names: Names, problems: Problems) -> Pool:
     _one_source(block, problems)
     if block.parent:
         names.find("pool", block.parent)
-    if block.metrics and block.metrics.text not in METRIC_DIALECTS:
-        word = block.metrics
-        help_ = did_you_mean(word.text, METRIC_DIALECTS, "dialects")
-        problems.add("S214", word.span, f"unknown metrics dialect `{word.text}`", "unknown", help_)
     if block.profile:
         names.find("profile", block.profile)
-    stale = within(block.stale, _STALE_MIN_S, _STALE_MAX_S, "50ms to 1h", problems)
+    stale_s, dead_s = _staleness(block, problems)
     adapters = within(block.adapters, 1, _ADAPTERS_MAX, f"1 to {_ADAPTERS_MAX}", problems)
     wait = within(block.wait, 0.001, _WAIT_MAX_S, "1ms to 10min", problems)
     waiting = within(block.wait_length, 1, _WAITING_MAX, f"1 to {_WAITING_MAX}", problems)
@@ -72,7 +74,7 @@ def _pool(block: PoolBlock, names: Names, problems: Problems) -> Pool:
         block.span,
         _endpoints(block, problems),
         block.metrics.text if block.metrics else METRIC_DIALECTS[0],
-        2.0 if stale is None else stale,
+        stale_s,
         None if adapters is None else int(adapters),
         block.profile.text if block.profile else None,
         _reference(block),
@@ -85,6 +87,10 @@ def _pool(block: PoolBlock, names: Names, problems: Problems) -> Pool:
             block.prefix_memory, _PREFIX_BYTES_MIN, _PREFIX_BYTES_MAX, "1MB to 1000GB", problems
         ),
         _kv_events(block, problems),
+        dead_s,
+        dialects.of_servers(block.metrics),
+        _gpu(block, dialects, problems),
+        described(block.members, problems),
     )
 
 
@@ -106,9 +112,42 @@ def _kv_events(block: PoolBlock, problems: Problems) -> KvEvents | None:
     return KvEvents(*ports) if ports else None
 
 
+def _staleness(block: PoolBlock, problems: Problems) -> tuple[float, float]:
+    """Return from what age on the pool's metrics are stale, and its endpoints dead."""
+    stale = within(block.stale, _STALE_MIN_S, _STALE_MAX_S, "50ms to 1h", problems)
+    dead = within(block.dead, _STALE_MIN_S, _DEAD_MAX_S, "50ms to 5h", problems)
+    stale_s = _STALE_S if stale is None else stale
+    if dead is None:
+        return stale_s, round(_DEAD_BY_STALE * stale_s, 9)
+    if block.dead is not None and dead < stale_s:
+        message = "an endpoint would be dead before its metrics are stale"
+        help_ = "`dead after` is at least as long as `stale after`"
+        problems.add("S218", block.dead.span, message, "too early", help_)
+    return stale_s, dead
+
+
+def _gpu(block: PoolBlock, dialects: Dialects, problems: Problems) -> GpuSource | None:
+    port = within(block.gpu_port, 1, 65535, "1 to 65535", problems)
+    found = dialects.of_devices(block.gpu) if block.gpu else None
+    if block.gpu is None or found is None:
+        return None
+    if port is None and found.port is None:
+        message = f"`{block.gpu.text}` does not say at which port its page is"
+        help_ = f"write `gpu from {block.gpu.span.text} at port 9400`"
+        problems.add("S216", block.gpu.span, message, "which port?", help_)
+        return None
+    return GpuSource(found, int(port or found.port or 0))
+
+
+def _addresses(block: PoolBlock) -> list[Word]:
+    return [*block.endpoints, *(member.address for member in block.members)]
+
+
 def _one_source(block: PoolBlock, problems: Problems) -> None:
     """Report a pool that says not at all, or more than once, where its endpoints come from."""
     spans = [block.spans[verb] for verb in _SOURCES if verb in block.spans]
+    if block.members and not block.endpoints:
+        spans.insert(0, block.spans["endpoint"])
     if not spans:
         help_ = 'add `endpoints "127.0.0.1:8001"`, `select app = "..."` or `inferencepool NAME`'
         message = f"pool `{block.name.text}` has no endpoints"
@@ -117,7 +156,7 @@ def _one_source(block: PoolBlock, problems: Problems) -> None:
         related = (Related(spans[0], "the first source"),)
         message = f"pool `{block.name.text}` says twice where its endpoints come from"
         problems.add("S217", second, message, "another source", "keep one of them", related)
-    if "port" in block.spans and block.endpoints:
+    if "port" in block.spans and (block.endpoints or block.members):
         help_ = "remove it: each address has its own port"
         message = "`port` has no effect beside `endpoints`"
         problems.add("S217", block.spans["port"], message, "no effect", help_)
@@ -137,23 +176,14 @@ def _selector(block: PoolBlock, problems: Problems) -> Selector | None:
     if len(block.labels) > _LABELS_MAX:
         span = block.labels[_LABELS_MAX][0].span
         problems.add("S218", span, f"`select` has at most {_LABELS_MAX} labels", "one too many")
-    seen: dict[str, Word] = {}
-    for name, value in block.labels:
-        first = seen.setdefault(name.text, name)
-        if first is not name:
-            related = (Related(first.span, "first time"),)
-            message = f"the label `{name.text}` is twice in one `select`"
-            problems.add("S207", name.span, message, "second time", "keep one of them", related)
-        if not _LABEL_VALUE.fullmatch(value.text):
-            help_ = "at most 63 letters, digits, `-`, `_` and `.`, as in Kubernetes"
-            problems.add("S218", value.span, "this is not the value of a label", "", help_)
+    distinct(block.labels, "select", problems)
     labels = tuple((name.text, value.text) for name, value in block.labels)
     return Selector(labels, _PORT if port is None else int(port))
 
 
 def _endpoints(block: PoolBlock, problems: Problems) -> tuple[str, ...]:
     seen: dict[str, Word] = {}
-    for word in block.endpoints:
+    for word in _addresses(block):
         first = seen.setdefault(word.text, word)
         if first is not word:
             related = (Related(first.span, "first time"),)

@@ -42,7 +42,14 @@ class _Made:
         inner = text.strip("rRbB").strip("\"'")
         before, after = whole[: found.start()], whole[found.end() :]
         is_key = after.lstrip().startswith(":") and not address
-        if not inner or inner in self.names or is_key or _KEPT_AFTER.search(before):
+        # In a test an endpoint may have a name; in a pool it has its address there.
+        address = address or (before == "endpoint " and _ADDRESS.match(inner) is not None)
+        if (
+            not inner
+            or inner in self.names
+            or is_key
+            or (_KEPT_AFTER.search(before) and not address)
+        ):
             return text
         number = len(self.texts) + 1
         port = _ADDRESS.match(inner) if address else None

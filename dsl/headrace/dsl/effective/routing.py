@@ -16,9 +16,10 @@ from headrace.dsl.effective.form import (
     said,
     seconds,
 )
-from headrace.dsl.program import Program
+from headrace.dsl.program import Pool, Program
 from headrace.dsl.syntax.declarations import (
     ClassBlock,
+    EndpointSaid,
     ModelBlock,
     ObjectiveBlock,
     PoolBlock,
@@ -36,11 +37,7 @@ def pool(block: PoolBlock, program: Program) -> Section:
     else:
         dialect = compiled.metrics
         lines.append(Line(f"metrics {dialect}", DEFAULT, said("metrics", dialect, dialect)))
-    if block.stale:
-        lines.append(number("stale after", "stale after", block.stale, spans["stale"]))
-    else:
-        text, value = seconds(compiled.stale_after_s), compiled.stale_after_s
-        lines.append(Line(f"stale after {text}", DEFAULT, said("stale after", value, text)))
+    lines += _freshness(block, compiled)
     if block.adapters:
         lines.append(number("adapters", "adapters up to", block.adapters, spans["adapters"]))
     if block.speed:
@@ -54,6 +51,23 @@ def pool(block: PoolBlock, program: Program) -> Section:
         lines.append(_room(block, block.wait))
     lines += _cache(block)
     return _section("pool", (block.name,), block, lines)
+
+
+def _freshness(block: PoolBlock, compiled: Pool) -> list[Line]:
+    """Return where the utilisation comes from, and when measurements are stale."""
+    spans, lines = block.spans, list[Line]()
+    if block.gpu:
+        text = block.gpu.span.text
+        text += f" at port {block.gpu_port.span.text}" if block.gpu_port else ""
+        value = (block.gpu.text, block.gpu_port and block.gpu_port.value)
+        lines.append(Line(f"gpu from {text}", origin(spans["gpu"]), said("gpu", value, text)))
+    dead, dead_s = block.dead, compiled.dead_after_s
+    dead_text = dead.span.text if dead else seconds(dead_s)
+    stale_s = compiled.stale_after_s
+    text = block.stale.span.text if block.stale else seconds(stale_s)
+    facts = (*said("stale after", float(stale_s), text), *said("dead after", dead_s, dead_text))
+    at = origin(spans["stale"]) if block.stale else DEFAULT
+    return [*lines, Line(f"stale after {text}, dead after {dead_text}", at, facts)]
 
 
 def _room(block: PoolBlock, wait: Number) -> Line:
@@ -87,9 +101,13 @@ def _cache(block: PoolBlock) -> list[Line]:
 def _source(block: PoolBlock) -> list[Line]:
     """Return where the endpoints come from."""
     spans = block.spans
-    if block.endpoints:
+    if block.endpoints or block.members:
         facts = tuple(Fact(f"endpoint `{w.text}`", "listed", w.span.text) for w in block.endpoints)
-        return [Line(f"endpoints {raw(block.endpoints)}", origin(spans["endpoints"]), facts)]
+        lines = [_member(member) for member in block.members]
+        if block.endpoints:
+            at = origin(spans["endpoints"])
+            lines.insert(0, Line(f"endpoints {raw(block.endpoints)}", at, facts))
+        return lines
     if block.inference_pool:
         text = block.inference_pool.span.text
         text += f" namespace {block.namespace.span.text}" if block.namespace else ""
@@ -102,6 +120,24 @@ def _source(block: PoolBlock) -> list[Line]:
     if block.port:
         return [selects, number("port", "port", block.port, spans["port"])]
     return [selects, Line("port 8000", DEFAULT, said("port", 8000.0, "8000"))]
+
+
+def _member(said_: EndpointSaid) -> Line:
+    """Return the line of an endpoint of which more is said than its address."""
+    address, words = said_.address, list[str]()
+    facts = [Fact(f"endpoint `{address.text}`", "listed", address.span.text)]
+    for verb, word in (("name", said_.name), ("zone", said_.zone), ("role", said_.role)):
+        if word:
+            words.append(f"{verb} {word.span.text}")
+            label = f"{verb} of `{address.text}`"
+            facts.append(Fact(label, repr(word.text), word.span.text))
+    if said_.labels:
+        text = ", ".join(f"{a.span.text} = {b.span.text}" for a, b in said_.labels)
+        words.append(f"labels {text}")
+        values = sorted((a.text, b.text) for a, b in said_.labels)
+        facts.append(Fact(f"labels of `{address.text}`", repr(values), text))
+    body = f" {'  '.join(words)} " if words else ""
+    return Line(f"endpoint {address.span.text} {{{body}}}", origin(said_.span), tuple(facts))
 
 
 def model(block: ModelBlock, program: Program) -> Section:

@@ -26,24 +26,24 @@ def times(subject: Subject) -> None:
 
 
 def _ages(subject: Subject) -> None:
-    """Report a bound on the age of measurements that `stale after` makes pointless."""
+    """Report a bound on the age of measurements that `dead after` makes pointless."""
     pools = subject.program.pools.values()
     if not pools:
         return
-    longest = max(pools, key=lambda pool: pool.stale_after_s)
+    longest = max(pools, key=lambda pool: pool.dead_after_s)
     seen: set[tuple[str, int]] = set()
     lets = subject.rules.lets.values()
     for typed in (*lets, *(r.typed for r in subject.program.rules if r.typed is not None)):
         for bound in _age_bounds(typed):
             spot = (bound.span.source.name, bound.span.start)
-            if bound.numbers.lo <= longest.stale_after_s or spot in seen:
+            if bound.numbers.lo <= longest.dead_after_s or spot in seen:
                 continue
             seen.add(spot)
             stale = next((b.stale for b in subject.of(said.PoolBlock) if b.stale), None)
             related = (Related(stale.span, "this"),) if stale else ()
-            message = "this age is never reached by an endpoint that is ready"
-            label = f"older than `stale after {longest.stale_after_s:g}s`"
-            help_ = "measurements older than `stale after` count as none: bound the age below it"
+            message = "this age is hardly ever reached by an endpoint that is ready"
+            label = f"older than `dead after {longest.dead_after_s:g}s`"
+            help_ = "who is silent for `dead after` is not ready anyway: bound the age below it"
             subject.problems.add("S317", bound.span, message, label, help_, related)
 
 

@@ -81,6 +81,7 @@ CODES = (
     _error("S226", "an override has nothing to override"),
     _error("S227", "there is no such model"),
     _error("S228", "a stage of a package cannot be used"),
+    _error("S229", "a dialect file cannot be used"),
     _warning("S301", "a class, shed, queue or pattern can never be reached"),
     _error("S302", "the shares of a route do not add up to 100 %"),
     _warning("S303", "a share of 0 % or a weight of 0; (an error) a weight below 0"),

@@ -7,6 +7,7 @@ import lark
 from headrace.dsl.syntax.build_parts import Parts, tokens, trees
 from headrace.dsl.syntax.declarations import (
     ChainBlock,
+    EndpointSaid,
     ImportBlock,
     LatencySaid,
     ModelBlock,
@@ -16,7 +17,7 @@ from headrace.dsl.syntax.declarations import (
     Target,
 )
 from headrace.dsl.syntax.grammar import Tree
-from headrace.dsl.syntax.tree import Number
+from headrace.dsl.syntax.tree import Number, Word
 
 
 def import_(node: Tree, parts: Parts) -> ImportBlock:
@@ -27,23 +28,26 @@ def import_(node: Tree, parts: Parts) -> ImportBlock:
 def pool(node: Tree, parts: Parts) -> PoolBlock:
     """Build a `pool`."""
     name, parent, *rest = node.children
-    settings = parts.settings([cast(Tree, r) for r in rest])
+    members = [cast(Tree, r) for r in rest if cast(Tree, r).data == "endpoint"]
+    settings = parts.settings([cast(Tree, r) for r in rest if r not in members])
+    stale, gpu = tokens(settings.get("stale")), settings.get("gpu")
     reference = trees(settings.get("inferencepool"))
     return PoolBlock(
         name=parts.name(name),
         span=parts.head(node),
-        spans=parts.spans(settings),
+        spans={**parts.spans(settings), **parts.first_span("endpoint", members)},
         parent=parts.maybe_name(parent),
+        members=tuple(_member(member, parts) for member in members),
         endpoints=parts.texts(settings.get("endpoints")),
         inference_pool=parts.name(reference[0]) if reference else None,
         namespace=parts.name(reference[1]) if len(reference) > 1 else None,
-        labels=tuple(
-            (parts.word(label.children[0]), parts.text(label.children[1]))
-            for label in trees(settings.get("select"))
-        ),
+        labels=_labels(settings.get("select"), parts),
         port=parts.first_number(settings.get("port")),
         metrics=parts.first_name(settings.get("metrics")),
-        stale=parts.first_number(settings.get("stale")),
+        gpu=parts.first_name(gpu),
+        gpu_port=parts.maybe_number(gpu.children[1]) if gpu else None,
+        stale=parts.number(stale[0]) if stale else None,
+        dead=parts.number(stale[1]) if len(stale) > 1 else None,
         adapters=parts.first_number(settings.get("adapters")),
         profile=parts.first_name(settings.get("use_profile")),
         speed=parts.said(trees(settings.get("speed"))),
@@ -53,6 +57,22 @@ def pool(node: Tree, parts: Parts) -> PoolBlock:
         prefix_memory=parts.first_number(settings.get("prefix_memory")),
         kv_ports=tuple(parts.number(port) for port in tokens(settings.get("kv_events"))),
     )
+
+
+def _member(node: Tree, parts: Parts) -> EndpointSaid:
+    settings = parts.settings(trees(node))
+    return EndpointSaid(
+        parts.text(node.children[0]),
+        parts.span(node),
+        parts.first_name(settings.get("called")),
+        parts.first_name(settings.get("zone")),
+        parts.first_name(settings.get("role")),
+        _labels(settings.get("labels"), parts),
+    )
+
+
+def _labels(node: Tree | None, parts: Parts) -> tuple[tuple[Word, Word], ...]:
+    return tuple((parts.word(n.children[0]), parts.text(n.children[1])) for n in trees(node))
 
 
 def _length(room: Tree | None, parts: Parts) -> Number | None:

@@ -9,6 +9,9 @@ from dataclasses import dataclass, field
 
 from headrace.dsl.source import Span
 from headrace.dsl.syntax.choosing import BesideSaid, Names, Picked, RefuseSaid, Weighted
+from headrace.dsl.syntax.places_said import EndpointSaid as EndpointSaid
+from headrace.dsl.syntax.places_said import LatencySaid as LatencySaid
+from headrace.dsl.syntax.places_said import Target as Target
 from headrace.dsl.syntax.pressure import QueueRule as QueueRule
 from headrace.dsl.syntax.pressure import ShedRule as ShedRule
 from headrace.dsl.syntax.tree import Number, Word, Written
@@ -39,12 +42,16 @@ class PoolBlock:
     spans: Spans = field(default_factory=no_spans, repr=False)
     parent: Word | None = None
     endpoints: tuple[Word, ...] = ()
+    members: tuple[EndpointSaid, ...] = ()
     inference_pool: Word | None = None
     namespace: Word | None = None
     labels: tuple[tuple[Word, Word], ...] = ()
     port: Number | None = None
     metrics: Word | None = None
+    gpu: Word | None = None
+    gpu_port: Number | None = None
     stale: Number | None = None
+    dead: Number | None = None
     adapters: Number | None = None
     profile: Word | None = None
     speed: "tuple[Said, ...]" = ()
@@ -53,24 +60,6 @@ class PoolBlock:
     prefix_blocks: Number | None = None
     prefix_memory: Number | None = None
     kv_ports: tuple[Number, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """One target of a route; *share* is None where none is written."""
-
-    pool: Word
-    share: Number | None
-    rewrite: Word | None
-
-
-@dataclass(frozen=True, slots=True)
-class LatencySaid:
-    """`objective METRIC p95 < 400ms`."""
-
-    metric: Word
-    quantile: Number
-    below: Number
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,10 +13,12 @@ from headrace.dsl.syntax.grammar import parser
 
 USAGE: Mapping[tuple[str, str], str] = {
     ("pool", "endpoints"): 'endpoints "10.0.0.1:8000", "10.0.0.2:8000"',
+    ("pool", "endpoint"): 'endpoint "10.0.0.1:8000" { zone "eu-1a"  labels tier = "gold" }',
     ("pool", "inferencepool"): 'inferencepool "gemma" namespace "serving"',
     ("pool", "select"): 'select app = "gemma"',
     ("pool", "port"): "port 8000",
     ("pool", "metrics"): "metrics vllm",
+    ("pool", "gpu"): "gpu from dcgm",
     ("pool", "stale"): "stale after 2s",
     ("pool", "adapters"): "adapters up to 4",
     ("pool", "profile"): "profile fast",

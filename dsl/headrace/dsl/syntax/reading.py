@@ -17,6 +17,7 @@ from headrace.dsl.syntax.grammar import Misfit, parse
 EDITION = 1
 CHARS_MAX = 512 * 1024  # of all files of one policy; thirty times the largest we have seen
 FILES_MAX = 200
+DIALECT_SUFFIX = ".toml"  # of the files that say what servers call their metrics
 IMPORT_DEPTH_MAX = 16
 _PATH_CHARS_MAX = 200
 _DRIVE_OR_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
@@ -72,7 +73,7 @@ class Reader:
     def _follow(self, found: ImportBlock, source: Source) -> None:
         """Read what *found* imports, or report why that does not go."""
         span, path = found.path.span, found.path.text
-        message, help_ = _path_fault(path)
+        message, help_ = path_fault(path)
         if message:
             self._refuse(span, message, help_)
             return
@@ -101,17 +102,17 @@ class Reader:
         self.declarations.append(Unreadable("import", frozenset()))
 
 
-def _path_fault(path: str) -> tuple[str, str]:
-    """Return what is wrong with an import's path and the cure; "" if nothing is."""
+def path_fault(path: str, suffix: str = ".sched", verb: str = "import") -> tuple[str, str]:
+    """Return what is wrong with the path that *verb* names and the cure; "" if nothing is."""
     if not path or len(path) > _PATH_CHARS_MAX or not path.isprintable():
         return "this is not the path of a file", f"1 to {_PATH_CHARS_MAX} printable characters"
     if path.startswith(("/", "~")) or "\\" in path or _DRIVE_OR_URL.match(path):
-        help_ = 'for example `import "common/pools.sched"`'
+        help_ = f'for example `{verb} "common/pools{suffix}"`'
         return f"`{path}` is not relative to this file's folder", help_
     if ".." in path.split("/"):
         return f"`{path}` leaves the folder of its file", "move the file below that folder"
-    if not path.endswith(".sched"):
-        return f"`{path}` is not a policy file", "the name of a policy file ends with `.sched`"
+    if not path.endswith(suffix):
+        return f"`{path}` is not a policy file", f"the name of a policy file ends with `{suffix}`"
     return "", ""
 
 
@@ -161,6 +162,8 @@ def read_sources(sources: Sequence[Source], loader: Loader | None, problems: Pro
     """Return what was read of *sources*, all that they import, and what they use of the library."""
     reader = Reader(problems, loader)
     for source in sources:
-        reader.read(source)
+        if not source.name.endswith(DIALECT_SUFFIX):
+            reader.read(source)
     reader.declarations[:0] = library.supplied(reader.declarations)
+    reader.sources += [s for s in sources if s.name.endswith(DIALECT_SUFFIX)]
     return reader

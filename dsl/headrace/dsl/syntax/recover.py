@@ -108,6 +108,8 @@ class _Reader:
             return self._blank(misfit.at, len(self.text))
         if not settings(self.lines.keyword) and between:
             return self._blank(*self.lines.token(misfit.at))
+        inside = between and self.lines.is_inside(misfit.at)
+        between = between and not inside
         start = misfit.at if between else self.lines.begin(misfit.at)
         return self._blank(*self.lines.statement(start, misfit.at + between))
 
@@ -172,6 +174,12 @@ class _Lines:
     def statement(self, start: int, after: int) -> tuple[int, int]:
         """Return the statement from *start* on that ends at or behind *after*."""
         return start, min((s for s in self.starts if s >= after), default=max(self.close, after))
+
+    def is_inside(self, at: int) -> bool:
+        """Return whether *at* is in brackets of the statement that is open there."""
+        begin = self.begin(at)
+        words = [word for a, word in self.words if begin <= a < at]
+        return sum(w in CLOSING for w in words) > sum(w in _CLOSERS for w in words)
 
     def token(self, at: int) -> tuple[int, int]:
         """Return the token at *at*."""

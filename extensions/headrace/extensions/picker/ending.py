@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-from headrace.extensions.picker.prefix import Observed
+from headrace.extensions.picker.observed import Observed
 from headrace.extensions.records import Usage
 from headrace.extensions.stage import Outcome
 

@@ -6,7 +6,8 @@ from msgspec.structs import replace
 
 from headrace.extensions.picker.ending import Ending
 from headrace.extensions.picker.kv.matching import Answered
-from headrace.extensions.picker.prefix import Observed, PrefixIndex, Ticket
+from headrace.extensions.picker.observed import Observed, Ticket
+from headrace.extensions.picker.prefix import PrefixIndex
 from headrace.extensions.picker.snapshot import Reservation
 from headrace.extensions.picker.store import Store
 from headrace.extensions.picker.values import PickValues

@@ -8,10 +8,10 @@ corrected by what it says it had; `kv` lets servers tell each block themselves.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from headrace.extensions.call import TOKEN_BYTES
 from headrace.extensions.picker.holding import EXACT, STEP, Holding
+from headrace.extensions.picker.observed import Observed, Tally, Ticket
 from headrace.extensions.picker.prompt import BLOCK_BYTES, Prompt, Turn
 
 BYTES_MAX = 64 * 1024 * 1024
@@ -27,44 +27,6 @@ ANSWER_TOKENS = 256.0  # of an answer, until usage tells better
 LEARNT_BLOCK_MAX = 1024  # tokens; a server that says more is not taken at its word
 LEARNT_RATIO = 1 / 16  # of what is learnt, how much the newest observation counts
 ECHO_MIN_RATIO = 0.5  # with fewer answers repeated as they were given, none is counted on
-
-
-class Ticket(NamedTuple):
-    """What was believed of an endpoint when a prompt was sent to it.
-
-    had       blocks it had, answers included; *plain* without the answer that it repeats last
-    supports  the stamp of the last block it had
-    stamp     what this prompt's own blocks were stamped with
-    """
-
-    holding: Holding
-    had: int
-    plain: int
-    supports: int
-    stamp: int
-
-
-class Observed(NamedTuple):
-    """What a server said about one request. None: it did not say.
-
-    answer_tokens  if it did not say, a count of what it sent
-    """
-
-    prompt_tokens: int | None = None
-    cached_tokens: int | None = None
-    answer_tokens: int | None = None
-
-
-@dataclass(slots=True)
-class Tally:
-    """Tokens of the prompts whose servers said what they had cached: in all, as predicted, cached.
-
-    Growing. Written by the index.
-    """
-
-    prompt: int = 0
-    predicted: int = 0
-    observed: int = 0
 
 
 @dataclass(slots=True)

@@ -38,6 +38,7 @@ class ServerFacts(Struct, frozen=True):
     started_s     when the process started, Unix seconds
     metrics       the values that rules ask for by the server's own names; what it lacks is absent
     problems      what could not be read, and why
+    progress      a counter: where it goes backwards, the server was restarted
     """
 
     waiting: int | None = None
@@ -51,6 +52,7 @@ class ServerFacts(Struct, frozen=True):
     started_s: float | None = None
     metrics: Mapping[str, float] = NO_METRICS
     problems: tuple[str, ...] = ()
+    progress: float | None = None
 
 
 class Endpoint(Struct, frozen=True):
@@ -59,6 +61,12 @@ class Endpoint(Struct, frozen=True):
     ready            the server answers scrapes; False until the first one
     scraped_at_s     when the last good scrape began; minus infinity if there was none
     queue            `waiting_scraped` plus our requests that this scrape cannot have seen
+    queue_drift, kv_drift  what `queue` and `kv_cache` have on top because the server's own
+                     figures are stale; see `freshness`
+    lacking          values that the last page lacked, and when they were last read
+    models           what the server says it serves, adapters too; empty if it did not say
+    listed           those of them that are adapters
+    answered_s       when the server last answered, us or a request
     adapter_slots    free places for further adapters
     failures         scrapes failed in a row
     error            why the last scrape failed; empty if it did not
@@ -80,6 +88,7 @@ class Endpoint(Struct, frozen=True):
     adapter_slots: int = 0
     waiting_scraped: int = 0
     zone: str = ""
+    role: str = ""
     labels: Mapping[str, str] = NO_LABELS
     block_size: int | None = None
     num_blocks: int | None = None
@@ -93,6 +102,18 @@ class Endpoint(Struct, frozen=True):
     carried: Carried = NOTHING_CARRIED
     outlook: Outlook = NO_OUTLOOK
     left: int = 0
+    queue_drift: int = 0
+    kv_drift: float = 0.0
+    lacking: Mapping[str, float] = NO_METRICS
+    models: tuple[str, ...] = ()
+    listed: tuple[str, ...] = ()
+    progress: float | None = None
+    answered_s: float = NEVER_S
+
+    @property
+    def kv_reported(self) -> float:
+        """The used share of its KV cache as it was last reported."""
+        return self.kv_cache - self.kv_drift
 
     def age_s(self, now_s: float) -> float:
         """Return how old the metrics are; infinite if there are none."""
@@ -102,7 +123,7 @@ class Endpoint(Struct, frozen=True):
         """Return this endpoint with the counts of *ledger*, as they are at *now_s*."""
         return replace(
             self,
-            queue=self.waiting_scraped + len(ledger.unseen),
+            queue=self.waiting_scraped + self.queue_drift + len(ledger.unseen),
             in_flight=len(ledger.open),
             tokens_in_flight=ledger.tokens,
             uncached_tokens_in_flight=ledger.prefill_tokens,
@@ -138,7 +159,7 @@ class Sums(Struct, frozen=True):
             self.ready + by,
             self.queue + by * e.waiting_scraped,
             self.running + by * e.running,
-            self.kv_cache + by * round(e.kv_cache * KV_UNITS),
+            self.kv_cache + by * round(e.kv_reported * KV_UNITS),
             self.saturation + by * _saturation(e),
         )
 
@@ -150,13 +171,13 @@ def sums(endpoints: Iterable[Endpoint]) -> Sums:
         len(ready),
         sum([e.waiting_scraped for e in ready]),
         sum([e.running for e in ready]),
-        sum([round(e.kv_cache * KV_UNITS) for e in ready]),
+        sum([round(e.kv_reported * KV_UNITS) for e in ready]),
         sum(map(_saturation, ready)),
     )
 
 
 def _saturation(e: Endpoint) -> int:
-    return round(max(e.waiting_scraped / QUEUE_FULL, e.kv_cache / KV_FULL) * KV_UNITS)
+    return round(max(e.waiting_scraped / QUEUE_FULL, e.kv_reported / KV_FULL) * KV_UNITS)
 
 
 NOTHING = Sums()
@@ -269,7 +290,7 @@ def _figures(ready: list[Endpoint], share: float) -> Figures:
             sorted([e.waiting_scraped for e in ready])[place],
             sorted([e.running for e in ready])[place],
             sorted([e.in_flight for e in ready])[place],
-            sorted([e.kv_cache for e in ready])[place],
+            sorted([e.kv_reported for e in ready])[place],
         )
     if share in (0.0, 1.0):
         return found

@@ -12,9 +12,10 @@ from headrace.extensions.picker.decide import Question, decide, least
 from headrace.extensions.picker.decision import Decision, Fault, How, Record
 from headrace.extensions.picker.ending import Ending
 from headrace.extensions.picker.gate import Gate
+from headrace.extensions.picker.observed import Observed
 from headrace.extensions.picker.placement import Keep, Placement, Watch
 from headrace.extensions.picker.plans import Plans
-from headrace.extensions.picker.prefix import Observed, PrefixIndex
+from headrace.extensions.picker.prefix import PrefixIndex
 from headrace.extensions.picker.pressure import Arrival, pressed
 from headrace.extensions.picker.snapshot import PoolState
 from headrace.extensions.picker.store import Store

@@ -4,72 +4,37 @@ Its writers are the scraper, and the picker for its own reservations. A change c
 endpoint it is about; the pool is swapped whole when somebody next looks.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from msgspec.structs import replace
 
-from headrace.dsl.program import Pool, Program
-from headrace.extensions.call import TOKEN_BYTES
+from headrace.dsl.program import Program
 from headrace.extensions.picker.affinity import Affinity
-from headrace.extensions.picker.cost.ledger import Ledger
-from headrace.extensions.picker.cost.outlook import Outlook
-from headrace.extensions.picker.feedback import NO_MEANS, Feedback, Means
+from headrace.extensions.picker.feedback import Feedback
 from headrace.extensions.picker.flow.flows import Flows
+from headrace.extensions.picker.indexes import book_of, index_of
+from headrace.extensions.picker.intake import (
+    ADAPTERS_MAX,
+    capacity,
+    is_restarted,
+    scraped,
+    with_listed,
+)
 from headrace.extensions.picker.kv.book import KvBook
-from headrace.extensions.picker.prefix import BYTES_MAX, PrefixIndex
-from headrace.extensions.picker.prompt import BLOCK_BYTES
-from headrace.extensions.picker.roster import Roster
+from headrace.extensions.picker.live_pool import LivePool, adopted
+from headrace.extensions.picker.membership import DECLARED, EndpointSource
+from headrace.extensions.picker.prefix import PrefixIndex
 from headrace.extensions.picker.snapshot import (
     NEVER_S,
-    NOTHING,
-    Endpoint,
-    PoolState,
     Reservation,
     ServerFacts,
     Snapshot,
-    Sums,
-    sums,
 )
 from headrace.extensions.work import NO_LOAD, Load, Work
 
-FAILURES_MAX = 2  # one lost scrape is noise, a second in a row is a fault
-ADAPTERS_MAX = 64  # as the language bounds `endpoint.adapters`
 RESERVED_S_MAX = 3600.0  # what is open for longer has lost its release
 SWEEP_S = 60.0
-
-
-@dataclass(slots=True)
-class _Pool:
-    """One pool as it is now, and the state last shown of it. Written by the Store only."""
-
-    declared: Pool
-    roster: Roster
-    endpoints: list[Endpoint]
-    ledgers: list[Ledger]
-    sums: Sums = NOTHING
-    means: Means = NO_MEANS
-    shown: PoolState | None = None
-
-    def put(self, position: int, endpoint: Endpoint, *, counts_only: bool = False) -> None:
-        """Replace the endpoint at *position*."""
-        if not counts_only:
-            self.sums = self.sums.changed(self.endpoints[position], endpoint)
-        self.endpoints[position] = endpoint
-        self.roster.changed(position, counts_only=counts_only)
-        self.shown = None
-
-    def recount(self, position: int, now_s: float) -> None:
-        """Take over the counts of the ledger at *position*."""
-        old, ledger = self.endpoints[position], self.ledgers[position]
-        self.put(position, old.counted(ledger, now_s), counts_only=True)
-
-    def state(self) -> PoolState:
-        """Return the pool at this instant."""
-        if self.shown is None:
-            name, endpoints = self.declared.name, tuple(self.endpoints)
-            self.shown = PoolState(name, endpoints, self.roster, self.roster.version, self.sums)
-        return self.shown
 
 
 @dataclass(slots=True)
@@ -80,6 +45,7 @@ class Store:
     affinities  per pool, which sessions are bound to which endpoint
     blind_streams  answers in a row that were streams, and of which the picker was shown nothing
     flows     who waits, per pool
+    source    who is in a pool
     watcher   called after every change while it is set
     kv        per pool whose servers report what they cache, what they did
     """
@@ -88,9 +54,10 @@ class Store:
     affinities: dict[str, Affinity] = field(default_factory=dict[str, Affinity])
     blind_streams: int = 0
     flows: Flows = field(default_factory=Flows)
+    source: EndpointSource = DECLARED
     watcher: Callable[[], None] | None = field(default=None, repr=False)
     kv: dict[str, KvBook] = field(default_factory=dict[str, KvBook])
-    _pools: dict[str, _Pool] = field(default_factory=dict[str, _Pool])
+    _pools: dict[str, LivePool] = field(default_factory=dict[str, LivePool])
     _last_id: int = 0
     _swept_s: float = NEVER_S
     _epoch: int = 0
@@ -119,16 +86,19 @@ class Store:
 
     def adopt(self, program: Program, now_s: float) -> None:
         """Go over to the pools of *program*; what is known of endpoints in both is kept."""
-        pools = {p.name: _adopted(p, self._pools.get(p.name)) for p in program.pools.values()}
+        pools = {
+            p.name: adopted(p, self.source.members(p), self._pools.get(p.name))
+            for p in program.pools.values()
+        }
         for name in pools.keys() & self.prefixes.keys():
             for address in self.prefixes[name].addresses:
                 if address not in pools[name].roster.positions:
                     self.prefixes[name].forget(address)
         self.prefixes = {
-            name: _index(pool.declared, self.prefixes.get(name)) for name, pool in pools.items()
+            name: index_of(pool.declared, self.prefixes.get(name)) for name, pool in pools.items()
         }
         self.kv = {
-            name: _book(self.prefixes[name], len(pool.endpoints), self.kv.get(name))
+            name: book_of(self.prefixes[name], len(pool.endpoints), self.kv.get(name))
             for name, pool in pools.items()
             if pool.declared.kv_events
         }
@@ -152,15 +122,14 @@ class Store:
         old, ledger = live.endpoints[position], live.ledgers[position]
         if now_s < old.scraped_at_s:
             return
-        restarted = (
-            None not in (old.started_s, facts.started_s) and old.started_s != facts.started_s
-        )
-        if restarted:
+        if is_restarted(old, facts):
             self._forget(pool, address)
             ledger.filled_tokens = 0
-        fresh = _scraped(old, facts, live.declared.adapters_max, now_s)
+        fresh = scraped(old, with_listed(facts, old.listed), live.declared, now_s)
+        if fresh.lacking:
+            fresh = live.aged(fresh, now_s)
         index = self.prefixes[pool]
-        index.set_capacity(address, _capacity(fresh))
+        index.set_capacity(address, capacity(fresh))
         if fresh.block_size and not live.declared.block_tokens:
             index.learn_block(fresh.block_size)
         ledger.seen(now_s, fresh.waiting_scraped, fresh.running)
@@ -168,13 +137,51 @@ class Store:
         live.put(position, fresh.counted(ledger, now_s))
         self._note(now_s)
 
+    def listed(
+        self, pool: str, address: str, models: tuple[str, ...], adapters: tuple[str, ...]
+    ) -> None:
+        """Take over what a server's list of models says.
+
+        models    all that it serves, adapters too
+        adapters  those of them that are adapters; they count where its metrics tell of none
+        """
+        found = self._find(pool, address)
+        if found is None:
+            return
+        live, position = found
+        old, bounded = live.endpoints[position], adapters[:ADAPTERS_MAX]
+        if (old.models, old.listed) != (models, bounded):
+            live.put(position, replace(old, models=models, listed=bounded))
+            self._note(self._changed_s)
+
+    def utilised(self, pool: str, addresses: Sequence[str], gpu: float | None) -> None:
+        """Take over how busy the accelerators of a host are, 0..1, by which *addresses* stand.
+
+        None: nobody tells any more.
+        """
+        for address in addresses:
+            found = self._find(pool, address)
+            if found is not None and found[0].endpoints[found[1]].gpu != gpu:
+                live, position = found
+                live.put(position, replace(live.endpoints[position], gpu=gpu))
+                self._note(self._changed_s)
+
+    def unreadable(self, pool: str, address: str, error: str, now_s: float) -> None:
+        """Note a scrape that was answered with what cannot be read: a sign of life all the same."""
+        found = self._find(pool, address)
+        if found is not None:
+            live, position = found
+            live.endpoints[position] = replace(live.endpoints[position], answered_s=now_s)
+            self.failed(pool, address, error, now_s)
+
     def failed(
         self, pool: str, address: str, error: str, now_s: float, *, refused: bool = False
     ) -> None:
-        """Note a failed scrape; *refused*: nobody listens there, so the server is gone.
+        """Note a scrape without an answer; *refused*: nobody listens there, the server is gone.
 
-        The endpoint stops being ready at once if refused, else after `FAILURES_MAX`
-        failures in a row or when what is known is older than the pool's `stale after`.
+        The endpoint stops being ready at once if refused, else when it has not answered, us or
+        a request, for the pool's `dead after`. Until then what is known of it ages, and where
+        that is stale it is taken to be busier than it was.
         """
         found = self._find(pool, address)
         if found is None:
@@ -183,10 +190,10 @@ class Store:
         old = live.endpoints[position]
         if refused:
             self._forget(pool, address)
-        failures = old.failures + 1
-        stale = old.age_s(now_s) > live.declared.stale_after_s
-        ready = old.ready and not refused and not stale and failures < FAILURES_MAX
-        live.put(position, replace(old, ready=ready, failures=failures, error=error))
+        alive = now_s - old.answered_s <= live.declared.dead_after_s
+        ready = old.ready and alive and not refused
+        known = live.aged(old, now_s)
+        live.put(position, replace(known, ready=ready, failures=old.failures + 1, error=error))
         self._note(now_s)
 
     def reserve(self, pool: str, address: str, now_s: float, load: Load = NO_LOAD) -> Reservation:
@@ -259,7 +266,7 @@ class Store:
         took_s, outlook = now_s - entry.picked_s, old.outlook
         feedback, error = outlook.feedback.after_first_token(took_s, entry.predicted_s, now_s)
         live.means = live.means.after_error(error) if error else live.means
-        self._learn(live, position, feedback, now_s)
+        self._learn(live, position, feedback, now_s, alive=True)
 
     def piece(self, reservation: Reservation) -> None:
         """Note that a piece of the answer of *reservation* has come."""
@@ -279,13 +286,16 @@ class Store:
         if output_tokens:
             live.means = live.means.after_answer(output_tokens)
         feedback = live.endpoints[position].outlook.feedback.after_answer(failed, now_s)
-        self._learn(live, position, feedback, now_s)
+        self._learn(live, position, feedback, now_s, alive=not failed)
 
-    def _learn(self, live: _Pool, position: int, feedback: Feedback, now_s: float) -> None:
+    def _learn(
+        self, live: LivePool, position: int, feedback: Feedback, now_s: float, *, alive: bool
+    ) -> None:
         """Let the endpoint at *position* know what was learnt; the others do with their next."""
         old = live.endpoints[position]
         outlook = old.outlook.learning(feedback, live.means)
-        live.endpoints[position] = replace(old, outlook=outlook)
+        answered_s = now_s if alive else old.answered_s
+        live.endpoints[position] = replace(old, outlook=outlook, answered_s=answered_s)
         live.recount(position, now_s)
         self._note(now_s)
 
@@ -297,7 +307,7 @@ class Store:
                 if ledger.expire(now_s - RESERVED_S_MAX):
                     live.recount(position, now_s)
 
-    def _find(self, pool: str, address: str) -> tuple[_Pool, int] | None:
+    def _find(self, pool: str, address: str) -> tuple[LivePool, int] | None:
         live = self._pools.get(pool)
         position = None if live is None else live.roster.positions.get(address)
         return None if live is None or position is None else (live, position)
@@ -314,77 +324,3 @@ class Store:
         self._shown = None
         if self.watcher is not None:
             self.watcher()
-
-
-def _index(declared: Pool, old: PrefixIndex | None) -> PrefixIndex:
-    """Return the index of a pool, with what *old* knows if its blocks are the same."""
-    bytes_max = declared.prefix_bytes_max or BYTES_MAX
-    block_bytes = (declared.block_tokens or 0) * TOKEN_BYTES
-    if old is None or (block_bytes and block_bytes != old.block_bytes):
-        return PrefixIndex(bytes_max, block_bytes or BLOCK_BYTES)
-    old.bytes_max = bytes_max
-    return old
-
-
-def _book(index: PrefixIndex, servers: int, old: KvBook | None) -> KvBook:
-    """Return the book of a pool; *old* if it is of the same *index*."""
-    if old is None or old.index is not index:
-        return KvBook(index, servers)
-    old.servers_max = servers
-    return old
-
-
-def _capacity(endpoint: Endpoint) -> int | None:
-    """Return how many tokens the KV cache of *endpoint* holds, if it says so."""
-    if endpoint.num_blocks is None or endpoint.block_size is None:
-        return None
-    return endpoint.num_blocks * endpoint.block_size
-
-
-def _adopted(declared: Pool, old: _Pool | None) -> _Pool:
-    """Return *declared* as a pool, with what *old* knows of its endpoints."""
-    known = {} if old is None else old.roster.positions
-    if old is not None and old.roster.addresses == declared.endpoints:
-        roster = old.roster
-    else:
-        roster = Roster.of(declared.endpoints)
-    means = NO_MEANS if old is None else old.means
-    endpoints: list[Endpoint] = []
-    ledgers: list[Ledger] = []
-    for address in declared.endpoints:
-        position = known.get(address)
-        if old is None or position is None:
-            outlook = Outlook(declared.speed, means=means)
-            endpoints.append(Endpoint(address, address, outlook=outlook))
-            ledgers.append(Ledger())
-        else:
-            kept = old.endpoints[position]
-            outlook = replace(kept.outlook, speeds=declared.speed)
-            endpoints.append(replace(kept, outlook=outlook))
-            ledgers.append(old.ledgers[position])
-    return _Pool(declared, roster, endpoints, ledgers, sums(endpoints), means)
-
-
-def _scraped(old: Endpoint, facts: ServerFacts, declared: int | None, now_s: float) -> Endpoint:
-    """Return *old* with what a scrape told, its counts aside; *declared* bounds its adapters."""
-    adapters = facts.adapters[:ADAPTERS_MAX]
-    adapters_max = declared if facts.adapters_max is None else facts.adapters_max
-    if declared is not None and adapters_max is not None:
-        adapters_max = min(declared, adapters_max)
-    return replace(
-        old,
-        ready=True,
-        scraped_at_s=now_s,
-        waiting_scraped=old.waiting_scraped if facts.waiting is None else facts.waiting,
-        running=old.running if facts.running is None else facts.running,
-        kv_cache=old.kv_cache if facts.kv_cache is None else facts.kv_cache,
-        gpu=facts.gpu,
-        adapters=adapters,
-        adapter_slots=max(0, (adapters_max or 0) - len(adapters)),
-        block_size=facts.block_size or old.block_size,
-        num_blocks=facts.num_blocks or old.num_blocks,
-        started_s=facts.started_s,
-        failures=0,
-        error="; ".join(facts.problems),
-        metrics=facts.metrics,
-    )

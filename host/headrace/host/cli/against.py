@@ -81,4 +81,4 @@ def not_exported(
 
 
 def _has(page: bytes, name: str) -> bool:
-    return next(series(page, name.encode()), None) is not None
+    return bool(series(page, name.encode()))

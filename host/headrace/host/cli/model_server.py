@@ -48,14 +48,16 @@ def model_server(
         int, flag("--kv-blocks", "KV cache blocks of 16 tokens; 0: the profile's.", metavar="N")
     ] = 0,
     max_num_seqs: MaxNumSeqs = 0,
+    metrics: Annotated[str, flag("--metrics", "The dialect of its metrics page.")] = "vllm",
     max_loras: MaxLoras = 4,
     kv_events_port: KvEventsPort = 0,
     kv_replay_port: KvReplayPort = 0,
 ) -> None:
-    """Run one simulated vLLM replica: batching, prefix cache, KV cache, adapters, /metrics.
+    """Run one simulated replica of vLLM: batching, prefix cache, KV cache, adapters, /metrics.
 
     headrace model-server --model gemma --listen 127.0.0.1:8001
     """
+    from headrace.dsl.dialects.dialect import METRIC_DIALECTS
     from headrace.host.sim.options import ModelServerOptions
     from headrace.host.sim.profile import profile_names
 
@@ -65,10 +67,9 @@ def model_server(
     models, loras = _names(model), _names(adapters)
     _check_names(mistakes, models, loras)
     mistakes.one_of("--profile", profile or known[0], known)
+    mistakes.one_of("--metrics", metrics, METRIC_DIALECTS)
     mistakes.bounded("--time-scale", time_scale, 0.01, TIME_SCALE_MAX)
-    mistakes.bounded("--kv-blocks", kv_blocks, 0, 10_000_000)
-    mistakes.bounded("--max-num-seqs", max_num_seqs, 0, 65_536)
-    mistakes.bounded("--max-loras", max_loras, 1, NAMES_MAX)
+    _check_sizes(mistakes, kv_blocks, max_num_seqs, max_loras)
     _check_ports(mistakes, kv_events_port, kv_replay_port)
     mistakes.stop()
     options = ModelServerOptions(
@@ -83,11 +84,22 @@ def model_server(
         max_loras=max_loras,
         kv_events_port=kv_events_port or None,
         kv_replay_port=kv_replay_port or None,
+        metrics=metrics,
     )
+    _run(options, str(address))
+
+
+def _run(options: "ModelServerOptions", address: str) -> None:
     try:
         asyncio.run(_serve(options))
     except OSError as error:
         fail(f"--listen: cannot listen on `{address}`: {reason(error)}", CANNOT_LISTEN)
+
+
+def _check_sizes(mistakes: Mistakes, kv_blocks: int, max_num_seqs: int, max_loras: int) -> None:
+    mistakes.bounded("--kv-blocks", kv_blocks, 0, 10_000_000)
+    mistakes.bounded("--max-num-seqs", max_num_seqs, 0, 65_536)
+    mistakes.bounded("--max-loras", max_loras, 1, NAMES_MAX)
 
 
 def _check_ports(mistakes: Mistakes, events: int, replay: int) -> None:

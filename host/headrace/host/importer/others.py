@@ -81,6 +81,7 @@ _UNREAD = left(
 )
 _CLUSTERS = left("endpoints here are single servers, not clusters", "give each cluster a `pool`")
 _KUBERNETES = hosted("endpoints and their changes are known to the host")
+_DEVICES = left("accelerators are asked where a pool says so", "`gpu from dcgm` in the `pool`")
 _QUEUED = "the order of waiting requests is `queue by` of an `overload`"
 
 OTHERS: Mapping[str, Reading] = {
@@ -130,10 +131,10 @@ OTHERS: Mapping[str, Reading] = {
     "metrics-data-source": hosted("the host reads the servers' metrics"),
     "core-metrics-extractor": _extractor,
     "model-server-protocol-metrics": _extractor,
-    "models-data-source": hosted("which models are served is said by `model`"),
-    "models-data-extractor": hosted("which models are served is said by `model`"),
-    "dcgm-data-source": left("accelerators are not asked; only the servers' own metrics are read"),
-    "dcgm-extractor": left("accelerators are not asked; only the servers' own metrics are read"),
+    "models-data-source": hosted("the host reads the servers' lists of models"),
+    "models-data-extractor": hosted("the host reads the servers' lists of models"),
+    "dcgm-data-source": _DEVICES,
+    "dcgm-extractor": _DEVICES,
     "topology-extractor": left("how near an endpoint is to another is not known"),
     "k8s-notification-source": _KUBERNETES,
     "endpoint-notification-source": _KUBERNETES,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from headrace.host.importer.config import APIS, Config, Plugin
 from headrace.host.importer.draft import Draft, Overloaded
+from headrace.host.importer.engines import engine
 from headrace.host.importer.findings import Finding, Grade
 from headrace.host.importer.flow import GATE, waiting
 from headrace.host.importer.others import HEADER, OTHERS
@@ -55,7 +56,7 @@ def translate(config: Config, abilities: Abilities) -> Translation:
     queue, found = waiting(config, queues=abilities.queues)
     findings += found
     findings += _gates(config)
-    metrics, found = _engine(config, abilities)
+    metrics, found = engine(config, abilities.dialects)
     findings += found
     for plugin in config.plugins:
         findings += _rest(config, plugin, abilities.names)
@@ -87,23 +88,6 @@ def _gates(config: Config) -> Iterator[Finding]:
             yield Finding(Grade.HOST, where, gate.line, "the host always does this")
         elif gate.plugin != GATE:
             yield Finding(Grade.LEFT, where, gate.line, "the host has no such switch")
-
-
-def _engine(config: Config, abilities: Abilities) -> tuple[str, list[Finding]]:
-    """Return the dialect of metrics that the configuration asks for."""
-    found: list[Finding] = []
-    metrics = "vllm"
-    for plugin in config.plugins:
-        if plugin.type not in ("core-metrics-extractor", "model-server-protocol-metrics"):
-            continue
-        engine = plugin.settings.text("defaultEngine", "vllm")
-        if engine in abilities.dialects:
-            metrics = engine
-        else:
-            what = f"the metrics of `{engine}` are not read; `vllm`'s are"
-            cure = f"a pool's `metrics` is one of {', '.join(sorted(abilities.dialects))}"
-            found.append(Finding(Grade.LEFT, plugin.where, plugin.line, what, cure))
-    return metrics, found
 
 
 def _rest(config: Config, plugin: Plugin, known: Known) -> Iterator[Finding]:

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Protocol
 
@@ -82,6 +83,8 @@ class KvListener:
         gone = [self._tasks.pop(source) for source in list(self._tasks) if source not in wanted]
         await _cancelled(gone)
         if wanted and self._context is None:
+            # A library of megabytes: loading it would hold up the exchanges.
+            await asyncio.to_thread(import_module, "headrace.host.kv_events.wire")
             import zmq.asyncio
 
             self._context = zmq.asyncio.Context()

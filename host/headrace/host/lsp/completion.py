@@ -14,7 +14,7 @@ from headrace.dsl.source import Source
 from headrace.dsl.syntax import blocks, forms
 from headrace.dsl.syntax.declarations import keyword
 from headrace.dsl.syntax.grammar import fitting
-from headrace.dsl.vocabulary import METRIC_DIALECTS, STAGES, TRUST_NAMES, variables
+from headrace.dsl.vocabulary import GPU_SOURCES, METRIC_DIALECTS, STAGES, TRUST_NAMES, variables
 from headrace.host.lsp.describe import signatures, type_text
 from headrace.host.lsp.mentions import RULE
 from headrace.host.lsp.policy import Names
@@ -39,7 +39,7 @@ _NAMES = {
     "adapter": ("pool",),
     "given": ("pool",),
 }
-_WORDS = {"metrics": METRIC_DIALECTS, "inspect": ("prompt", "response")}
+_WORDS = {"metrics": METRIC_DIALECTS, "gpu": GPU_SOURCES, "inspect": ("prompt", "response")}
 _OPERAND = frozenset(("BANG", "LPAR", "LSQB"))
 _ROOTS = {
     "class": rules.REQUEST,

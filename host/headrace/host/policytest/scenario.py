@@ -16,7 +16,7 @@ _QUANTITY = re.compile(r"\d+(\.\d+)?(%|ms|s|min|h)")
 _DURATIONS = frozenset(
     ("age", "predicted_ttft", "decode_delay", "itl", "eviction_cost", "ttft", "slo_slack")
 )
-_TEXTS = frozenset(("zone", "name"))
+_TEXTS = frozenset(("zone", "role", "name"))
 
 
 class Unreadable(Exception):

@@ -24,7 +24,7 @@ NOW_UNIX_S = 1_767_225_600.0  # what `now` is then: 2026-01-01T00:00:00Z
 # Of `endpoint.*`, those that an Endpoint has by the same name.
 _PLAIN = frozenset(
     {
-        "zone", "labels", "ready", "queue", "running", "in_flight", "kv_cache", "gpu",
+        "zone", "role", "labels", "ready", "queue", "running", "in_flight", "kv_cache", "gpu",
         "adapters", "adapter_slots", "tokens_in_flight", "uncached_tokens_in_flight", "decoding",
     }
 )  # fmt: skip

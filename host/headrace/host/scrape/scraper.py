@@ -1,99 +1,40 @@
 """The tasks that keep the store fresh: one per endpoint, each on its own.
 
-A server that is slow, broken or gone costs itself its readiness and nobody else
+A server that is slow, broken or gone costs itself its freshness and nobody else
 anything. Time is the event loop's clock, the one that exchanges are given.
 """
 
 import asyncio
-import errno
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from random import Random
+from collections.abc import Coroutine
 from types import TracebackType
-from typing import Protocol
+from typing import Any
 
-import aiohttp
+from msgspec.structs import replace
 
-from headrace.dsl.program import Pool, Program
-from headrace.dsl.source import Source, Span
+from headrace.dsl.program import Program
+from headrace.extensions.picker.snapshot import Endpoint
 from headrace.extensions.picker.store import Store
-from headrace.host.scrape.dialect import Dialect, dialect
-from headrace.host.scrape.page import PageFault, read_page
+from headrace.host.scrape.fetch import Fetcher, ScrapeFault, Wanted
+from headrace.host.scrape.models import BYTES_MAX as MODELS_BYTES_MAX
+from headrace.host.scrape.models import ListFault, read_models
+from headrace.host.scrape.options import Counts, NoCounts, ScrapeOptions
+from headrace.host.scrape.pace import Pace
+from headrace.host.scrape.page import PageFault, read_gpu, read_page
+from headrace.host.scrape.target import Device, Target, devices, targets
+
+__all__ = ["Counts", "NoCounts", "ScrapeOptions", "Scraper"]
 
 log = logging.getLogger(__name__)
-ERROR_CHARS_MAX = 200
-_NOWHERE = Span(Source("", ""), 0, 0)
-
-
-class Counts(Protocol):
-    """What a host may want to count."""
-
-    def scraped(self, pool: str, endpoint: str, wall_s: float, ok: bool) -> None:
-        """Note that one scrape has ended, after *wall_s*."""
-        ...
-
-
-class NoCounts:
-    """Counts nothing."""
-
-    def scraped(self, pool: str, endpoint: str, wall_s: float, ok: bool) -> None:
-        """Do nothing."""
-
-
-@dataclass(frozen=True, slots=True)
-class ScrapeOptions:
-    """How often and how much.
-
-    hot_s, idle_s  between the starts of two scrapes, with and without traffic; less where
-                   the pool's `stale after` asks for it
-    rate_max       scrapes a second of all endpoints together: with more of them, each waits
-                   longer; `stale after` goes before this as well
-    beat_s         apart are the moments at which scrapes begin, so that some begin together
-    together       scrapes that begin at one moment, on average and at most
-    growth         from one idle interval to the next
-    jitter_ratio   by which every interval varies, so that scrapes do not march in step
-    gzip           ask for compressed pages: less network, more CPU
-    """
-
-    hot_s: float = 0.25
-    idle_s: float = 1.5
-    rate_max: float = 128.0
-    beat_s: float = 0.05
-    together: int = 8
-    growth: float = 1.5
-    jitter_ratio: float = 0.2
-    timeout_s: float = 1.0
-    page_bytes_max: int = 4 * 1024 * 1024
-    concurrent_max: int = 256  # well above the servers that may hang at once: each holds one
-    path: str = "/metrics"
-    gzip: bool = False
-    seed: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """One endpoint to scrape, how its pool wants it, and what rules ask for by name."""
-
-    pool: Pool
-    address: str
-    dialect: Dialect
-    url: str
-    asked: tuple[bytes, ...] = ()
-
-
-class ScrapeFault(Exception):
-    """A scrape failed. *refused*: nobody listens there."""
-
-    def __init__(self, why: str, *, refused: bool = False) -> None:
-        self.refused = refused
-        super().__init__(why[:ERROR_CHARS_MAX])
+GPU_FAILURES_MAX = 3  # in a row; then what a host's page said is too old to believe
+Task = asyncio.Task[None]
 
 
 class Scraper:
     """Scrapes every endpoint of a program, from entering to leaving its ``async with``.
 
-    Its tasks write to the store, on the loop's thread.
+    Its tasks write to the store, on the loop's thread. The store must have adopted the
+    program before: it knows the endpoints.
     """
 
     def __init__(
@@ -103,20 +44,18 @@ class Scraper:
         options: ScrapeOptions | None = None,
         counts: Counts | None = None,
     ) -> None:
-        """Make ready to scrape.
-
-        Raises:
-            UnknownDialect: a pool names metrics that nothing here reads.
-        """
         self._store = store
+        self._program = program
         self._options = options or ScrapeOptions()
         self._counts = counts or NoCounts()
-        self._targets = _targets(program, self._options.path)
-        self._random = Random(self._options.seed)  # noqa: S311 - spreads load, hides nothing
+        self._pace = Pace(self._options)
         self._gate = asyncio.Semaphore(self._options.concurrent_max)
-        self._tasks: dict[Target, asyncio.Task[None]] = {}
+        self._tasks: dict[Target | Device, Task] = {}
         self._first: dict[Target, asyncio.Event] = {}
-        self._session: aiohttp.ClientSession | None = None
+        self._resting: dict[tuple[str, str], tuple[float, asyncio.Future[None]]] = {}
+        self._listing: dict[Target, Task] = {}
+        self._watcher: Task | None = None
+        self._fetcher: Fetcher | None = None
 
     async def __aenter__(self) -> "Scraper":
         await self.start()
@@ -132,38 +71,38 @@ class Scraper:
 
     async def start(self) -> None:
         """Begin to scrape; the first round starts at once."""
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=30.0),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=aiohttp.ClientTimeout(total=None),  # `_fetch` has its own
-            headers={
-                "accept": "text/plain;version=0.0.4",
-                "accept-encoding": "gzip" if self._options.gzip else "identity",
-            },
-        )
+        self._fetcher = Fetcher()
         self._spawn()
+        self._watcher = asyncio.create_task(self._watch(), name="scrape: who has work")
 
     async def stop(self) -> None:
         """End all tasks and connections. May be called twice."""
-        await _cancelled(list(self._tasks.values()))
-        self._tasks.clear()
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        watcher = [self._watcher] if self._watcher else []
+        try:
+            await _cancelled([*self._tasks.values(), *self._listing.values(), *watcher])
+        finally:  # who stops us may be cancelled meanwhile
+            self._tasks.clear()
+            self._listing.clear()
+            self._watcher = None
+            if self._fetcher is not None:
+                fetcher, self._fetcher = self._fetcher, None
+                await fetcher.close()
 
     async def adopt(self, program: Program) -> None:
         """Go over to the endpoints of *program*; the store must have adopted it before.
 
         Where it asks for other metrics, all are scraped anew at once.
-
-        Raises:
-            UnknownDialect: a pool names metrics that nothing here reads; nothing has changed.
         """
-        self._targets = _targets(program, self._options.path)
-        gone = [t for t in self._tasks if t not in self._targets]
+        self._program = program
+        wanted = self._wanted()
+        gone = [t for t in self._tasks if t not in wanted]
         await _cancelled([self._tasks.pop(t) for t in gone])
         for target in gone:
-            del self._first[target]
+            if isinstance(target, Target):
+                del self._first[target]
+                await _cancelled([t for t in [self._listing.pop(target, None)] if t])
+            else:
+                self._store.utilised(target.pool, target.addresses, None)
         self._spawn()
 
     async def first_round(self, timeout_s: float) -> bool:
@@ -176,118 +115,158 @@ class Scraper:
             return False
         return True
 
+    def _wanted(self) -> frozenset[Target | Device]:
+        snapshot = self._store.snapshot
+        return targets(self._program, snapshot) | devices(self._program, snapshot)
+
     def _spawn(self) -> None:
-        for target in self._targets:
-            if target not in self._tasks:
+        wanted = self._wanted()
+        self._pace.count = len(wanted)
+        for target in wanted:
+            if target in self._tasks:
+                continue
+            # Any: what a coroutine yields to its loop
+            follow: Coroutine[Any, Any, None]
+            if isinstance(target, Target):
                 first = self._first[target] = asyncio.Event()
-                self._tasks[target] = asyncio.create_task(
-                    self._follow(target, first), name=f"scrape {target.address}"
-                )
+                name, follow = target.address, self._follow(target, first)
+            else:
+                name, follow = target.url, self._follow_device(target)
+            self._tasks[target] = asyncio.create_task(follow, name=f"scrape {name}")
+
+    async def _watch(self) -> None:
+        """Wake the scraping of endpoints that have got work while they were resting."""
+        clock = asyncio.get_running_loop().time
+        seen = -1
+        while True:
+            await asyncio.sleep(self._options.beat_s)
+            snapshot = self._store.snapshot
+            if snapshot.epoch == seen:
+                continue
+            seen = snapshot.epoch
+            soon_s = clock() + self._pace.hot_s
+            for key in self._pace.working(snapshot) & self._resting.keys():
+                due_s, rest = self._resting[key]
+                if due_s > soon_s and not rest.done():
+                    rest.set_result(None)
 
     async def _follow(self, target: Target, first: asyncio.Event) -> None:
         """Scrape *target* again and again, less often while nothing happens."""
         clock = asyncio.get_running_loop().time
-        interval_s = self._options.hot_s
+        pace, interval_s = self._pace, self._pace.hot_s
+        listed_s, started_s = float("-inf"), None
+        spots: dict[bytes, int] = {}
         while True:
             async with self._gate:
                 began_s = clock()
-                await self._scrape(target, began_s, clock)
+                await self._scrape(target, spots, began_s)
             first.set()
-            interval_s = self._interval(target, interval_s)
-            due_s = self._due(began_s, interval_s)
-            await asyncio.sleep(max(0.0, due_s - clock()))
+            endpoint = self._endpoint(target)
+            if target.models and endpoint is not None and endpoint.failures == 0:
+                again_s = listed_s + self._options.models_s * (1 + pace.jitter())
+                if began_s >= again_s or endpoint.started_s != started_s:
+                    listed_s, started_s = began_s, endpoint.started_s
+                    self._start_listing(target)
+            interval_s = pace.interval_s(target, endpoint, interval_s)
+            await self._rest(target, pace.due_s(began_s, interval_s))
 
-    def _due(self, began_s: float, interval_s: float) -> float:
-        """Return when to scrape again what was scraped at *began_s*, on the beat before it.
-
-        A scrape that follows others finds code and data in the caches, which halves its cost.
-        """
-        options = self._options
-        vary = options.jitter_ratio * (2 * self._random.random() - 1)
-        due_s = began_s + interval_s * (1 + vary)
-        beat_s = interval_s * min(0.25, options.together / len(self._targets))
-        return due_s - due_s % min(options.beat_s, beat_s)
-
-    def _interval(self, target: Target, last_s: float) -> float:
-        """Return how long to wait; with jitter always less than half of `stale after`."""
-        longest_s = 0.5 * target.pool.stale_after_s / (1 + self._options.jitter_ratio) * 0.95
-        state = self._store.snapshot.pools.get(target.pool.name)
-        endpoints = state.endpoints if state else ()
-        busy = any(e.in_flight or e.running or e.waiting_scraped for e in endpoints)
-        options = self._options
-        hot_s = max(options.hot_s, len(self._targets) / options.rate_max)
-        wanted_s = hot_s if busy else max(hot_s, last_s * options.growth)
-        return min(wanted_s, max(hot_s, options.idle_s), longest_s)
-
-    async def _scrape(self, target: Target, began_s: float, clock: Callable[[], float]) -> None:
-        """Scrape once and write down how it went."""
-        pool, address = target.pool.name, target.address
-        ok = False
+    async def _rest(self, target: Target, due_s: float) -> None:
+        """Wait until *due_s*, or until the watcher finds work."""
+        loop = asyncio.get_running_loop()
+        rest = loop.create_future()
+        timer = loop.call_at(due_s, _end, rest)
+        key = (target.pool, target.address)
+        self._resting[key] = (due_s, rest)
         try:
-            page = await self._fetch(target)
-            self._store.scraped(
-                pool, address, read_page(page, target.dialect, target.asked), began_s
-            )
+            await rest
+        finally:
+            timer.cancel()
+            del self._resting[key]
+
+    def _endpoint(self, target: Target) -> Endpoint | None:
+        pool = self._store.snapshot.pools.get(target.pool)
+        return pool.get(target.address) if pool else None
+
+    async def _scrape(self, target: Target, spots: dict[bytes, int], began_s: float) -> None:
+        """Scrape once and write down how it went."""
+        clock = asyncio.get_running_loop().time
+        assert self._fetcher is not None, "tasks live between start and stop"
+        pool, address, store, ok = target.pool, target.address, self._store, False
+        timeout_s = min(self._options.timeout_s, target.stale_after_s / 2)
+        bytes_max, gzip = self._options.page_bytes_max, target.dialect.gzip
+        try:
+            page = await self._fetcher.page(Wanted(target.url, timeout_s, bytes_max, gzip))
+            try:
+                facts = read_page(page.body, target.dialect, target.asked, spots)
+            except PageFault as fault:
+                raise ScrapeFault(page.flaw or str(fault), answered=True) from fault
+            if page.flaw:
+                facts = replace(facts, problems=(page.flaw, *facts.problems))
+            store.scraped(pool, address, facts, began_s)
             ok = True
-        except (ScrapeFault, PageFault) as fault:
-            refused = isinstance(fault, ScrapeFault) and fault.refused
-            self._store.failed(pool, address, str(fault), clock(), refused=refused)
+        except ScrapeFault as fault:
+            if fault.answered:
+                store.unreadable(pool, address, str(fault), clock())
+            else:
+                store.failed(pool, address, str(fault), clock(), refused=fault.refused)
         except Exception as error:  # ours: it must not end the scraping of this endpoint
             log.exception("bug: scrape of %s", address)
-            self._store.failed(pool, address, f"bug: {type(error).__name__}", clock())
+            store.failed(pool, address, f"bug: {type(error).__name__}", clock())
         self._counts.scraped(pool, address, clock() - began_s, ok)
 
-    async def _fetch(self, target: Target) -> bytes:
-        """Return the metrics page of *target*, decoded.
+    def _start_listing(self, target: Target) -> None:
+        """Ask for the models of *target* beside its scraping, unless that is still under way."""
+        running = self._listing.get(target)
+        if running is None or running.done():
+            name = f"scrape models of {target.address}"
+            self._listing[target] = asyncio.create_task(self._list(target), name=name)
 
-        Raises:
-            ScrapeFault: there is none, or not in time, or it is too large.
-        """
-        session, options = self._session, self._options
-        assert session is not None, "tasks live between start and stop"
-        timeout_s = min(options.timeout_s, target.pool.stale_after_s / 2)
+    async def _list(self, target: Target) -> None:
+        """Ask which models *target* has; if it does not say, what it said before stays."""
+        assert self._fetcher is not None, "tasks live between start and stop"
+        wanted = Wanted(
+            target.models, self._options.timeout_s, MODELS_BYTES_MAX, accept="application/json"
+        )
         try:
-            async with (
-                asyncio.timeout(timeout_s),
-                session.get(target.url, allow_redirects=False) as response,
-            ):
-                if response.status != 200:
-                    raise ScrapeFault(f"`{options.path}` answered {response.status}")
-                return await _bounded(response, options.page_bytes_max)
-        except TimeoutError:
-            raise ScrapeFault(f"no metrics within {timeout_s:g} s") from None
-        except aiohttp.ClientConnectorError as error:
-            refused = error.os_error.errno == errno.ECONNREFUSED
-            why = "connection refused" if refused else f"cannot connect: {error.os_error}"
-            raise ScrapeFault(why, refused=refused) from None
-        except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise ScrapeFault(f"{type(error).__name__}: {error}") from None
+            page = await self._fetcher.page(wanted)
+            found = read_models(page.body)
+        except (ScrapeFault, ListFault) as fault:
+            log.debug("models of %s: %s", target.address, fault)
+            return
+        except Exception:  # ours
+            log.exception("bug: models of %s", target.address)
+            return
+        self._store.listed(target.pool, target.address, found.models, found.adapters)
+
+    async def _follow_device(self, device: Device) -> None:
+        """Look at a host's accelerators again and again; when that fails, nothing is known."""
+        assert self._fetcher is not None, "tasks live between start and stop"
+        failures, gpu_s = 0, self._options.gpu_s
+        while True:
+            wanted = Wanted(device.url, self._options.timeout_s, self._options.page_bytes_max)
+            gpu: float | None = None
+            try:
+                async with self._gate:
+                    page = await self._fetcher.page(wanted)
+                gpu, failures = read_gpu(page.body, device.dialect), 0
+            except (ScrapeFault, PageFault) as fault:
+                log.debug("accelerators at %s: %s", device.url, fault)
+                failures += 1
+            except Exception:  # ours
+                log.exception("bug: accelerators at %s", device.url)
+                failures += 1
+            if failures in (0, GPU_FAILURES_MAX):
+                self._store.utilised(device.pool, device.addresses, gpu)
+            await asyncio.sleep(gpu_s * (1 + self._pace.jitter()))
 
 
-async def _bounded(response: aiohttp.ClientResponse, bytes_max: int) -> bytes:
-    chunks: list[bytes] = []
-    size = 0
-    async for chunk in response.content.iter_any():
-        size += len(chunk)
-        if size > bytes_max:
-            raise ScrapeFault(f"the metrics page is larger than {bytes_max} bytes")
-        chunks.append(chunk)
-    return b"".join(chunks)
+def _end(rest: "asyncio.Future[None]") -> None:
+    if not rest.done():
+        rest.set_result(None)
 
 
-async def _cancelled(tasks: list["asyncio.Task[None]"]) -> None:
+async def _cancelled(tasks: list[Task]) -> None:
     """Cancel *tasks* and wait until they have ended."""
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def _targets(program: Program, path: str) -> frozenset[Target]:
-    # Where a pool stands in its file is no reason to scrape it anew.
-    pools = [replace(pool, span=_NOWHERE) for pool in program.pools.values()]
-    asked = tuple(name.encode() for name in program.metrics)
-    return frozenset(
-        Target(pool, address, dialect(pool.name, pool.metrics), f"http://{address}{path}", asked)
-        for pool in pools
-        for address in pool.endpoints
-    )

@@ -58,7 +58,7 @@ class Host:
         reloading  how the policy's files are followed; None: the policy stays
 
         Raises:
-            Unservable: a stage or a dialect of metrics is not installed.
+            Unservable: a stage is not installed.
         """
         self._options = options
         self._reloading = reloading or Reloading(lambda: Loaded(program))

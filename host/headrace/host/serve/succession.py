@@ -18,7 +18,6 @@ from headrace.extensions.registry import Site, UnknownStage, builders, unannounc
 from headrace.host.generation import Generation, build_generation, request_ids
 from headrace.host.kv_events.listener import Counts as KvCounts
 from headrace.host.kv_events.listener import KvListener, missing
-from headrace.host.scrape.dialect import UnknownDialect
 from headrace.host.scrape.scraper import Counts as ScrapeCounts
 from headrace.host.scrape.scraper import ScrapeOptions, Scraper
 from headrace.host.serve.current import Current
@@ -69,7 +68,7 @@ class Succession:
         """Build the first generation; nothing is scraped yet.
 
         Raises:
-            Unservable: a stage or a dialect of metrics is not installed.
+            Unservable: a stage is not installed.
         """
         self._world = world
         self._store: Store = world.site.store
@@ -81,10 +80,7 @@ class Succession:
         self._following = asyncio.Lock()
         self.soak: SoakReport | None = None
         self.current = Current(self._build(program, world.site), self._vacated)
-        try:
-            self.scraper = Scraper(self._store, program, world.scraping, world.counts)
-        except UnknownDialect as error:
-            raise Unservable(str(error)) from error
+        self.scraper = Scraper(self._store, program, world.scraping, world.counts)
         self.listener = KvListener(self._store, world.counts)
 
     @property
@@ -107,12 +103,9 @@ class Succession:
         if older >= world.older_max:
             raise Unservable(f"{older} older generations have exchanges open: try again later")
         async with AsyncExitStack() as exits:
-            try:
-                made = Trial(
-                    program, self.generation.program, self._store, world.scraping, world.counts
-                )
-            except UnknownDialect as error:
-                raise Unservable(str(error)) from error
+            made = Trial(
+                program, self.generation.program, self._store, world.scraping, world.counts
+            )
             trial = await exits.enter_async_context(made)
             exits.push_async_callback(self._read, NO_NAMES)
             await self._read(frozenset(program.metrics))

@@ -6,6 +6,7 @@ from typing import cast
 
 from headrace.dsl.program import Pool, Program
 from headrace.extensions.picker.affinity import Affinity
+from headrace.extensions.picker.intake import described
 from headrace.extensions.picker.prefix import PrefixIndex
 from headrace.extensions.picker.prompt import BLOCK_BYTES, Prompt, Turn
 from headrace.extensions.picker.snapshot import (
@@ -18,16 +19,11 @@ from headrace.extensions.picker.snapshot import (
 )
 from headrace.extensions.picker.store import Store
 from headrace.extensions.values import NO_BONDS, Bonds
-from headrace.host.scrape.dialect import dialect
 from headrace.host.scrape.scraper import Counts, ScrapeOptions, Scraper
 
 
 class Trial:
-    """Scrapes the endpoints that *program* has and *serving* has not, as an `async with`.
-
-    Raises (on making one):
-        UnknownDialect: a pool names metrics that nothing here reads.
-    """
+    """Scrapes the endpoints that *program* has and *serving* has not, as an `async with`."""
 
     def __init__(
         self,
@@ -37,8 +33,6 @@ class Trial:
         options: ScrapeOptions,
         counts: Counts,
     ) -> None:
-        for pool in program.pools.values():
-            dialect(pool.name, pool.metrics)  # those of all pools, not of the new endpoints only
         self._live = live
         self._program = program
         added = {
@@ -95,9 +89,13 @@ class Trial:
     def _state(self, pool: Pool) -> PoolState:
         live = self._live.snapshot.pools.get(pool.name)
         fresh = self._fresh.snapshot.pools.get(pool.name)
-        if live is not None and fresh is None and tuple(live.positions) == pool.endpoints:
-            return live
-        return pool_state(pool.name, [_known(a, fresh, live) for a in pool.endpoints])
+        members = pool.members
+        known = [described(_known(m.address, fresh, live), m) for m in members]
+        if live is not None and fresh is None and live.size == len(known):
+            same = all(a is b for a, b in zip(known, live.endpoints, strict=True))
+            if same:
+                return live
+        return pool_state(pool.name, known)
 
 
 def facts_of(endpoint: Endpoint) -> ServerFacts:
@@ -105,13 +103,14 @@ def facts_of(endpoint: Endpoint) -> ServerFacts:
     return ServerFacts(
         waiting=endpoint.waiting_scraped,
         running=endpoint.running,
-        kv_cache=endpoint.kv_cache,
+        kv_cache=endpoint.kv_reported,
         gpu=endpoint.gpu,
         adapters=endpoint.adapters,
         adapters_max=len(endpoint.adapters) + endpoint.adapter_slots,
         block_size=endpoint.block_size,
         num_blocks=endpoint.num_blocks,
         started_s=endpoint.started_s,
+        progress=endpoint.progress,
         metrics=endpoint.metrics,
     )
 
@@ -166,7 +165,7 @@ def _borrowed(live: PrefixIndex | None) -> PrefixIndex:
 
 def _added(pool: Pool, serving: Pool | None) -> Pool:
     """Return *pool* with those endpoints only that are not scraped for it yet."""
-    known = () if serving is None or serving.metrics != pool.metrics else serving.endpoints
+    known = () if serving is None or serving.dialect != pool.dialect else serving.endpoints
     return replace(pool, endpoints=tuple(a for a in pool.endpoints if a not in known))
 
 

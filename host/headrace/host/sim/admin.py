@@ -9,6 +9,7 @@ from headrace.host.sim.api_error import ApiError
 from headrace.host.sim.bodies import AdapterBody, decode
 from headrace.host.sim.exposition import CONTENT_TYPE, expose, note_adapters
 from headrace.host.sim.generate import read_json
+from headrace.host.sim.other_pages import PATHS, SPOKEN, other_page
 from headrace.host.sim.service import ADAPTERS_MAX, Service
 
 
@@ -23,7 +24,7 @@ class Admin:
         return [
             web.get("/v1/models", self._models),
             web.get("/health", self._health),
-            web.get("/metrics", self._metrics),
+            web.get(PATHS.get(self._service.options.metrics, "/metrics"), self._metrics),
             web.post("/v1/load_lora_adapter", self._load),
             web.post("/v1/unload_lora_adapter", self._unload),
         ]
@@ -46,7 +47,11 @@ class Admin:
         service = self._service
         metrics = service.replica.metrics()
         note_adapters(service.adapter_series, metrics, time.time())
-        page = expose(metrics, service.options.models[0], service.adapter_series)
+        model, dialect = service.options.models[0], service.options.metrics
+        if dialect in SPOKEN:
+            page = other_page(dialect, metrics, model)
+        else:
+            page = expose(metrics, model, service.adapter_series)
         return web.Response(body=page.encode(), headers={"content-type": CONTENT_TYPE})
 
     async def _load(self, request: web.Request) -> web.Response:

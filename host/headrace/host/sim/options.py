@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from headrace.dsl.dialects.dialect import METRIC_DIALECTS
 from headrace.host.sim.profile import PROFILE_DEFAULT, profile_names, profiles
 from headrace.host.sim.replica import Limits
 from headrace.host.sim.step_time import Profile
@@ -14,8 +15,10 @@ class ModelServerOptions:
     *models*: names it answers to, the first being the base model's. *adapters*: LoRA adapters
     loaded at the start. *time_scale*: simulated seconds per second. *kv_blocks* and
     *max_num_seqs*: None for the profile's cache and vLLM's 256. *tick_s*: the driver sleeps at
-    least this long, and runs all steps that fell due meanwhile at once. *kv_events_port*: where
-    what the cache changes is published; *kv_replay_port*: where it is told again.
+    least this long, and runs all steps that fell due meanwhile at once. *metrics*: the dialect
+    that its metrics page speaks, one of `METRIC_DIALECTS`; only vLLM's tells of adapters.
+    *kv_events_port*: where what the cache changes is published; *kv_replay_port*: where it is
+    told again.
 
     Raises:
         ValueError: if a setting is out of its range; the message names the cure.
@@ -35,11 +38,15 @@ class ModelServerOptions:
     tick_s: float = 0.002
     kv_events_port: int | None = None
     kv_replay_port: int | None = None
+    metrics: str = METRIC_DIALECTS[0]
 
     def __post_init__(self) -> None:
         if self.profile not in profile_names():
             known = ", ".join(profile_names())
             raise ValueError(f"unknown profile `{self.profile}`; known: {known}")
+        if self.metrics not in METRIC_DIALECTS:
+            known = ", ".join(METRIC_DIALECTS)
+            raise ValueError(f"unknown metrics `{self.metrics}`; known: {known}")
         if not self.models or not all(self.models):
             raise ValueError("no model name; give at least one")
         names = (*self.models, *self.adapters)
