@@ -16,7 +16,9 @@ INDEX = "the host's index of prompts, in blocks of 256 bytes"
 
 
 def spread(field: str, name: str, known: Known) -> Formula:
-    """Return a scorer that is 1 for the least *field* of the pool and 0 for the most."""
+    """Return a scorer that is 1 for the least *field* of the candidates and 0 for the most."""
+    if "candidates.low" in known:
+        return Formula(name, f"candidates.low(endpoint.{field})")
     most, least = f"pool.max.{field}", f"pool.min.{field}"
     if most in known and least in known:
         width = f"math.greatest(1.0, double({most} - {least}))"
@@ -70,6 +72,10 @@ def active_requests(settings: Settings, known: Known) -> Part:
     busy = busy if 0 <= busy <= 1 else 1.0
     when = f"endpoint.in_flight <= {number(idle)} ? 100%"
     most = "pool.max.in_flight"
+    if "candidates.max" in known:
+        busiest = "math.greatest(candidates.max(endpoint.in_flight), 1)"
+        ratio = f"double({busiest} - endpoint.in_flight) / double({busiest})"
+        return Formula("few_active", f"{when} : {double(busy)} * {clamped(ratio)}")
     if most in known:
         width = f"math.greatest(1.0, double({most}))"
         ratio = f"double({most} - endpoint.in_flight) / {width}"
@@ -87,6 +93,10 @@ def token_load(settings: Settings, known: Known) -> Part:
     """`token-load-scorer`: 1 - min(tokens in flight, T) / T."""
     settings.ignore("inFlightLoadProducerName")
     tokens = settings.number("queueThresholdTokens", 4_194_304)
+    if "endpoint.tokens_in_flight" in known and "endpoint.uncached_tokens" in known:
+        bound = max(1, round(tokens)) if tokens > 0 else 4_194_304
+        load = "endpoint.tokens_in_flight + endpoint.uncached_tokens"
+        return Formula("light_load", f"1.0 - math.least(double({load}) / {bound}.0, 1.0)")
     most = max(1, round(tokens / TOKENS_PER_REQUEST)) if tokens > 0 else 4096
     return Formula(
         "light_load",
@@ -198,10 +208,36 @@ def latency(settings: Settings, known: Known) -> Part:
     )
 
 
-_SESSIONS = left(
-    "requests of a session are not bound to an endpoint",
-    "`endpoint.prefix_match` leads a conversation back to where it is cached",
-)
+def session(settings: Settings, known: Known) -> Part:
+    """`session-affinity-scorer`: 1 where the session is bound, else 0."""
+    by = settings.text("strategy", "encoded_endpoint_header")
+    settings.ignore("profileName", "encodedEndpointHeaderConfig", "sessionIdConfig")
+    for name in ("encodedEndpointHeaderConfig", "sessionIdConfig"):
+        given = settings.section(name)
+        given.ignore(*given.mapping.entries)
+    signed = by != "session_id"
+    return Formula(
+        "same_session",
+        "endpoint.session_match ? 100% : 0%",
+        "the token is signed, under the name `x-session-token`, and needs `trust`"
+        if signed
+        else "",
+        "add `trust { session from ... }` with what tells your own gateway" if signed else "",
+        "a session is known by `x-session-id` and its like, for 300 s",
+    )
+
+
+def cold(settings: Settings, known: Known) -> Part:
+    """`no-hit-lru-scorer`: 1 - rank / (n - 1) by the last prompt that nobody had; else a half."""
+    settings.ignore(
+        "lruSize", "prefixMatchInfoProducerName", "prefixPluginType", "prefixPluginName"
+    )
+    rank = "1.0 - double(candidates.rank(endpoint.cold_order)) / double(candidates.size - 1)"
+    hit = "candidates.any(endpoint.prefix_match > 0.0)"
+    text = f"{hit} ? 50% : candidates.size == 1 ? 100% : {rank}"
+    return Formula("cold_turns", text, note="who was never given a cold prompt scores 1")
+
+
 _CLUSTERS = left(
     "endpoints here are single servers, not clusters", "give each cluster a `pool` and a share"
 )
@@ -220,16 +256,13 @@ SCORERS: Mapping[str, Reading] = {
     "endpoint-attribute-scorer": endpoint_attribute,
     "latency-scorer": latency,
     "predicted-latency-scorer": latency,
-    "no-hit-lru-scorer": left(
-        "where cold requests went last is not kept",
-        "`ties by endpoint.running` spreads what matches nowhere",
-    ),
+    "no-hit-lru-scorer": cold,
     "context-length-aware": left(
         "ranges in labels are not read",
         "give each range a `profile` with a filter on the label, and a `class` by "
         "`request.prompt_tokens` that uses it",
     ),
-    "session-affinity-scorer": _SESSIONS,
+    "session-affinity-scorer": session,
     "topology-affinity-scorer": left(
         "how near an endpoint is to another is not known", "score `endpoint.zone`"
     ),
