@@ -74,7 +74,7 @@ def test_who_must_wait_waits_and_is_served_and_who_finds_it_full_is_told(served:
 async def shows(served: Product, line: str) -> None:
     """Wait until the host's metrics have *line*."""
     async with asyncio.timeout(5):
-        while line not in await asyncio.to_thread(served.page):
+        while line not in await asyncio.to_thread(served.page):  # noqa: ASYNC110 - it is polled
             await asyncio.sleep(0.02)
 
 

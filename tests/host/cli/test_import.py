@@ -13,7 +13,7 @@ WHOLE = f"""{HEAD}plugins:
 - type: prefix-cache-scorer
 - type: max-score-picker
 """
-PARTLY = f"{WHOLE}- type: session-affinity-scorer\n"
+PARTLY = f"{WHOLE}- type: mm-embeddings-cache-scorer\n"
 
 
 @pytest.fixture
@@ -46,11 +46,10 @@ def test_what_is_not_expressed_is_told_with_its_line_and_exits_1(config: Path) -
 
     assert done.code == 1
     assert done.err == (
-        "not expressed: epp.yaml:7: plugin `session-affinity-scorer`: requests of a session are "
-        "not bound to an endpoint; `endpoint.prefix_match` leads a conversation back to where it "
-        "is cached\n"
+        "not expressed: epp.yaml:7: plugin `mm-embeddings-cache-scorer`: who encoded which image "
+        "is not known\n"
     )
-    assert "requests of a session" in done.out
+    assert "who encoded which image" in done.out
 
 
 def test_a_report_for_machines_has_every_part_and_the_policy(config: Path) -> None:
