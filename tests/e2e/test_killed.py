@@ -1,4 +1,4 @@
-"""One of six replicas is killed: what it was working on is seen to fail, and nothing else does."""
+"""One of six replicas is killed: answers it has begun are seen to fail, and nothing else does."""
 
 import asyncio
 import time
@@ -73,9 +73,9 @@ def test_a_killed_replica_costs_no_request_more_than_one_retry(served: Fleet) ->
     again = [served.runner.run(served.ask("gemma", SHORT)) for _ in range(2 * HELD)]
 
     assert first.head.get("x-served-by") == served.addresses[0]
-    # What comes after the death: Envoy's one retry, at the next endpoint of the picked list.
+    # What comes after the death: nothing worse than Envoy's one retry, at the next of the picked.
     assert new == {"whole"}
-    assert 0 < retried <= NEW
-    # What the dead replica was working on is lost and seen to be; repeated once, it is answered.
-    assert (begun, asked) == ({"cut"}, {"503"})
+    assert HELD <= retried <= NEW + HELD
+    # An answer that had begun is lost and seen to be; what had not begun is done elsewhere.
+    assert (begun, asked) == ({"cut"}, {"whole"})
     assert set(map(became, again)) == {"whole"}

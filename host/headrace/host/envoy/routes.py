@@ -51,11 +51,11 @@ def _error(message: str) -> str:
     return msgspec.json.encode({"error": error}).decode()
 
 
-# Only what fails before an endpoint has seen the request: each try takes the next of the
-# picked endpoints, and no request is ever worked on twice.
+# While no answer has begun, the next of the picked endpoints is tried, and only that one: the
+# death of a server costs its callers nothing, and a prompt that kills servers has two at most.
 _RETRY: Tree = {
-    "retry_on": "connect-failure,refused-stream,reset-before-request",
-    "num_retries": 2,
+    "retry_on": "connect-failure,refused-stream,reset",
+    "num_retries": 1,
 }
 
 _UNDECIDED: Tree = {
