@@ -215,48 +215,52 @@ class Outlook(Struct, frozen=True):
         return min(PREFILL_SHARE_MAX, tokens_per_s * self.speeds.prefill_s * stand.scale)
 
     def _first_token_s(self, e: "Endpoint", new: int, pairs_twice: int, now_s: float) -> float:
-        """Return the seconds until the first token of a prompt with *new* tokens would come."""
+        """Return the seconds until the first token of a prompt with *new* tokens would come.
+
+        Computing takes as many steps as the tokens need, each of which goes on writing answers.
+        It is asked of every endpoint in every decision, so that it is one function, and ``max``
+        is spelt out.
+        """
         stand, s, c = self.stand(e, now_s), self.speeds, e.carried
-        ahead_tokens, ahead_pairs = float(c.prefill_tokens), c.prefill_pairs / 2
-        if c.foreign_waiting:
-            ahead_tokens += c.foreign_waiting * self.means.uncached_tokens
-            ahead_pairs += c.foreign_waiting * (self.means.uncached_tokens**2 / 2)
-        wait_s = stand.base_s / 2 if stand.decodes else 0.0
-        if c.batch_tokens:
+        base_s, decodes, scale = stand.base_s, stand.decodes, stand.scale
+        tokens, pairs = c.prefill_tokens + new, (c.prefill_pairs + pairs_twice) / 2
+        foreign = c.foreign_waiting
+        if foreign:
+            mean = self.means.uncached_tokens
+            tokens += foreign * mean
+            pairs += foreign * (mean * mean / 2)
+        room = s.batch_tokens - decodes if s.batch_tokens > decodes else 1
+        wait_s = base_s / 2 if decodes else 0.0
+        batch = c.batch_tokens
+        if batch:
             since_s = now_s - c.batch_since_s - s.arrival_s
             if since_s > 0.0:  # a step with prompts is under way
-                whole_s = self._compute_s(stand, c.batch_tokens, c.batch_pairs / 2)
-                wait_s = max(0.0, whole_s - since_s / stand.scale)
-                ahead_tokens -= c.batch_tokens
-                ahead_pairs -= c.batch_pairs / 2
-        own_s = self._compute_s(stand, ahead_tokens + new, ahead_pairs + pairs_twice / 2)
-        wait_s *= stand.scale
+                steps = 1 if batch <= room else math.ceil(batch / room)
+                whole_s = steps * base_s + s.prefill_s * batch + s.pair_s * (c.batch_pairs / 2)
+                wait_s = whole_s - since_s / scale
+                tokens -= batch
+                pairs -= c.batch_pairs / 2
+        wait_s *= scale
         if wait_s < s.arrival_s:
             wait_s = s.arrival_s
-        if stand.decodes:
+        if decodes:
             wait_s += self._room_s(e, new, stand)
-        return max(0.0, wait_s + own_s * stand.scale)
-
-    def _compute_s(self, stand: Stand, tokens: float, pairs: float) -> float:
-        """Return the seconds of computing *tokens* in steps that go on writing answers."""
-        s = self.speeds
-        room = max(1, s.batch_tokens - stand.decodes)
         steps = 1 if tokens <= room else math.ceil(tokens / room)
-        return steps * stand.base_s + s.prefill_s * tokens + s.pair_s * pairs
+        took_s = wait_s + (steps * base_s + s.prefill_s * tokens + s.pair_s * pairs) * scale
+        return took_s if took_s > 0.0 else 0.0
 
     def _room_s(self, e: "Endpoint", new: int, stand: Stand) -> float:
         """Return the wait for a slot and for blocks, which answers give back as they end."""
-        c, size = e.carried, kv_tokens(e)
-        slots = max(0, stand.decodes + c.prefills + c.foreign_waiting + 1 - self.speeds.slots)
-        missing = 0.0
+        c, decodes = e.carried, stand.decodes
+        ends: float = decodes + c.prefills + c.foreign_waiting + 1 - self.speeds.slots
+        size, missing = kv_tokens(e), 0.0
         if size is not None:
-            free = size * (1.0 - e.kv_cache) - c.unseen_tokens
-            missing = max(0.0, min(new - free, size))
-        if not (slots or missing):
+            missing = min(new + c.unseen_tokens - size * (1.0 - e.kv_cache), size)
+        if ends <= 0 and missing <= 0.0:
             return 0.0
-        ends = max(slots, missing / max(1.0, stand.context / stand.decodes))
+        ends = max(ends, missing / max(1.0, stand.context / decodes))
         output = max(1.0, self.means.output_tokens)
-        return ends * output * stand.base_s * stand.scale / stand.decodes
+        return ends * output * stand.base_s * stand.scale / decodes
 
     def learning(self, feedback: Feedback, means: Means) -> "Outlook":
         """Return the same model with what was learnt since."""
