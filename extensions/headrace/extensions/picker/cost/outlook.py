@@ -223,7 +223,8 @@ class Outlook(Struct, frozen=True):
         """
         stand, s, c = self.stand(e, now_s), self.speeds, e.carried
         base_s, decodes, scale = stand.base_s, stand.decodes, stand.scale
-        tokens, pairs = c.prefill_tokens + new, (c.prefill_pairs + pairs_twice) / 2
+        tokens: float = c.prefill_tokens + new
+        pairs = (c.prefill_pairs + pairs_twice) / 2
         foreign = c.foreign_waiting
         if foreign:
             mean = self.means.uncached_tokens
