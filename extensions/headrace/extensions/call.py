@@ -45,6 +45,8 @@ class Api(Enum):
     EMBEDDINGS = "embeddings"
     RESPONSES = "responses"
 
+    __hash__ = object.__hash__  # members are singletons; Enum's own hash is a Python function
+
 
 class Text(msgspec.Struct, frozen=True):
     """One piece of readable prompt text and who says it (``user``, ``system``, ``tool``, ...)."""

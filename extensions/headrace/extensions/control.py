@@ -72,17 +72,9 @@ def forged(headers: Headers, trusted: frozenset[str]) -> tuple[str, ...]:
 
 def named_objective(headers: Headers) -> str:
     """Return the objective that a request names in a header; empty if it names none."""
-    return _first(headers, "objective")
+    return headers.first(_TRUSTABLE["objective"])
 
 
 def named_rewrite(headers: Headers) -> str:
     """Return the model that a header says to ask for instead; empty if none does."""
-    return _first(headers, "model_rewrite")
-
-
-def _first(headers: Headers, trust: str) -> str:
-    for name in _TRUSTABLE[trust]:
-        found = headers.get(name)
-        if found:
-            return found
-    return ""
+    return headers.first(_TRUSTABLE["model_rewrite"])

@@ -28,6 +28,17 @@ class Headers:
         index = self._index
         return (self._indexed() if index is None else index).get(name, default)
 
+    def first(self, names: Iterable[str]) -> str:
+        """Return the first value of the first of *names* that has one; empty if none has."""
+        index = self._index
+        if index is None:
+            index = self._indexed()
+        for name in names:
+            found = index.get(name)
+            if found:
+                return found
+        return ""
+
     def all(self, name: str) -> list[str]:
         """Return every value of *name*, in order."""
         return [v for n, v in self.pairs if n == name]

@@ -100,6 +100,8 @@ class ResponseNeed(Enum):
     OBSERVE = 1  # every event, after the fact: bytes pass at once, untouched
     GATE = 2  # every event before the client: it may be changed, dropped or refused
 
+    __hash__ = object.__hash__  # members are singletons; Enum's own hash is a Python function
+
 
 class OnFailure(Enum):
     """What happens to the exchange when a hook raises, misses its deadline or is refused an effect.

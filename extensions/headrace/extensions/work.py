@@ -54,7 +54,10 @@ class Work(Struct, frozen=True):
         The last token is always computed: what comes after it is the answer. Without a
         prompt there is none.
         """
-        cached = int(self.prompt_tokens * self.prefix.get(address, 0.0))
+        share = self.prefix.get(address)
+        if not share:
+            return self.prompt_tokens
+        cached = int(self.prompt_tokens * share)
         return min(self.prompt_tokens, max(1, self.prompt_tokens - cached))
 
     def at(self, address: str, output_mean: float) -> Load:

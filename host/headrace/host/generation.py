@@ -90,9 +90,7 @@ class Generation:
     def wants_context(self, chain: str) -> bool:
         """Return whether a stage of *chain* reads attributes or metadata."""
         plan = self.plans.get(chain)
-        return plan is not None and any(
-            s.needs.attributes or s.needs.forwarding for s in plan.stages
-        )
+        return plan is not None and bool(plan.needs.attributes or plan.needs.forwarding)
 
     def needs(self) -> Needs:
         """Return the union of what the stages of all chains need."""

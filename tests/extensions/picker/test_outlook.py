@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from headrace.dsl.program import Speed
 from headrace.dsl.vocabulary import variables
 from headrace.extensions.picker.cost.load import Carried
-from headrace.extensions.picker.cost.outlook import NO_OUTLOOK, Outlook
+from headrace.extensions.picker.cost.outlook import NO_OUTLOOK, Latest, Outlook
 from headrace.extensions.picker.feedback import SPEED_MAX, Feedback, Means
 from headrace.extensions.picker.snapshot import Endpoint
 from headrace.extensions.picker.staging import OUTLOOK
@@ -244,6 +244,31 @@ def test_what_is_not_cached_is_between_a_token_and_the_prompt(
 
     assert min(1, work.prompt_tokens) <= uncached <= work.prompt_tokens
     assert work.at(address, 100.0).pairs_twice >= 0
+
+
+@given(e=ENDPOINTS, work=WORKS, now_s=TIMES, later_s=TIMES)
+def test_what_was_asked_before_changes_no_answer(
+    e: Endpoint, work: Work, now_s: float, later_s: float
+) -> None:
+    other = replace(e, decoding=e.decoding + 1)
+    slower = replace(e.outlook, means=replace(e.outlook.means, log_speed=-1.0))
+    asked = [(e, e.outlook, now_s), (e, e.outlook, later_s), (other, e.outlook, later_s)]
+    for endpoint, outlook, at_s in [*asked, (other, slower, later_s), *asked]:
+        fresh = Outlook(outlook.speeds, outlook.feedback, outlook.means)
+
+        for said in ("predicted_ttft", "decode_delay", "itl"):
+            of = getattr(outlook, said)(endpoint, work, at_s)
+            assert of == getattr(fresh, said)(endpoint, work, at_s), said
+
+
+def test_models_of_one_endpoint_are_equal_whatever_they_were_asked() -> None:
+    asked, e = replace(MODEL, _latest=Latest()), at()
+    asked.itl(e, PROMPT, 100.0)
+
+    assert asked == MODEL
+    assert hash(Latest()) == hash(Latest())
+    assert "Latest()" in repr(asked)
+    assert Latest() != 1
 
 
 def test_a_value_of_nothing_is_asked_of_no_one() -> None:

@@ -84,6 +84,16 @@ def test_a_pool_says_how_its_prompts_are_cut_and_what_its_index_may_take() -> No
     assert len(store.prefixes["p"]) == 0
 
 
+def test_the_very_first_prompt_of_a_pool_is_cut_as_all_later_ones_are() -> None:
+    store = ready_store(POLICY)
+    store.prefixes["gemma"].learn_block(128)
+    decision = picked(opened(store).on_request(request(), 1.0))
+
+    seen = picked(opened(store).on_request(request("r-2"), 2.0)).evidence
+    assert isinstance(seen, Capture)
+    assert seen.request.prefix[decision.chosen or ""] == 1.0
+
+
 def test_prompts_are_cut_as_large_as_the_servers_own_blocks() -> None:
     store = ready_store(POLICY)
     store.prefixes["gemma"].insert(A, [1, 2])

@@ -42,10 +42,14 @@ class Feedback(Struct, frozen=True):
 
     def speed_log(self, now_s: float) -> float:
         """Return the logarithm of its speed against its pool's; unheard of, it goes to 0."""
+        if not self.log_speed:
+            return 0.0
         return self.log_speed * decay(now_s - self.speed_at_s, SPEED_HALF_LIFE_S)
 
     def error_rate(self, now_s: float) -> float:
         """Return the share of recent answers that failed, 0..1."""
+        if not self.errors:
+            return 0.0
         left = decay(now_s - self.answered_at_s, ERROR_HALF_LIFE_S)
         return min(1.0, self.errors * left / (self.answers * left + ERROR_PRIOR))
 
@@ -137,4 +141,4 @@ def _within(log: float, times: float) -> float:
 
 def decay(age_s: float, half_life_s: float) -> float:
     """Return what is left of a weight after *age_s*, 0..1: half of it after each half-life."""
-    return math.exp2(-max(0.0, age_s) / half_life_s)
+    return math.exp2(-age_s / half_life_s) if age_s > 0.0 else 1.0

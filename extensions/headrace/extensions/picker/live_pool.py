@@ -36,18 +36,19 @@ class LivePool:
     means: Means = NO_MEANS
     shown: PoolState | None = None
 
-    def put(self, position: int, endpoint: Endpoint, *, counts_only: bool = False) -> None:
+    def put(self, position: int, endpoint: Endpoint) -> None:
         """Replace the endpoint at *position*."""
-        if not counts_only:
-            self.sums = self.sums.changed(self.endpoints[position], endpoint)
+        self.sums = self.sums.changed(self.endpoints[position], endpoint)
         self.endpoints[position] = endpoint
-        self.roster.changed(position, counts_only=counts_only)
+        self.roster.changed(position, counts_only=False)
         self.shown = None
 
     def recount(self, position: int, now_s: float) -> None:
         """Take over the counts of the ledger at *position*."""
-        old, ledger = self.endpoints[position], self.ledgers[position]
-        self.put(position, old.counted(ledger, now_s), counts_only=True)
+        counted = self.endpoints[position].counted(self.ledgers[position], now_s)
+        self.endpoints[position] = counted
+        self.roster.changed(position, counts_only=True)
+        self.shown = None
 
     def aged(self, endpoint: Endpoint, now_s: float) -> Endpoint:
         """Return *endpoint* with what is stale of it taken to be worse than it was."""

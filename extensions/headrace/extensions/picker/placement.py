@@ -75,8 +75,8 @@ class Placement:
         load = self._load(values, address, learns) if values else NO_LOAD
         self.reservation = self._store.reserve(pool, address, now_s, load)
         if values and learns:
-            index = self._store.prefixes[pool]
-            self._ticket = index.insert(address, values.hashes, values.prompt)
+            prompt = values.prompt
+            self._ticket = self._store.prefixes[pool].insert(address, prompt.hashes, prompt)
         if values:
             self._remember(pool, address, values, now_s)
 
@@ -96,7 +96,7 @@ class Placement:
 
     def _remember(self, pool: str, address: str, values: PickValues, now_s: float) -> None:
         """Note in the pool's memory where the session went, and a prompt that nobody had."""
-        affinity = self._store.affinities.get(pool) if self._keeps else None
+        affinity = self._store.affinities.get(pool) if self._keeps is not Keep.NOTHING else None
         if affinity is not None and Keep.SESSION in self._keeps:
             affinity.bind(values.hints.session, address, now_s)
         if affinity is not None and Keep.COLD in self._keeps and not values.prefix:

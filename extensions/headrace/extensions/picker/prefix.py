@@ -255,7 +255,8 @@ class PrefixIndex:
         else:
             holding.capacity = tokens / self.tokens_per_block
             self._make_room(holding)
-        self._fit()
+        if self._dying or self.bytes_used > self.bytes_max:
+            self._fit()
 
     def _make_room(self, holding: Holding) -> None:
         """Forget of the holding what its server has no room for."""

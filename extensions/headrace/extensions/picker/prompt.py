@@ -80,12 +80,11 @@ def prompt_of(
         rest = data[whole * block_bytes : offset]
         return xxh3_64_intdigest(rest, (hashes[whole - 1] if whole else first) ^ END_SEED)
 
-    turns = tuple(
-        Turn(end_at(begin), begin // block_bytes, end // block_bytes)
-        for begin, end in _answers(pieces, answered)
-        if end <= len(data)
-    )
-    return Prompt(hashes, end_at(len(data)), size, turns)
+    turns: list[Turn] = []
+    for begin, end in _answers(pieces, answered):
+        if end <= len(data):
+            turns.append(Turn(end_at(begin), begin // block_bytes, end // block_bytes))
+    return Prompt(hashes, end_at(len(data)), size, tuple(turns))
 
 
 def _rendered(call: Call) -> tuple[list[bytes], list[bool]]:

@@ -126,7 +126,9 @@ class PickFilter(Filter):
                 "`picker` in the chain",
             )
         picker, store = self._picker, self._picker.store
-        index = store.prefixes.get(route.pool) or PrefixIndex(EMPTY_INDEX_BYTES)
+        index = store.prefixes.get(route.pool)
+        if index is None:  # the pool is gone; one that knows nothing yet is false, but has a block
+            index = PrefixIndex(EMPTY_INDEX_BYTES)
         values = PickValues(request, route, index, self._ties(request, route.pool, now_s))
         values.tpot_s = picker.tpot_s.get(route.model)
         self._request = request

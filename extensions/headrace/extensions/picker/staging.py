@@ -112,7 +112,9 @@ class Weighing:
     def values(self, raw: Sequence[float | RuleFault]) -> list[float]:
         """Return what each of *raw* counts as."""
         if self.cost:
-            return [self.value(v) for v in raw]
+            return [
+                v if type(v) is float and -INFINITE < v <= INFINITE else self.value(v) for v in raw
+            ]
         return [v if type(v) is float and 0.0 <= v <= 1.0 else self.value(v) for v in raw]
 
 

@@ -208,7 +208,8 @@ class Store:
         if found is not None:
             live, position = found
             ledger, old = live.ledgers[position], live.endpoints[position]
-            ledger.advance(now_s)
+            if ledger.blind:
+                ledger.advance(now_s)
             predicted_s = old.outlook.first_token_s(old, load, now_s) if load.output_tokens else 0.0
             ledger.add(self._last_id, load, now_s, predicted_s)
             if load.output_tokens:
@@ -239,7 +240,8 @@ class Store:
         entry = ledger.remove(reservation.id, now_s)
         if entry is None:
             return NO_LOAD
-        ledger.advance(now_s)
+        if ledger.blind:
+            ledger.advance(now_s)
         live.recount(position, now_s)
         self._note(now_s)
         return entry.load

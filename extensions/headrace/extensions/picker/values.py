@@ -172,7 +172,8 @@ class PickValues:
     def prefix(self) -> Mapping[str, float]:
         """Endpoint address -> share of the prompt cached there; absent means 0."""
         if self._prefix is None:
-            self._prefix = self._index.match(self.prompt.hashes, self.prompt.turns)
+            prompt = self.prompt
+            self._prefix = self._index.match(prompt.hashes, prompt.turns)
         return self._prefix
 
     @property

@@ -5,7 +5,7 @@ from prometheus_client import CollectorRegistry
 from headrace.extensions.picker.flow.flows import Flows
 from headrace.extensions.picker.store import Store
 from headrace.extensions.records import Usage
-from headrace.extensions.stage import Outcome, StageRun
+from headrace.extensions.stage import Outcome
 from headrace.host.telemetry import catalogue as c
 from headrace.host.telemetry.caches import kv_requests, prefix_bytes, prefix_tokens
 from headrace.host.telemetry.series import Counts, Levels, Spread, Told, gauge
@@ -72,8 +72,13 @@ class Metrics:
             self._decision_s.see(summary.decision_s)
         if summary.ttft_s is not None and outcome.event_stream:
             self._ttft_s.see(summary.ttft_s, model, pool)
+        see = self._stage_s.see
         for run in outcome.runs:
-            self._run(run, summary)
+            see(run.ended_s - run.started_s, run.stage, run.hook, run.result)
+            if run.road:
+                self._stage_failures.add(run.stage, run.road)
+            if run.stage == BODY_ROUTER and run.hook == "on_request":
+                self._routed.add(_routed(run.result, summary.reason))
         if summary.shed:
             self._sheds.add(pool, summary.kind)
         if summary.endpoint:
@@ -97,13 +102,6 @@ class Metrics:
     def waited(self, pool: str, outcome: str, waited_s: float) -> None:
         """Count a request that has waited in a queue, or was refused there."""
         self._wait_s.see(waited_s, pool, outcome)
-
-    def _run(self, run: StageRun, summary: Summary) -> None:
-        self._stage_s.see(run.ended_s - run.started_s, run.stage, run.hook, run.result)
-        if run.road:
-            self._stage_failures.add(run.stage, run.road)
-        if run.stage == BODY_ROUTER and run.hook == "on_request":
-            self._routed.add(_routed(run.result, summary.reason))
 
     def _count_tokens(self, usage: Usage) -> None:
         self._tokens.add("input", by=max(0, usage.input_tokens))

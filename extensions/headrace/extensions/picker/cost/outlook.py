@@ -7,9 +7,10 @@ vLLM V1 does. docs/explain/cost-model.md says it in words.
 
 import math
 from bisect import bisect_left
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
+from msgspec import field as struct_field
 from msgspec.structs import replace
 
 from headrace.dsl.serving import DEFAULT_SPEED, Speed
@@ -28,9 +29,10 @@ from headrace.extensions.work import Load, Work
 if TYPE_CHECKING:
     from headrace.extensions.picker.snapshot import Endpoint
 PREFILL_SHARE_MAX = 0.9  # a server that is flooded writes on, if slowly
+LN2 = math.log(2)
 
 
-class Stand(NamedTuple):
+class Stand(Struct, frozen=True, gc=False):
     """What an endpoint is doing at one instant, in the terms of the step time.
 
     base_s      a step without a prompt in it
@@ -45,6 +47,34 @@ class Stand(NamedTuple):
     scale: float
 
 
+NOWHERE = Stand(0.0, 0, 0.0, 1.0)
+
+
+class Latest:
+    """What was last worked out of an endpoint, for the next term of the same decision.
+
+    Written by `Outlook.stand` only. It holds for the very same model, endpoint and instant, so
+    that it saves work and says nothing; that is why any two are equal.
+    """
+
+    __slots__ = ("endpoint", "now_s", "outlook", "stand")
+
+    def __init__(self) -> None:
+        self.endpoint: Endpoint | None = None
+        self.outlook: Outlook | None = None
+        self.now_s = 0.0
+        self.stand = NOWHERE
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Latest)
+
+    def __hash__(self) -> int:
+        return 0
+
+    def __repr__(self) -> str:
+        return "Latest()"
+
+
 class Outlook(Struct, frozen=True):
     """The cost model of one endpoint: the pool's coefficients and what is learnt.
 
@@ -54,35 +84,24 @@ class Outlook(Struct, frozen=True):
     speeds: Speed = DEFAULT_SPEED
     feedback: Feedback = NO_FEEDBACK
     means: Means = NO_MEANS
+    _latest: Latest = struct_field(default_factory=Latest)
 
     # ---- what it takes
 
     def predicted_ttft(self, e: "Endpoint", work: Work, now_s: float) -> float:
         """Return the seconds until the first token would come."""
-        return self.first_token_s(e, self.load(e, work), now_s)
+        new = work.uncached_at(e.address)
+        return self._first_token_s(e, new, new * (2 * work.prompt_tokens - new), now_s)
 
     def first_token_s(self, e: "Endpoint", load: Load, now_s: float) -> float:
         """Return the seconds until the first token of *load* would come, counted from now."""
-        stand, s, c = self.stand(e, now_s), self.speeds, e.carried
-        ahead_tokens = c.prefill_tokens + c.foreign_waiting * self.means.uncached_tokens
-        ahead_pairs = c.prefill_pairs / 2 + c.foreign_waiting * self._mean_pairs()
-        wait_s = stand.base_s / 2 if stand.decodes else 0.0
-        since_s = now_s - c.batch_since_s - s.arrival_s
-        if c.batch_tokens and since_s > 0.0:  # a step with prompts is under way
-            whole_s = self._compute_s(stand, c.batch_tokens, c.batch_pairs / 2)
-            wait_s = max(0.0, whole_s - since_s / stand.scale)
-            ahead_tokens -= c.batch_tokens
-            ahead_pairs -= c.batch_pairs / 2
-        own_s = self._compute_s(
-            stand, ahead_tokens + load.uncached_tokens, ahead_pairs + load.pairs_twice / 2
-        )
-        wait_s = max(wait_s * stand.scale, s.arrival_s)
-        wait_s += self._room_s(e, load, stand)
-        return max(0.0, wait_s + own_s * stand.scale)
+        return self._first_token_s(e, load.uncached_tokens, load.pairs_twice, now_s)
 
     def decode_delay(self, e: "Endpoint", work: Work, now_s: float) -> float:
         """Return the seconds that the prompt would add to the answers there, added up."""
         stand = self.stand(e, now_s)
+        if not stand.decodes:
+            return 0.0
         return self._prefill_s(e, work) * stand.scale * stand.decodes
 
     def itl(self, e: "Endpoint", work: Work, now_s: float) -> float:
@@ -92,7 +111,10 @@ class Outlook(Struct, frozen=True):
         """
         stand, s = self.stand(e, now_s), self.speeds
         more_s = s.request_s + s.context_s * work.prompt_tokens / 1000
-        return (stand.base_s + more_s) * stand.scale / (1.0 - self._prefill_share(e, stand, now_s))
+        step_s = (stand.base_s + more_s) * stand.scale
+        if not e.carried.recent_tokens:
+            return step_s
+        return step_s / (1.0 - self._prefill_share(e, stand, now_s))
 
     def slo_slack(self, e: "Endpoint", work: Work, now_s: float) -> float:
         """Return the seconds by which answers there would fall behind because of it, added up.
@@ -131,7 +153,7 @@ class Outlook(Struct, frozen=True):
 
     def decode_context_tokens(self, e: "Endpoint", work: Work, now_s: float) -> int:
         """Return the tokens of our answers being written there, their prompts included."""
-        return int(self._context(e, now_s))
+        return int(self._context(e, now_s, self.scale(now_s)))
 
     def speed(self, e: "Endpoint", work: Work, now_s: float) -> float:
         """Return how fast it is against the pool's coefficients: 1 as said, 2 twice as fast."""
@@ -157,22 +179,28 @@ class Outlook(Struct, frozen=True):
 
     def stand(self, e: "Endpoint", now_s: float) -> Stand:
         """Return what the endpoint is doing."""
-        s, decodes = self.speeds, e.decoding + e.carried.foreign_running
-        context = self._context(e, now_s)
-        if e.carried.foreign_running:
-            mean = self.means.uncached_tokens + self.means.output_tokens / 2
-            context += e.carried.foreign_running * mean
+        latest = self._latest
+        if latest.endpoint is e and latest.now_s == now_s and latest.outlook is self:
+            return latest.stand
+        s, decodes, foreign = self.speeds, e.decoding, e.carried.foreign_running
+        scale = self.scale(now_s)
+        context = self._context(e, now_s, scale) if decodes else 0.0
+        if foreign:
+            decodes += foreign
+            context += foreign * (self.means.uncached_tokens + self.means.output_tokens / 2)
         base_s = s.step_s + s.request_s * decodes + s.context_s * context / 1000
-        return Stand(base_s, decodes, context, self.scale(now_s))
+        latest.stand = found = Stand(base_s, decodes, context, scale)
+        latest.endpoint, latest.outlook, latest.now_s = e, self, now_s
+        return found
 
-    def _context(self, e: "Endpoint", now_s: float) -> float:
+    def _context(self, e: "Endpoint", now_s: float, scale: float) -> float:
         """Return the tokens of our answers there: prompts, and what was written since."""
         c, s, decodes = e.carried, self.speeds, e.decoding
         if not decodes:
             return 0.0
         step_s = s.step_s + s.request_s * decodes + s.context_s * c.decode_tokens / 1000
         since_s = decodes * now_s - c.decode_first_us / MICROS
-        written = max(0.0, since_s) / (step_s * self.scale(now_s))
+        written = max(0.0, since_s) / (step_s * scale)
         return c.decode_tokens + min(written, float(c.decode_output_tokens))
 
     def _prefill_s(self, e: "Endpoint", work: Work) -> float:
@@ -183,31 +211,57 @@ class Outlook(Struct, frozen=True):
     def _prefill_share(self, e: "Endpoint", stand: Stand, now_s: float) -> float:
         """Return the share of its time that the endpoint has lately spent on prompts."""
         left = decay(now_s - e.carried.recent_at_s, RECENT_HALF_LIFE_S)
-        tokens_per_s = e.carried.recent_tokens * left * math.log(2) / RECENT_HALF_LIFE_S
+        tokens_per_s = e.carried.recent_tokens * left * LN2 / RECENT_HALF_LIFE_S
         return min(PREFILL_SHARE_MAX, tokens_per_s * self.speeds.prefill_s * stand.scale)
 
-    def _compute_s(self, stand: Stand, tokens: float, pairs: float) -> float:
-        """Return the seconds of computing *tokens* in steps that go on writing answers."""
-        s = self.speeds
-        steps = max(1, math.ceil(tokens / max(1, s.batch_tokens - stand.decodes)))
-        return steps * stand.base_s + s.prefill_s * tokens + s.pair_s * pairs
+    def _first_token_s(self, e: "Endpoint", new: int, pairs_twice: int, now_s: float) -> float:
+        """Return the seconds until the first token of a prompt with *new* tokens would come.
 
-    def _mean_pairs(self) -> float:
-        return self.means.uncached_tokens**2 / 2
+        Computing takes as many steps as the tokens need, each of which goes on writing answers.
+        It is asked of every endpoint in every decision, so that it is one function, and ``max``
+        is spelt out.
+        """
+        stand, s, c = self.stand(e, now_s), self.speeds, e.carried
+        base_s, decodes, scale = stand.base_s, stand.decodes, stand.scale
+        tokens: float = c.prefill_tokens + new
+        pairs = (c.prefill_pairs + pairs_twice) / 2
+        foreign = c.foreign_waiting
+        if foreign:
+            mean = self.means.uncached_tokens
+            tokens += foreign * mean
+            pairs += foreign * (mean * mean / 2)
+        room = s.batch_tokens - decodes if s.batch_tokens > decodes else 1
+        wait_s = base_s / 2 if decodes else 0.0
+        batch = c.batch_tokens
+        if batch:
+            since_s = now_s - c.batch_since_s - s.arrival_s
+            if since_s > 0.0:  # a step with prompts is under way
+                steps = 1 if batch <= room else math.ceil(batch / room)
+                whole_s = steps * base_s + s.prefill_s * batch + s.pair_s * (c.batch_pairs / 2)
+                wait_s = whole_s - since_s / scale
+                tokens -= batch
+                pairs -= c.batch_pairs / 2
+        wait_s *= scale
+        if wait_s < s.arrival_s:
+            wait_s = s.arrival_s
+        if decodes:
+            wait_s += self._room_s(e, new, stand)
+        steps = 1 if tokens <= room else math.ceil(tokens / room)
+        took_s = wait_s + (steps * base_s + s.prefill_s * tokens + s.pair_s * pairs) * scale
+        return took_s if took_s > 0.0 else 0.0
 
-    def _room_s(self, e: "Endpoint", load: Load, stand: Stand) -> float:
+    def _room_s(self, e: "Endpoint", new: int, stand: Stand) -> float:
         """Return the wait for a slot and for blocks, which answers give back as they end."""
-        c, size = e.carried, kv_tokens(e)
-        slots = max(0, stand.decodes + c.prefills + c.foreign_waiting + 1 - self.speeds.slots)
-        missing = 0.0
+        c, decodes = e.carried, stand.decodes
+        ends: float = decodes + c.prefills + c.foreign_waiting + 1 - self.speeds.slots
+        size, missing = kv_tokens(e), 0.0
         if size is not None:
-            free = size * (1.0 - e.kv_cache) - c.unseen_tokens
-            missing = max(0.0, min(load.uncached_tokens - free, size))
-        if not stand.decodes or not (slots or missing):
+            missing = min(new + c.unseen_tokens - size * (1.0 - e.kv_cache), size)
+        if ends <= 0 and missing <= 0.0:
             return 0.0
-        ends = max(slots, missing / max(1.0, stand.context / stand.decodes))
+        ends = max(ends, missing / max(1.0, stand.context / decodes))
         output = max(1.0, self.means.output_tokens)
-        return ends * output * stand.base_s * stand.scale / stand.decodes
+        return ends * output * stand.base_s * stand.scale / decodes
 
     def learning(self, feedback: Feedback, means: Means) -> "Outlook":
         """Return the same model with what was learnt since."""
