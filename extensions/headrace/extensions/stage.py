@@ -265,6 +265,10 @@ class Filter:
     def on_end(self, outcome: Outcome, now_s: float) -> None:
         """Note the end of the exchange. Always called once, whatever happened; never awaits."""
 
+    def left(self, now_s: float) -> tuple[object, ...]:
+        """Return the records of a hook that the exchange, ending, has left waiting."""
+        return ()
+
     def fallback(self, request: Request, now_s: float) -> Action:
         """Decide on *request* after `on_request` failed, for `OnFailure.FALLBACK`."""
         return CONTINUE

@@ -143,7 +143,8 @@ class ResponseEnd(Struct, frozen=True):
 class StageRun(Struct, frozen=True):
     """One call of one hook, for observers.
 
-    result  ``continue``, ``reject``, ``answer``, ``failed`` or ``timeout``
+    result  ``continue``, ``reject``, ``answer``, ``failed``, ``timeout``, or ``left`` if the
+            exchange ended while it was waiting
     road    what `OnFailure` did about a failure; empty without one
     error   one line about the failure; never a prompt or a body
     """

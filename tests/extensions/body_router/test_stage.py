@@ -5,7 +5,9 @@ import msgspec
 import pytest
 from msgspec import structs
 
+from headrace.dsl.policy import compile_policy
 from headrace.dsl.program import Class, Pool, RuleFault
+from headrace.dsl.source import Source
 from headrace.extensions.body_router import build
 from headrace.extensions.body_router.listing import Listing, said_by_servers
 from headrace.extensions.body_router.table import table
@@ -301,6 +303,40 @@ def test_only_what_ready_servers_say_is_listed() -> None:
     snapshot = Snapshot({"p": pool_state("p", [up, down])})
 
     assert list(said_by_servers(snapshot)) == ["x", "y"]
+
+
+def test_a_servers_own_list_goes_before_the_adapters_that_its_metrics_show() -> None:
+    listing = Endpoint("a", "10.0.0.1:1", ready=True, adapters=("x",), models=("base", "x", "y"))
+    silent = Endpoint("b", "10.0.0.2:1", ready=True, adapters=("z",))
+    snapshot = Snapshot({"p": pool_state("p", [listing, silent])})
+
+    assert list(said_by_servers(snapshot)) == ["base", "x", "y", "z"]
+
+
+def test_a_pattern_of_adapters_routes_and_lists_what_it_fits() -> None:
+    text = """\
+sched 1
+pool gemma { endpoints "10.0.0.1:8000" }
+model gemma { route gemma }
+model "team-*" { adapter of gemma }
+"""
+    policy = compile_policy([Source("adapters.sched", text)])
+    routed = ask(request(b'{"model":"team-fr","messages":[{"role":"user","content":"x"}]}'), policy)
+    up = Endpoint("a", "10.0.0.1:8000", ready=True, models=("gemma", "team-fr", "other"))
+    snapshot = Snapshot({"gemma": pool_state("gemma", [up])})
+    listing = Listing(table(policy), lambda: said_by_servers(snapshot))
+    action = listing.answer(request(None, path="/v1/models", method="GET"))
+    assert isinstance(routed, Continue)
+    assert isinstance(action, Answer)
+
+    assert routed.route is not None
+    assert (routed.route.pool, routed.route.target) == ("gemma", "team-fr")
+    assert routed.route.adapter == "team-fr"
+    assert routed.body is None
+    assert [(m["id"], m["parent"]) for m in msgspec.json.decode(action.body)["data"]] == [
+        ("gemma", None),
+        ("team-fr", "gemma"),
+    ]
 
 
 def test_a_filter_serves_all_exchanges() -> None:

@@ -9,6 +9,7 @@ import pytest
 from headrace.extensions.body_router import build as build_router
 from headrace.extensions.picker import build
 from headrace.extensions.picker.flow.turn import Turn
+from headrace.extensions.picker.flow.waited import Waited
 from headrace.extensions.picker.flow.waiter import Turned
 from headrace.extensions.registry import Site
 from headrace.extensions.stage import Action, Continue, Effect, Request, Stage
@@ -124,3 +125,19 @@ def test_a_turn_is_the_same_however_the_bytes_come() -> None:
     seen = StageTester(chain(house)).everywhere(case, lambda s: (s.status, s.reason))
     assert (seen.status, seen.reason) == (200, "")
     assert len(house.flow) == house.flow.departed == 0
+
+
+def test_a_hook_that_is_left_waiting_has_a_run_with_what_its_filter_says() -> None:
+    house = House(QUEUE)
+    house.scrape(100.0, FULL)
+    drive = Drive(chain(house))
+    drive.head()
+    drive.chunk(CHAT, end=True)
+    drive.exchange.end("client-gone", 101.5)
+    outcome = drive.exchange.outcome
+    assert outcome is not None
+    (run,) = [run for run in outcome.runs if run.stage == "picker"]
+    (record,) = run.records
+    assert isinstance(record, Waited)
+
+    assert (run.result, record.how, record.waited_s) == ("left", "gone", 1.5)

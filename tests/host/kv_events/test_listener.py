@@ -1,6 +1,7 @@
 """Over real sockets: what is published arrives once and in order, whatever is lost on the way."""
 
 import asyncio
+import time
 from collections.abc import Callable, Coroutine
 
 import msgspec
@@ -8,7 +9,8 @@ import pytest
 
 from headrace.extensions.picker.kv.events import EVENTS_MAX
 from headrace.host.kv_events.listener import Source, missing, sources
-from tests.host.kv_events.house import NOTHING, House, house, policy
+from headrace.host.kv_events.wire import MESSAGE_BYTES_MAX
+from tests.host.kv_events.house import NOTHING, WAIT_S, House, house, policy
 
 
 def stored(first: int, count: int) -> bytes:
@@ -138,3 +140,55 @@ def test_without_pyzmq_a_policy_that_asks_for_events_cannot_be_served(
         "pool `p` asks for `kv events`, which need pyzmq: install `headrace[kv-events]`, "
         "or remove the statement"
     )
+
+
+@pytest.mark.parametrize(
+    ("addresses", "port", "replay", "says"),
+    [
+        (["10.0.0.1:1", "10.0.0.1:2"], 65_535, None, "at port 65536, which is no port"),
+        (["10.0.0.1:1", "10.0.0.1:2"], 5557, 5558, "at port 5558, which would be two publishers'"),
+        (["10.0.0.1:1", "10.0.0.2:2"], 65_535, 5558, ""),
+    ],
+)
+def test_ports_that_a_host_cannot_have_are_refused_at_the_start(
+    addresses: list[str], port: int, replay: int | None, says: str
+) -> None:
+    told = missing(policy(addresses, port, replay))
+
+    assert says in told
+    assert bool(told) is bool(says)
+
+
+def test_a_flood_of_events_leaves_turns_of_the_loop_to_others() -> None:
+    async def scene(found: House) -> None:
+        applied, most, count = found.told.counts["applied"], 0, 500
+        for _ in range(count):
+            found.publisher.send(NOTHING)
+        time.sleep(0.3)  # noqa: ASYNC251 - until all of it is there, while nobody looks
+        async with asyncio.timeout(WAIT_S):
+            while found.told.counts["applied"] < applied + count:
+                before = found.told.counts["applied"]
+                await asyncio.sleep(0)
+                most = max(most, found.told.counts["applied"] - before)
+
+        assert most <= 2
+
+    run(scene)
+
+
+def test_who_sends_a_frame_that_is_too_large_is_cut_off_and_heard_again() -> None:
+    async def scene(found: House) -> None:
+        found.publisher.send(stored(0, 3))
+        await found.until(lambda: len(found.book) == 3)
+        before = found.told.counts["lost"]
+        found.publisher.send(bytes(MESSAGE_BYTES_MAX + 1))
+        async with asyncio.timeout(WAIT_S):
+            while found.told.counts["lost"] == before:
+                found.publisher.send(NOTHING)
+                await asyncio.sleep(0.02)
+        found.publisher.send(stored(0, 2))
+        await found.until(lambda: len(found.book) == 2)
+
+        assert found.told.counts["malformed"] == 0
+
+    run(scene, replay=False)

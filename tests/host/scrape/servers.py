@@ -79,9 +79,12 @@ class Server:
         return web.Response(body=self.models, status=200 if self.models else self.models_status)
 
     async def _endless(self, request: web.Request) -> web.StreamResponse:
-        response = web.StreamResponse()
+        coding = {"content-encoding": "gzip"} if self.compress else {}
+        response = web.StreamResponse(headers=coding)
         await response.prepare(request)
         try:
+            if self.compress:
+                await response.write(gzip.compress(self.page))
             while True:
                 await response.write(b"# never ending\n" * 100)
                 await asyncio.sleep(0.01)

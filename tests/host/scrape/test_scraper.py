@@ -234,6 +234,17 @@ def test_a_compressed_page_that_unfolds_to_more_than_allowed_is_cut() -> None:
     run(main)
 
 
+def test_what_comes_behind_a_compressed_page_is_not_waited_for() -> None:
+    async def main() -> None:
+        async with servers(1) as (a,):
+            a.compress = a.endless = True
+            a.page = vllm_page([Engine(7)])
+            async with scraping([a], replace(FAST, timeout_s=0.2)) as (store, _):
+                assert (endpoint(store, a).queue, endpoint(store, a).error) == (7, "")
+
+    run(main)
+
+
 def test_connections_are_kept() -> None:
     async def main() -> None:
         async with servers(1) as (a,), scraping([a]):

@@ -3,6 +3,8 @@
 import asyncio
 from time import monotonic
 
+import pytest
+
 from headrace.extensions.picker.flow.turn import Turn
 from headrace.extensions.picker.flow.waiter import How, Lane, Turned, Waiter
 from headrace.extensions.picker.snapshot import PoolState, ServerFacts
@@ -139,6 +141,33 @@ def test_a_host_that_drains_tells_all_who_wait() -> None:
         room.usher.drain()
 
         assert [(await task).how for task in tasks] == [How.DRAINING] * 3
+        room.usher.close()
+
+    run(main)
+
+
+def test_a_queue_that_fails_is_told_once_and_does_not_leave_the_others_waiting(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def main() -> None:
+        room = Room()
+
+        def fails(pool: PoolState, now_s: float) -> bool:
+            raise RuntimeError("a bug")
+
+        flow = room.store.flows.of("broken", monotonic())
+        broken = Waiter(LANE, 0.0, monotonic() + 30.0, fails)
+        assert flow.enter(broken, monotonic()) is None
+        task = room.enter()
+        await asyncio.sleep(0)
+        room.scrape(0)
+
+        assert (await asyncio.wait_for(task, 5.0)).how is How.SERVED
+        await asyncio.sleep(3 * TICK_S)
+        assert [r.getMessage() for r in caplog.records] == [
+            "bug: the queue of pool `broken` serves nobody"
+        ]
+        flow.leave(broken)
         room.usher.close()
 
     run(main)

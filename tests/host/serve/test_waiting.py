@@ -77,7 +77,14 @@ def test_a_client_that_leaves_waits_no_more(tmp_path: Path) -> None:
 
             labels = {"pool": "gemma", "outcome": "gone"}
             assert running.sample("headrace_queue_wait_seconds_count", **labels) == 1
-            assert [o.termination for o in running.outcomes] == ["client-gone"]
+            (outcome,) = running.outcomes
+            assert outcome.termination == "client-gone"
+            (left,) = [run for run in outcome.runs if run.result == "left"]
+            assert (left.stage, left.hook, left.error) == ("picker", "on_request", "")
+            (waited,) = left.records
+            assert isinstance(waited, Waited)
+            assert (waited.pool, waited.how) == ("gemma", "gone")
+            assert waited.waited_s > 0.0
 
     run(main)
 

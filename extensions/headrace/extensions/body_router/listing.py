@@ -28,7 +28,7 @@ def said_by_servers(snapshot: Snapshot) -> Iterable[str]:
     for pool in snapshot.pools.values():
         for endpoint in pool.endpoints:
             if endpoint.ready:
-                yield from endpoint.adapters
+                yield from endpoint.models or endpoint.adapters
 
 
 @dataclass(frozen=True, slots=True)

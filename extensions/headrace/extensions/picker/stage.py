@@ -193,6 +193,10 @@ class PickFilter(Filter):
         for place in self._beside:  # whose own answers nobody sees
             place.end(Ending(ending.status, False, Observed()), now_s)
 
+    def left(self, now_s: float) -> tuple[object, ...]:
+        """Return the record of a wait that nobody waits for the end of any more."""
+        return () if self._visit is None else self._visit.left(now_s)
+
     def fallback(self, request: Request, now_s: float) -> Action:
         """Pick without the policy, which has just failed: least in flight among the ready."""
         unserved = self._visit.cut_short(now_s) if self._visit is not None else None

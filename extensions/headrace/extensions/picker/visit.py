@@ -63,6 +63,13 @@ class Visit:
         answer = turned_away(waited.pool, waiter, late)
         return replace(answer, records=(_record(waited, late),))
 
+    def left(self, now_s: float) -> tuple[Waited, ...]:
+        """Return the record of the wait that the client did not see to its end, if there is one."""
+        if self._wait_begun is None:
+            return ()
+        waiter, waited = self._wait_begun
+        return (_record(waited, Turned(How.GONE, now_s, now_s - waiter.entered_s)),)
+
     def _arrival(self, now_s: float) -> Arrival:
         name = self.values.route.pool
         pool = self.store.snapshot.pools.get(name) or PoolState(name)

@@ -154,6 +154,9 @@ class Chain(Struct):
             self._settle(at, name, started_s, action, asked.apply)
         except Exception as fault:  # as in `call`
             return self._road(at, name, started_s, fault, asked.value, asked.apply)
+        except GeneratorExit:  # nobody waits for its decision any more
+            self._note(at, name, started_s, "left", at.filter.left(self.now_s))
+            raise
         return action
 
     def finish(self, outcome: Outcome) -> None:

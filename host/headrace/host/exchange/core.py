@@ -213,6 +213,7 @@ class Core(Struct):
     def drop_waiting(self) -> None:
         """Leave every waiting hook; its `finally` blocks run."""
         left, self.waiting = self.waiting, {}
+        self.chain.now_s = self.now_s
         for ticket, waiting in left.items():
             self.outputs.append(Cancel(ticket))
             with suppress(RuntimeError):  # a stage that awaits while it is being left

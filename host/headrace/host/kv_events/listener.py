@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import zmq.asyncio
 
 RETRY_S = 1.0  # after a socket that failed
+LONG_S = 0.001  # what takes longer than this is followed by a rest as long: others are served
+PORT_MAX = 65_535
 NUMBER_BYTES = 8
 log = logging.getLogger(__name__)
 
@@ -44,11 +46,35 @@ class Source:
 def missing(program: Program) -> str:
     """Return why the KV events that *program* asks for cannot be heard; "" if they can."""
     asking = [pool.name for pool in program.pools.values() if pool.kv_events]
-    if not asking or find_spec("zmq") is not None:
+    if not asking:
         return ""
+    if find_spec("zmq") is None:
+        return (
+            f"pool `{asking[0]}` asks for `kv events`, which need pyzmq: "
+            "install `headrace[kv-events]`, or remove the statement"
+        )
+    return next(map(_impossible, _taken(program)), "")
+
+
+def _taken(program: Program) -> Iterator[tuple[Source, int]]:
+    """Yield the sources that cannot be heard, each with the port that cannot be its own."""
+    taken: dict[tuple[str, str, int], str] = {}
+    for source in sources(program):
+        for port in (source.port, source.replay_port):
+            if port is None:
+                continue
+            key = (source.pool, source.host, port)
+            if port > PORT_MAX or key in taken:
+                yield source, port
+            taken[key] = source.address
+
+
+def _impossible(found: tuple[Source, int]) -> str:
+    source, port = found
+    why = "is no port" if port > PORT_MAX else "would be two publishers' at once"
     return (
-        f"pool `{asking[0]}` asks for `kv events`, which need pyzmq: "
-        "install `headrace[kv-events]`, or remove the statement"
+        f"pool `{source.pool}`: `kv events` of `{source.address}` would be at port {port}, which "
+        f"{why}: each endpoint of a host has the next port after the first; choose other ports"
     )
 
 
@@ -103,32 +129,51 @@ class KvListener:
             self._context = None
 
     async def _follow(self, source: Source) -> None:
-        """Listen to *source*; what fails is told and tried again."""
+        """Listen to *source* again and again; what fails is told once, until it is another."""
+        told, sequence = "", Sequence()
         while True:
             try:
-                await self._listen(source)
+                await self._connect(source, sequence)
             except Exception as error:  # ours or the library's: it must not end the listening
-                log.warning("kv events of %s: %s: %s", source.address, type(error).__name__, error)
+                why = f"{type(error).__name__}: {error}"
+                if why != told:
+                    log.warning("kv events of %s: %s", source.address, why)
+                told = why
                 self._count(source, "failed")
-            self._lose(source)
+                self._lose(source)
             await asyncio.sleep(RETRY_S)
 
-    async def _listen(self, source: Source) -> None:
-        from headrace.host.kv_events.wire import subscriber
+    async def _connect(self, source: Source, sequence: Sequence) -> None:
+        """Listen to *source* until its connection ends.
+
+        ZeroMQ connects again by itself, but not to a peer that it has cut off.
+        """
+        from headrace.host.kv_events.wire import disconnected, subscriber
 
         context = self._context
         assert context is not None, "tasks live between adopt and stop"
-        sequence = Sequence()
         socket = subscriber(context, source.host, source.port)
+        hearing = asyncio.create_task(self._listen(source, sequence, socket))
+        ended = asyncio.create_task(disconnected(socket))
         try:
-            while True:
-                frames: list[bytes] = await socket.recv_multipart()
-                if len(frames) != 3 or len(frames[1]) != NUMBER_BYTES:
-                    self._count(source, "malformed")
-                    continue
-                await self._hear(source, sequence, int.from_bytes(frames[1], "big"), frames[2])
+            await asyncio.wait((hearing, ended), return_when=asyncio.FIRST_COMPLETED)
+            if hearing.done():
+                hearing.result()
         finally:
+            await _cancelled([hearing, ended])
             socket.close(linger=0)
+
+    async def _listen(
+        self, source: Source, sequence: Sequence, socket: "zmq.asyncio.Socket"
+    ) -> None:
+        while True:
+            frames: list[bytes] = await socket.recv_multipart()
+            if len(frames) != 3 or len(frames[1]) != NUMBER_BYTES:
+                self._count(source, "malformed")
+            else:
+                number = int.from_bytes(frames[1], "big")
+                await self._hear(source, sequence, number, frames[2])
+            await asyncio.sleep(0)  # what has come already is received without a pause
 
     async def _hear(self, source: Source, sequence: Sequence, number: int, payload: bytes) -> None:
         """Take one live message, and first what was missed before it."""
@@ -149,7 +194,7 @@ class KvListener:
             case Next.EXPECTED:
                 pass
         if sequence.judge(number) in (Next.EXPECTED, Next.GAP):
-            self._take(source, payload, "applied")
+            await self._take(source, payload, "applied")
             sequence.took(number)
 
     async def _catch_up(self, source: Source, sequence: Sequence, number: int) -> None:
@@ -166,7 +211,7 @@ class KvListener:
                         raise ValueError("the replay is out of order, or too long")
                     if at > expected:  # the publisher keeps no more: what was before is lost
                         self._lose(source)
-                    self._take(source, payload, "replayed")
+                    await self._take(source, payload, "replayed")
                     expected = at + 1
                     sequence.replayed(range(first, expected))
             except (TimeoutError, ValueError) as error:
@@ -174,7 +219,15 @@ class KvListener:
         if expected < number:
             self._lose(source)
 
-    def _take(self, source: Source, payload: bytes, result: str) -> None:
+    async def _take(self, source: Source, payload: bytes, result: str) -> None:
+        """Apply one message; then let others have as much of the loop as it took."""
+        clock = asyncio.get_running_loop().time
+        began_s = clock()
+        self._apply(source, payload, result)
+        took_s = clock() - began_s
+        await asyncio.sleep(took_s if took_s > LONG_S else 0)
+
+    def _apply(self, source: Source, payload: bytes, result: str) -> None:
         book = self._book(source)
         if book is None:
             return

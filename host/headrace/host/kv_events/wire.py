@@ -12,8 +12,8 @@ from typing import Any
 import zmq
 import zmq.asyncio
 
-MESSAGE_BYTES_MAX = 16 * 1024 * 1024
-QUEUED_MAX = 10_000  # messages that wait for us; then the publisher drops, and we see the gap
+MESSAGE_BYTES_MAX = 4 * 1024 * 1024  # a step yields kilobytes; who sends more is cut off
+QUEUED_MAX = 1_000  # messages that wait for us; then the publisher drops, and we see the gap
 REPLAY_S = 2.0  # between two messages of a replay: the publisher looks at its queue first
 NUMBER_BYTES = 8
 END = (-1).to_bytes(NUMBER_BYTES, "big", signed=True)
@@ -26,6 +26,15 @@ def subscriber(context: zmq.asyncio.Context, host: str, port: int) -> zmq.asynci
     socket.setsockopt(zmq.SUBSCRIBE, b"")
     socket.connect(f"tcp://{host}:{port}")
     return socket
+
+
+async def disconnected(socket: zmq.asyncio.Socket) -> None:
+    """Return when a connection of *socket* has ended, by whichever side."""
+    monitor = socket.get_monitor_socket(zmq.EVENT_DISCONNECTED)
+    try:
+        await monitor.recv_multipart()
+    finally:
+        socket.disable_monitor()
 
 
 async def replay(

@@ -120,6 +120,8 @@ class _Chunks:
             self.size += len(data)
             if len(data) > room:
                 return self.page(f"the page is larger than {self._bytes_max} bytes")
+            if unzip is not None and unzip.eof:  # what follows is kept by it without a bound
+                break
         if unzip is not None and not unzip.eof:
             return self.page("the page breaks off")
         return self.page("")

@@ -1,6 +1,7 @@
 """Lets those go who wait: looks at the queues when something has changed, and when it is time."""
 
 import asyncio
+import logging
 from collections.abc import Callable
 from time import monotonic
 
@@ -10,6 +11,7 @@ from headrace.extensions.picker.flow.waiter import How, Turned
 from headrace.extensions.picker.snapshot import PoolState
 from headrace.extensions.picker.store import Store
 
+log = logging.getLogger(__name__)
 TICK_S = 0.1  # how long a change that nobody tells of, such as one of age, may go unseen
 REST = 4.0  # times as long as it took to look, nobody looks again
 
@@ -25,6 +27,7 @@ class Usher:
         self._timer: asyncio.TimerHandle | None = None
         self._soon: asyncio.Handle | None = None
         self._rested_s = 0.0
+        self._failing: set[str] = set()
         store.flows.wake = self._stir
         store.flows.noted = noted
 
@@ -68,12 +71,23 @@ class Usher:
         self._soon = None
         now_s = monotonic()
         pools = self._store.snapshot.pools
-        for flow in self._store.flows:
+        for flow in list(self._store.flows):
             if len(flow):
-                flow.pump(pools.get(flow.pool) or PoolState(flow.pool), now_s)
+                self._pump(flow, pools.get(flow.pool) or PoolState(flow.pool), now_s)
         done_s = monotonic()
         self._rested_s = done_s + REST * (done_s - now_s)
         self._arm(now_s)
+
+    def _pump(self, flow: FlowControl, pool: PoolState, now_s: float) -> None:
+        """Let go whose turn it is in one queue; a bug met there leaves the other queues alone."""
+        try:
+            flow.pump(pool, now_s)
+        except Exception:
+            if flow.pool not in self._failing:
+                log.exception("bug: the queue of pool `%s` serves nobody", flow.pool)
+            self._failing.add(flow.pool)
+        else:
+            self._failing.discard(flow.pool)
 
     def _arm(self, now_s: float) -> None:
         """See to it that somebody looks by the next deadline, and at every tick."""
