@@ -110,6 +110,10 @@ class ResponseHead(Struct, frozen=True):
     metadata: Mapping[str, Mapping[str, Json]] = NO_METADATA
 
 
+# The data of the last event of a stream, in OpenAI's API. Its clients hang up when they have it.
+DONE = b"[DONE]"
+
+
 class ResponseEvent(Struct, frozen=True):
     """A piece of a response body, content-decoded.
 

@@ -182,6 +182,22 @@ def test_role_filters(name: str, kept: set[str], unlabelled: bool) -> None:
     assert found == [*(role in kept for role in ROLES), unlabelled]
 
 
+@pytest.mark.parametrize("name", ["decode_filter", "prefill_filter", "encode_filter"])
+def test_a_role_that_the_pool_states_is_as_good_as_the_label_which_goes_before_it(
+    name: str,
+) -> None:
+    stated = [endpoint(i, role=role) for i, role in enumerate(ROLES)]
+    labels = [
+        endpoint(i, labels={"llm-d.ai/role": role}, role="decode") for i, role in enumerate(ROLES)
+    ]
+    plain = [endpoint(i, labels={"llm-d.ai/role": role}) for i, role in enumerate(ROLES)]
+
+    assert ask(name, labels, Asked()) == ask(name, plain, Asked())
+    named = [i for i, role in enumerate(ROLES) if role]
+    found, expected = ask(name, stated, Asked()), ask(name, plain, Asked())
+    assert [found[i] for i in named] == [expected[i] for i in named]
+
+
 def test_utilization_filter_keeps_all_until_it_is_told_a_bound() -> None:
     endpoints = [endpoint(i, queue=10**i, kv_cache=i / 10) for i in range(4)]
 

@@ -76,12 +76,19 @@ def test_of_a_stream_the_last_counts_are_recorded() -> None:
         b'{"usage":{"prompt_tokens":9,"completion_tokens":1}}',
         b'{"usage":{"prompt_tokens":9,"completion_tokens":2}}',
         b'{"usage":null}',
-        b"[DONE]",
     ):
         assert filter.on_response_event(event(data), 0.0) is CONTINUE
     end = filter.on_response_end(ResponseEnd(b"", True), 0.0)
 
     assert end == Continue(records=(Usage(9, 2),))
+
+
+def test_a_client_that_leaves_after_the_last_event_has_been_counted() -> None:
+    filter = observer([])
+    filter.on_response_event(event(b'{"usage":{"prompt_tokens":9,"completion_tokens":2}}'), 0.0)
+
+    assert filter.on_response_event(event(b"[DONE]"), 0.0) == Continue(records=(Usage(9, 2),))
+    assert filter.on_response_end(ResponseEnd(b"", True), 0.0) is CONTINUE
 
 
 def test_of_a_whole_answer_the_body_is_read_once_at_the_end() -> None:

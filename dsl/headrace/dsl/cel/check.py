@@ -204,7 +204,8 @@ def _field(expr: Select, root: str, scope: Scope) -> Typed:
     if expr.optional:
         return _maybe(read(variable, expr.span), expr.span)
     if variable.optional and name not in scope.present:
-        help_ = f"write `has({name}) && ...`, or give both cases: `has({name}) ? {name} : 0%`"
+        other = {Base.DURATION: "0s", Base.INT: "0"}.get(variable.type.base, "0%")
+        help_ = f"write `has({name}) && ...`, or give both cases: `has({name}) ? {name} : {other}`"
         message = f"`{name}` may be missing"
         scope.problems.add("S316", expr.span, message, "read without `has`", help_)
     found = read(variable, expr.span)

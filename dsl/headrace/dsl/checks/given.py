@@ -21,6 +21,23 @@ _NO_ROW: Mapping[str, Written] = {}
 _DECIDED = {v.name for v in vocabulary.VARIABLES if v.code.startswith("request.hints.")} | {
     *("request.adapter", "request.priority", "endpoint.name")
 }
+# What to write for what is asked and not given; of a header also what `trust` asks for.
+_INSTEAD: Mapping[str, str] = {
+    "request.adapter": "it follows from the model: ask for an adapter's name",
+    "request.priority": "it follows from the model, its objective and the classes",
+    "endpoint.name": 'it is what stands before the braces: `endpoint a { "queue": 9 }`',
+    "request.session": 'write `"headers": { "x-session-id": "s-1" }`',
+    **{
+        f"request.{field}": f'write `"headers": {{ {header} }}`, and the header that `trust` reads'
+        for field, header in (
+            ("fairness_id", '"x-gateway-inference-fairness-id": "acme"'),
+            ("ttl", '"x-headrace-ttl": "1s"'),
+            ("slo_ttft", '"x-slo-ttft-ms": "400"'),
+            ("slo_tpot", '"x-slo-tpot-ms": "40"'),
+        )
+    },
+}
+assert _INSTEAD.keys() == _DECIDED
 
 
 def tests(blocks: Sequence[TestBlock], rules: Rules) -> tuple[TestCase, ...]:
@@ -161,6 +178,9 @@ class _Reader:
             if not isinstance(key, Literal) or not isinstance(key.value, str):
                 message = f"a field of `{root}` is named by a string"
                 self.problems.add("S203", key.span, message, "not a string", 'write `"queue"`')
+            elif (instead := _INSTEAD.get(f"{root}.{key.value}")) is not None:
+                message = f"`{root}.{key.value}` is not given: it follows from other things"
+                self.problems.add("S201", key.span, message, "not to be given", instead)
             elif key.value not in known:
                 message = f"`{root}` has no field `{key.value}` that can be given"
                 help_ = did_you_mean(key.value, known, "fields")

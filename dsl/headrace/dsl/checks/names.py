@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from headrace.dsl import library
 from headrace.dsl.problems.diagnostic import Problems, Related
 from headrace.dsl.problems.suggest import closest, did_you_mean
 from headrace.dsl.syntax import declarations as said
@@ -65,6 +66,10 @@ class Names:
 
     def _unknown(self, kind: str, word: Word) -> None:
         help_ = did_you_mean(word.text, self.of(kind), f"the {kind}s are")
+        of_library = [n for n in library.names() if library.definition(n).kind == kind]
+        near = closest(word.text, [*self.of(kind), *of_library])
+        if near is not None:
+            help_ = f"did you mean `{near}`?"
         meant = closest(word.text, self.of(kind))
         if meant is not None:
             self.used.add((kind, meant))  # or it would be reported as never used, too

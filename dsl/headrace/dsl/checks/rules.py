@@ -189,7 +189,11 @@ class Rules:
         kind = typed.type
         if kind.known and not (kind.numeric or kind == DURATION):
             message = f"{where} takes a number or a duration"
-            self.problems.add("S203", written.span, message, described(typed, short=True))
+            help_ = "write a number, such as `request.priority`"
+            if where == "the order of a queue" and kind.base is Base.STRING:
+                text = written.span.text
+                help_ = f"to let callers take turns write `by request.priority fair by {text}`"
+            self.problems.add("S203", written.span, message, described(typed, short=True), help_)
             return False
         return kind.known
 
@@ -217,7 +221,8 @@ class Rules:
             help_ = f"write it as a ratio, for example `1.0 / (1.0 + {inner})`"
             digits = typed.span.text  # without the parentheses that may be round it
             if digits.isdecimal() and len(digits) < 10:
-                help_ = f"write `{digits}.0` or `{int(digits) * 100}%`"
+                share = int(digits) if int(digits) > 1 else int(digits) * 100
+                help_ = f"write `{share}%`" if share <= 100 else "write a ratio such as `50%`"
         elif kind.base is Base.BOOL:
             help_ = f"write `{text} ? 100% : 0%`, or make it a `filter`"
         code = "S204" if kind.numeric and kind.unit is not Unit.NONE else "S203"

@@ -12,6 +12,7 @@ from headrace.dsl.problems.suggest import closest
 from headrace.dsl.syntax.forms import OPENING, settings, words_of
 from headrace.dsl.syntax.habits import HABITS, MAYBE, SAFE, sign_at
 from headrace.dsl.syntax.place import Edit, Mistake, Place, is_word, padded
+from headrace.dsl.syntax.slips import SLIPS
 from headrace.dsl.syntax.wanted import next_statement, usage
 
 _NAME = re.compile(r"[\w*@-](?:[\w./:@*-]*[\w*])?")
@@ -226,6 +227,6 @@ def _surplus(place: Place) -> Mistake | None:
 
 
 _LOOKS: tuple[Callable[[Place], Mistake | None], ...] = (
-    *HABITS, _swallowed, _separator, _list, _share, _percent, _comma, _surplus, _unquoted,
+    *SLIPS, *HABITS, _swallowed, _separator, _list, _share, _percent, _comma, _surplus, _unquoted,
     _keyword, _missing_word,
 )  # fmt: skip

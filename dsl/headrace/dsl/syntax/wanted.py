@@ -10,10 +10,11 @@ _WORDS = {
     "COMMA": "`,`", "COLON": "`:`", "DOT": "`.`", "EQUAL": "`=`", "STAR": "`*`", "PLUS": "`+`",
     "QMARK": "`?`", "INT": "a whole number", "SINT": "a whole number", "NUMBER": "a weight",
     "STRING": "a string", "NAME": "a name", "IDENT": "a name", "DURATION": "a duration like `2s`",
-    "SHARE": "a share like `90%`", "$END": "the end of the block",
+    "SHARE": "a share like `90%`", "SIZE": "a size like `64MB`",
+    "$END": "the end of the block",
     "TO": "`to` and a pool", "OF": "`of` and a pool", "AFTER": "`after` and a duration like `2s`",
     "UP": "`up to` and a limit", "RETRY": "`retry after`", "TIES": "`ties by`",
-    "BY": "`by` and an expression", "FROM": "`from` and a condition",
+    "BY": "`by` and an expression", "FROM": "`from`",
     "WHEN": "`when` and a condition", "WITH": "`with` and a status", "TOP": "`top` and a number",
 }  # fmt: skip
 _VALUE = frozenset(("FLOAT", "TRUE", "FALSE", "NULL", "SIZE", "PERCENT"))
@@ -32,6 +33,10 @@ _SETTINGS_MIN = 2  # from so many on they are called settings, and listed in the
 def usage(place: Place) -> str:
     """Return how what stands here is written; empty in an expression, which has many forms."""
     keyword, known = place.block.keyword, settings(place.block.keyword)
+    # An expression is complete and its statement is not, as without the `for up to` of a queue.
+    lacking = place.word == "}" or "FOR" in place.expected
+    if "RELOP" in place.expected and "RBRACE" not in place.expected and lacking:
+        return _form(place)
     if (
         place.expected == frozenset(("$END",))
         or "RELOP" in place.expected
@@ -43,8 +48,18 @@ def usage(place: Place) -> str:
         return f"write it like `{OPENING[keyword]}`" if keyword in OPENING else ""
     if "RBRACE" in place.expected:
         return f"`{keyword}` can say: {', '.join(known.values())}" if firsts(place) else ""
+    return _form(place)
+
+
+def _form(place: Place) -> str:
+    """Return how the statement is written that has begun before *place*."""
+    keyword, known = place.block.keyword, settings(place.block.keyword)
+    if keyword == "trust":
+        return f"write it like `{OPENING[keyword]}`"
     words = [t.group() for t in tokens(place.before, 0) if t.group() in known]
     usage = USAGE.get((keyword, words[-1])) if words else None
+    if words and words[-1] == "prefix" and "SIZE" in place.expected:
+        usage = "prefix memory 64MB"
     return f"write it like `{usage}`" if usage else ""
 
 

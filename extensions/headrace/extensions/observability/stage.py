@@ -18,6 +18,7 @@ from headrace.extensions.stage import (
     ResponseEvent,
     ResponseNeed,
 )
+from headrace.extensions.values import DONE
 
 NEEDS = Needs(response=ResponseNeed.OBSERVE)
 
@@ -32,15 +33,25 @@ class Observer(Filter):
         self._usage: Usage | None = None
 
     def on_response_event(self, event: ResponseEvent, now_s: float) -> Action:
-        """Read the counts of a stream. Few of its events have any, so only those are parsed."""
-        if event.event_stream and MARK in event.data:
+        """Read the counts of a stream. Few of its events have any, so only those are parsed.
+
+        They are recorded with its last event: a client that has it may leave before its end.
+        """
+        if not event.event_stream:
+            return CONTINUE
+        if MARK in event.data:
             # Servers that count as they go say a total each time: the last one is it.
             self._usage = usage_in(event.data) or self._usage
-        return CONTINUE
+        return self._counted() if event.data == DONE else CONTINUE
 
     def on_response_end(self, end: ResponseEnd, now_s: float) -> Action:
-        """Record the counts."""
-        usage = self._usage if end.event_stream else usage_in(end.body)
+        """Record the counts, unless the last event of a stream has done so."""
+        if not end.event_stream:
+            self._usage = usage_in(end.body)
+        return self._counted()
+
+    def _counted(self) -> Action:
+        usage, self._usage = self._usage, None
         return CONTINUE if usage is None else Continue(records=(usage,))
 
     def on_end(self, outcome: Outcome, now_s: float) -> None:

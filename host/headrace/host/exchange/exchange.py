@@ -138,6 +138,9 @@ class Exchange:
         over = (Stand.ENDED, Stand.CLOSED)
         if self._core.silent or self._response_order.stand in over:
             return True
+        reading = self._response.reading
+        if reading is not None and reading.over and not reading.busy:
+            return True  # the client has all of it, and has hung up before the end of the body
         # Without a response body to watch, the head is the last that is seen of a response.
         return self._response.head is not None and self._core.modes.response == 0
 

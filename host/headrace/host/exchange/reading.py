@@ -13,6 +13,7 @@ from msgspec import Struct, field
 from headrace.extensions.headers import EMPTY, Headers
 from headrace.extensions.reasons import Reason
 from headrace.extensions.stage import Reject, ResponseEnd, ResponseEvent
+from headrace.extensions.values import DONE
 from headrace.host.exchange.chain import Steps
 from headrace.host.exchange.core import Core
 from headrace.host.exchange.part import BodyMode, Direction
@@ -72,6 +73,7 @@ class Reading(Struct):
     work        what waits to be decided, in order
     work_bytes  of the events in it; bounded as the bytes a stage may hold or observe
     busy        a hook is at work, perhaps waiting
+    over        the last event of a stream has been told, whether or not the body has ended
     """
 
     core: Core
@@ -83,6 +85,7 @@ class Reading(Struct):
     work_bytes: int = 0
     working: bool = False
     busy: bool = False
+    over: bool = False
     first_event_s: float | None = None
     last_event_s: float | None = None
     event_count: int = 0
@@ -149,6 +152,7 @@ class Reading(Struct):
             return
         if isinstance(work, ResponseEvent):
             self.work_bytes -= len(work.raw)
+            self.over = work.event_stream and work.data == DONE
             self._tell(work)
             return
         self.busy = True
