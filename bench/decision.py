@@ -22,7 +22,7 @@ from headrace.extensions.picker.snapshot import PoolState, ServerFacts
 from headrace.extensions.picker.store import Store
 from headrace.extensions.picker.values import Seen
 
-SIZES = (8, 64, 512, 4096)
+SIZES = (8, 64, 512, 1024, 4096)
 HITS = 8  # endpoints that have some of the prompt cached, if they are half of them or less
 ADAPTERS = ("", "english", "french", "german")
 ROUNDS = 5

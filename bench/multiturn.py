@@ -330,6 +330,7 @@ def rows() -> Iterator[tuple[str, float, str]]:
             what = f"{name}, {'with' if events else 'without'} KV events"
             yield f"hit ratio, {what}", round(found.true * 100, 1), "%"
             yield f"predicted, {what}", round(found.predicted * 100, 1), "%"
+            yield f"predicted is off by, {what}", round(found.points, 1), "points"
             yield f"off per request, {what}", round(found.error * 100, 1), "points"
 
 

@@ -20,37 +20,42 @@ from headrace.extensions.picker.observed import Observed
 from headrace.extensions.picker.prefix import PrefixIndex
 from headrace.extensions.picker.prompt import Prompt, prompt_of
 from headrace.extensions.picker.snapshot import ServerFacts
-from headrace.extensions.picker.stage import Picker
 from headrace.extensions.picker.store import Store
+from headrace.extensions.registry import Site, build
 from headrace.extensions.stage import Continue, ExchangeInfo, Outcome, Request, Route
 from headrace.host.sim.prose import Prose
 
 PATH = "/v1/chat/completions"
 ENDPOINTS = 64
+SIZES = (8, ENDPOINTS, 256, 1024)
 PROMPTS = 200
 BLOCK_BYTES = 256
 ROUNDS = 6  # of which the least disturbed counts; the first fills the index
 NOW_S = 100.0
+POLICY = "sched 1\npool p { endpoints %s }\nmodel m { route p }\n"
 Row = tuple[str, float, str]
 
 
 class Scene:
-    """64 endpoints, the built-in policy, and prompts of which beginnings are cached."""
+    """*size* endpoints, and prompts of which beginnings are cached.
 
-    def __init__(self) -> None:
-        self.addresses = [f"10.0.0.{i + 1}:8000" for i in range(ENDPOINTS)]
+    policy  of one pool, with `%s` for its endpoints; the built-in one, if it says no more
+    """
+
+    def __init__(self, size: int = ENDPOINTS, policy: str = POLICY) -> None:
+        self.addresses = [f"10.0.{i // 250}.{i % 250 + 1}:8000" for i in range(size)]
         listed = ", ".join(f'"{address}"' for address in self.addresses)
-        text = f"sched 1\npool p {{ endpoints {listed} }}\nmodel m {{ route p }}\n"
-        program = compile_policy([Source("bench.sched", text)])
+        self.program = compile_policy([Source("bench.sched", policy.replace("%s", listed))])
+        (self.pool,) = self.program.pools
         self.chance = random.Random(1)
-        self.store = Store.for_program(program)
-        self.picker = Picker(program, self.store)
+        self.store = Store.for_program(self.program)
+        self.picker = build("picker", self.program, Site(self.store, _nobody))
         c = self.chance
         for address in self.addresses:
             facts = ServerFacts(
                 c.randrange(9), c.randrange(30), c.random(), block_size=16, num_blocks=31_250
             )
-            self.store.scraped("p", address, facts, NOW_S)
+            self.store.scraped(self.pool, address, facts, NOW_S)
         self._prose = Prose()
 
     def body(self, messages: int, size: int) -> bytes:
@@ -65,7 +70,12 @@ class Scene:
     def request(self, number: int, body: bytes, call: Call) -> Request:
         """Return the request with *body*."""
         headers = Headers(((":path", PATH), (":method", "POST")))
-        return Request(f"r-{number}", headers, body, call, Route("m", "p", "m"))
+        return Request(f"r-{number}", headers, body, call, Route("m", self.pool, "m"))
+
+    def requests(self) -> list[Request]:
+        """Return chats of about 100 blocks, whose first halves are alike."""
+        parsed = [_parsed(self.body(10, 90 * BLOCK_BYTES)) for _ in range(PROMPTS)]
+        return [self.request(n, *each) for n, each in enumerate(parsed)]
 
     def pick(self, request: Request) -> float:
         """Pick for *request* and end it; return the seconds of the pick."""
@@ -81,20 +91,23 @@ class Scene:
 
 def rows() -> Iterator[Row]:
     """Yield what picks with prompts cost."""
-    scene = Scene()
-    calls = [_parsed(scene.body(10, 90 * BLOCK_BYTES)) for _ in range(PROMPTS)]
-    blocks = statistics.median(len(prompt_of(call, "m").hashes) for _, call in calls)
-    requests = [scene.request(n, *call) for n, call in enumerate(calls)]
-    rounds = [statistics.median(map(scene.pick, requests)) for _ in range(ROUNDS)]
-    name = f"pick, {ENDPOINTS} endpoints, {blocks:g} blocks"
-    yield f"{name}, hashed to inserted", round(min(rounds) * 1e6, 1), "us"
-    yield from _parts(scene, calls[0][1])
-    yield "prompt of 100,000 tokens, parsed to inserted", _long(scene), "ms"
+    for size in SIZES:
+        scene = Scene(size)
+        requests = scene.requests()
+        prompts = [prompt_of(r.call, "m") for r in requests if isinstance(r.call, Call)]
+        blocks = statistics.median(len(prompt.hashes) for prompt in prompts)
+        rounds = [statistics.median(map(scene.pick, requests)) for _ in range(ROUNDS)]
+        name = f"pick, {size} endpoints, {blocks:g} blocks"
+        yield f"{name}, hashed to inserted", round(min(rounds) * 1e6, 1), "us"
+        if size == ENDPOINTS:
+            yield from _parts(scene, requests[0].call)
+            yield "prompt of 100,000 tokens, parsed to inserted", _long(scene), "ms"
 
 
-def _parts(scene: Scene, call: Call) -> Iterator[Row]:
+def _parts(scene: Scene, call: object) -> Iterator[Row]:
     """Yield the parts of it that are the index's."""
-    index, prompt = scene.store.prefixes["p"], prompt_of(call, "m")
+    assert isinstance(call, Call), call
+    index, prompt = scene.store.prefixes[scene.pool], prompt_of(call, "m")
     address = scene.addresses[0]
     ticket = index.insert(address, prompt.hashes, prompt)
     parts: dict[str, Callable[[], object]] = {
@@ -149,6 +162,10 @@ def _timed(what: Callable[[], object]) -> float:
     began_s = time.perf_counter()
     what()
     return time.perf_counter() - began_s
+
+
+def _nobody(outcome: Outcome) -> None:
+    """Report to nobody."""
 
 
 def _us(seconds: "Iterator[float] | map[float]") -> float:

@@ -7,14 +7,14 @@ the comparisons with the word in their names. The result is `bench/out/latest.js
 import argparse
 import json
 import resource
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import Progress
 
-from bench import decision, multiturn, placement, prefix
+from bench import costs, decision, multiturn, placement, prefix
 from bench.load import Load
 from bench.measure import (
     Case,
@@ -82,39 +82,18 @@ def steps(given: argparse.Namespace) -> Iterator[Step]:
             yield f"idle, {endpoints} endpoints", 1, partial(idle, endpoints)
         for streams in (100, 5_000):
             yield f"{streams} concurrent streams", 1, partial(concurrent, streams)
-        yield "placement", 1, placed
-    yield "decision", 1, decided
-    yield "prefix", 1, prefixes
-    if given.all or given.only:
-        yield "multi-turn", 1, predicted
+        yield "placement", 1, partial(told, placement.rows)
+    yield "decision", 1, partial(told, decision.rows)
+    yield "prefix", 1, partial(told, prefix.rows)
+    yield "costs", 1, partial(told, costs.rows)
+    yield "multi-turn", 1, partial(told, multiturn.rows)
 
 
-def decided(tick: Tick) -> list[Figure]:
-    """Return what a decision by itself costs."""
-    rows = [Figure(*row) for row in decision.rows()]
-    tick()
-    return rows
-
-
-def placed(tick: Tick) -> list[Figure]:
-    """Return how policies place requests on simulated replicas."""
-    figures = [Figure(*row) for row in placement.rows()]
+def told(rows: Callable[[], Iterable[tuple[str, float, str]]], tick: Tick) -> list[Figure]:
+    """Return the *rows* of a module that measures without sockets, as figures."""
+    figures = [Figure(*row) for row in rows()]
     tick()
     return figures
-
-
-def prefixes(tick: Tick) -> list[Figure]:
-    """Return what a pick costs with a long prompt."""
-    rows = [Figure(*row) for row in prefix.rows()]
-    tick()
-    return rows
-
-
-def predicted(tick: Tick) -> list[Figure]:
-    """Return how well cached prefixes are predicted."""
-    rows = [Figure(*row) for row in multiturn.rows()]
-    tick()
-    return rows
 
 
 def measure(given: argparse.Namespace) -> list[Figure]:

@@ -175,7 +175,10 @@ class Outlook(Struct, frozen=True):
 
     def scale(self, now_s: float) -> float:
         """Return the seconds it takes for what the coefficients say takes one."""
-        return math.exp(-self.means.log_speed - self.feedback.speed_log(now_s))
+        feedback = self.feedback
+        if not feedback.log_speed:
+            return math.exp(-self.means.log_speed)
+        return math.exp(-self.means.log_speed - feedback.speed_log(now_s))
 
     def stand(self, e: "Endpoint", now_s: float) -> Stand:
         """Return what the endpoint is doing."""
@@ -254,8 +257,9 @@ class Outlook(Struct, frozen=True):
         """Return the wait for a slot and for blocks, which answers give back as they end."""
         c, decodes = e.carried, stand.decodes
         ends: float = decodes + c.prefills + c.foreign_waiting + 1 - self.speeds.slots
-        size, missing = kv_tokens(e), 0.0
-        if size is not None:
+        tokens, blocks, missing = e.block_size, e.num_blocks, 0.0
+        if tokens is not None and blocks is not None:
+            size = tokens * blocks
             missing = min(new + c.unseen_tokens - size * (1.0 - e.kv_cache), size)
         if ends <= 0 and missing <= 0.0:
             return 0.0
