@@ -94,6 +94,9 @@ def spans() -> str:
             "Names are OpenTelemetry's for HTTP and generative AI (`http.*`, `url.*`, `gen_ai.*`), "
             "else `headrace.*`. `error.type` is the [reason](reasons.md), or the upstream's "
             "status. Texts are cut at 1,024 characters, rows at 256. Never a prompt or a body.",
+            "`headrace.endpoint` is where the request was served, as far as the proxy tells; "
+            "`headrace.prefill` and `headrace.encode` say who was picked beside it, where somebody "
+            "was.",
             "A policy's `attribute NAME` is `headrace.attribute.NAME` on the span of the exchange. "
             "`headrace.trace.always` is the condition that kept what was not sampled, "
             "`headrace.trace.errors` names the rules of `trace` that failed.",

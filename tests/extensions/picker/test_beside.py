@@ -222,3 +222,14 @@ def test_a_refusal_that_fails_refuses_nothing_and_is_counted() -> None:
 
     assert isinstance(action, Continue)
     assert RuleError("default.refuse", "division-by-zero") in action.records
+
+
+def test_a_pick_without_the_policy_counts_nobody_beside_it() -> None:
+    program = policy("also pick prefill by profile prefill")
+    store = ready(program)
+    flt = opened(program, store)
+    flt.on_request(request(), 1.0)
+
+    where = told(flt.fallback(request(), 1.1))
+
+    assert in_flight(store) == {where[DESTINATION].split(",")[0]: 1}

@@ -3,8 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+from headrace.dsl.policy import compile_policy
 from headrace.dsl.program import Pool, Program
 from headrace.dsl.serving import Member
+from headrace.dsl.source import Source
+from headrace.extensions.picker.kv.events import Batch, Stored
 from headrace.extensions.picker.snapshot import Endpoint, ServerFacts
 from headrace.extensions.picker.store import Store
 from tests.extensions.picker.build import NAMES, program, ready_store
@@ -104,3 +107,17 @@ def test_a_counter_that_goes_backwards_is_a_restart() -> None:
     store.scraped("gemma", A, ServerFacts(progress=0.5), 5.0)  # 9 was the last
 
     assert store.prefixes["gemma"].match([7]) == {}
+
+
+def test_of_endpoints_that_come_and_go_nothing_is_left() -> None:
+    text = (
+        'sched 1\npool p { endpoints "10.0.0.1:8000"  kv events port 5557 }\nmodel m { route p }\n'
+    )
+    store = Store.for_program(compile_policy([Source("a.sched", text)]))
+    for n in range(2, 40):
+        address = f"10.0.0.{n}:8000"
+        moved = compile_policy([Source("a.sched", text.replace("10.0.0.1:8000", address))])
+        store.adopt(moved, float(n))
+        store.kv["p"].apply(address, Batch((Stored((n,), None, 16),)), float(n))
+
+    assert len(store.kv["p"]) == 1

@@ -315,3 +315,12 @@ def test_what_the_server_reports_is_kept_until_it_reports_the_opposite() -> None
         index.insert("a:1", [300 + n, 400 + n])
 
     assert index.match([1, 2]) == {}
+
+
+def test_what_an_endpoint_that_is_gone_could_hold_is_forgotten() -> None:
+    index = PrefixIndex()
+    index.set_capacity("a", 64)
+    index.keep_only(["b"])
+    index.insert("a", range(100))
+
+    assert index.blocks_of("a") == 100

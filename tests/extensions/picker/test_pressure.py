@@ -2,6 +2,7 @@
 
 import pytest
 
+from headrace.extensions.picker.decision import Decision
 from headrace.extensions.picker.pressure import ShedRecord
 from headrace.extensions.picker.snapshot import ServerFacts
 from headrace.extensions.stage import Continue
@@ -65,7 +66,8 @@ def test_the_probabilistic_admitter_can_be_written() -> None:
             assert isinstance(e.rejected.records[0], ShedRecord)
 
 
-def test_a_chance_that_fails_turns_nobody_away() -> None:
+@pytest.mark.parametrize(("sent", "kind"), [("no", "type"), ("nan", "nan")])
+def test_a_chance_that_fails_turns_nobody_away_and_is_told_of(sent: str, kind: str) -> None:
     text = (
         "overload when pool.queue > 5.0 { shed when request.priority < 0 "
         'with chance double(request.header("x")) }'
@@ -73,4 +75,7 @@ def test_a_chance_that_fails_turns_nobody_away() -> None:
     house = House(policy(text))
     house.scrape(0.0, FULL)
 
-    assert isinstance(house.comes(0.0, request(priority=-1, x="no")).action, Continue)
+    action = house.comes(0.0, request(priority=-1, x=sent)).action
+    assert isinstance(action, Continue)
+    (decision,) = [r for r in action.records if isinstance(r, Decision)]
+    assert [f.kind for f in decision.faults] == [kind]

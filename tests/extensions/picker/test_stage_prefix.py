@@ -11,7 +11,7 @@ from headrace.extensions.picker.store import Store
 from headrace.extensions.records import Usage
 from headrace.extensions.stage import Outcome, Request, Route, StageRun
 from tests.extensions.picker.build import ready_store
-from tests.extensions.picker.test_stage import LONG, POLICY, A, opened, picked, request
+from tests.extensions.picker.test_stage import LONG, POLICY, A, B, opened, picked, request
 
 
 def ended(flt: PickFilter, status: int = 200, *records: object) -> None:
@@ -102,3 +102,17 @@ def test_prompts_are_cut_as_large_as_the_servers_own_blocks() -> None:
         assert store.prefixes["gemma"].block_bytes == expected
 
     assert store.prefixes["gemma"].match([1, 2]) == {}
+
+
+def test_the_first_prompt_of_all_is_cut_as_the_pool_says() -> None:
+    text = (
+        f'sched 1\npool gemma {{ endpoints "{A}", "{B}"  prefix blocks of 128 tokens }}\n'
+        "model chatbot { route gemma }\n"
+    )
+    policy = compile_policy([Source("a.sched", text)])
+    store = ready_store(policy)
+    first = picked(opened(store, policy).on_request(request(), 1.0)).chosen
+
+    seen = picked(opened(store, policy).on_request(request("r-2"), 1.1)).evidence
+    assert isinstance(seen, Capture)
+    assert seen.request.prefix == {first: 1.0}

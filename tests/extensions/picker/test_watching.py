@@ -218,3 +218,13 @@ def test_a_decision_can_be_explained_when_the_world_has_gone_on() -> None:
     assert min(totals, key=totals.__getitem__) == decision.chosen
     assert all(0.0 < total < 5.0 for total in totals.values())
     assert decision.margin == pytest.approx(abs(totals[A] - totals[B]))
+
+
+def test_an_answer_that_is_no_stream_of_the_server_says_nothing_of_what_can_be_seen() -> None:
+    picker, store = world()
+    for status in (400, 404, 429, 0) * BLIND_MIN:
+        watching = opened(picker)
+        chosen(watching, 1.0)
+        watching.on_end(outcome(status=status, termination="client-gone", event_count=0), 2.0)
+
+    assert store.blind_streams == 0

@@ -139,3 +139,13 @@ def test_faults_of_filters_and_conditions_are_counted_by_rule() -> None:
 
     assert 'headrace_rule_errors_total{kind="missing",rule="alive"} 2.0' in told
     assert 'headrace_rule_errors_total{kind="overflow",rule="overloaded"} 1.0' in told
+
+
+def test_faults_of_who_was_picked_beside_are_counted_too() -> None:
+    beside = changed(outcomes.decision(), faults_before=(Fault("prefills", "missing"),))
+    served = outcomes.served()
+    record = changed(outcomes.decision(), beside=(("prefill", beside),))
+    metrics = Metrics()
+    observe(metrics, changed(served, runs=(structs.replace(served.runs[1], records=(record,)),)))
+
+    assert 'headrace_rule_errors_total{kind="missing",rule="prefills"} 1.0' in text(metrics)

@@ -82,6 +82,20 @@ def test_every_endpoint_has_its_verdict_and_its_scores() -> None:
             assert row["metrics_age_s"] == 0.5
 
 
+def test_who_prefills_and_who_encodes_stand_on_the_span_of_the_exchange() -> None:
+    served, decision = outcomes.served(), outcomes.decision()
+    beside = tuple(
+        (role, changed(decision, chosen=f"10.0.0.{n}:8000"))
+        for n, role in enumerate(("prefill", "encode"), 8)
+    )
+    run = structs.replace(served.runs[1], records=(changed(decision, beside=beside),))
+    attributes = dict(spans_of(changed(served, runs=(run,)))[-1].attributes or {})
+
+    assert attributes["headrace.prefill"] == "10.0.0.8:8000"
+    assert attributes["headrace.encode"] == "10.0.0.9:8000"
+    assert "headrace.prefill" not in (spans_of(served)[-1].attributes or {})
+
+
 def test_prompts_and_queries_are_in_no_span() -> None:
     told = "".join(shown(s) for s in spans_of(outcomes.served()))
 

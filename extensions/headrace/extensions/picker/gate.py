@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from msgspec.structs import replace
+
 from headrace.dsl.program import Class, Overload, Pool, Program, Queue, RuleFault, When
 from headrace.extensions.picker.decision import Fault, line_of
 from headrace.extensions.picker.flow.control import DEPARTED_MAX
@@ -15,6 +17,7 @@ from headrace.extensions.picker.values import PickValues
 KEY_MAX = 512  # characters of a fairness key that are told apart
 ROOM_BYTES_MAX = 256_000_000
 BETWEEN = "\x1f"
+FOREVER_S = float("inf")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +57,7 @@ class Gate:
         flow.pump(pool, arrival.now_s)
         if not len(flow) and not flow.departed:
             return pressed(self.overloads, arrival)
-        seen = Arrival(arrival.values, flow.projected(pool), arrival.now_s, arrival.seed, flow)
+        seen = replace(arrival, pool=flow.projected(pool))
         found = pressed(self.overloads, seen)
         if found.reject is None and found.queue is None and flow.departed >= DEPARTED_MAX:
             return Pressed(None, self._behind(arrival), found.faults)
@@ -65,8 +68,8 @@ class Gate:
         overload, lane, faults = self.overloads[place], self.lanes[place], list[Fault]()
         queue, values, now_s = overload.queue, arrival.values, arrival.now_s
         assert queue is not None, "it has a lane"
-        ttl_s, slo_s = values.hints.ttl_s, values.hints.slo_ttft_s
-        wait_s = min(queue.wait_s_max, queue.wait_s_max if ttl_s is None else ttl_s)
+        wait_s = min(queue.wait_s_max, _left_s(values.hints.ttl_s, arrival))
+        slo_s = min(wait_s, _left_s(values.hints.slo_ttft_s, arrival))
         waiter = Waiter(
             lane,
             _rank(queue, arrival, faults),
@@ -74,20 +77,24 @@ class Gate:
             _until(overload.when, values),
             self._key(queue, arrival, faults),
             _uncached(values) if queue.in_tokens else 1.0,
-            now_s + min(wait_s, wait_s if slo_s is None else slo_s) if queue.soonest else 0.0,
+            now_s + slo_s if queue.soonest else 0.0,
             values.size,
         )
         rule = overload.when.rule
         return waiter, _waited(arrival, waiter, rule.text, line_of(rule)), tuple(faults)
 
     def guest(self, arrival: Arrival) -> tuple[Waiter, Waited] | None:
-        """Return who is to wait until the pool has an endpoint; None if that is not said."""
+        """Return who is to wait until the pool has an endpoint; None if nobody may (any more).
+
+        What has been waited before counts: a pool whose endpoints come and go keeps nobody
+        for longer than it says.
+        """
         lane, wait_s = self.rooms.get(arrival.pool.name, (None, 0.0))
-        if lane is None or arrival.pool.ready:
-            return None
         values = arrival.values
-        ttl_s = values.hints.ttl_s
-        until_s = arrival.now_s + min(wait_s, wait_s if ttl_s is None else ttl_s)
+        wait_s = min(_left_s(wait_s, arrival), _left_s(values.hints.ttl_s, arrival))
+        if lane is None or arrival.pool.ready or (arrival.waited_s and wait_s <= 0.0):
+            return None
+        until_s = arrival.now_s + wait_s
         key = values.hints.fairness_id[:KEY_MAX]
         rank, size = float(values.priority), values.size
         waiter = Waiter(lane, rank, until_s, _empty, key, 1.0, 0.0, size)
@@ -146,6 +153,11 @@ def _room(pool: Pool) -> Lane:
     return Lane("room", pool.wait_max, ROOM_BYTES_MAX, uniform=True, late=How.NO_ENDPOINTS)
 
 
+def _left_s(whole_s: float | None, arrival: Arrival) -> float:
+    """Return what is left of *whole_s* since the request came; infinite if that is None."""
+    return FOREVER_S if whole_s is None else max(0.0, whole_s - arrival.waited_s)
+
+
 def _until(when: When, values: PickValues) -> Blocked:
     def blocked(pool: PoolState, now_s: float) -> bool:
         return pool.ready > 0 and when.test(values, pool, now_s) is True
@@ -163,7 +175,10 @@ def _rank(queue: Queue, arrival: Arrival, faults: list[Fault]) -> float:
     if isinstance(rank, RuleFault):
         faults.append(Fault(queue.by.rule.name or queue.by.rule.text, rank.kind))
         return LOWEST
-    return float(rank) if rank == rank else LOWEST
+    if rank != rank:
+        faults.append(Fault(queue.by.rule.name or queue.by.rule.text, "nan"))
+        return LOWEST
+    return float(rank)
 
 
 def _uncached(values: PickValues) -> float:

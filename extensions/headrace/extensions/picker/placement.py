@@ -109,7 +109,8 @@ class Placement:
         """
         reservation, values, ticket = self.reservation, self._values, self._ticket
         if reservation is not None and self.watch:
-            if not (ending.failed or self._begun) and values is not None and values.stream:
+            streamed = values is not None and values.stream and 200 <= ending.status < 300
+            if streamed and not (ending.failed or self._begun):
                 self._store.blind_streams += 1
             tokens = ending.observed.answer_tokens or 0
             self._store.answered(reservation, now_s, failed=ending.failed, output_tokens=tokens)

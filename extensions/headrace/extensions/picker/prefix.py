@@ -6,7 +6,7 @@ sent it. The index believes what we sent, bounded by what a server says it can h
 corrected by what it says it had; `kv` lets servers tell each block themselves.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from headrace.extensions.call import TOKEN_BYTES
@@ -176,6 +176,12 @@ class PrefixIndex:
             del self._by_bit[holding.bit]
             self._live &= ~holding.bit
             self._dying.append(holding)
+
+    def keep_only(self, addresses: Container[str]) -> None:
+        """Forget every endpoint that is not among *addresses*."""
+        for address in {*self._holdings, *self._capacities}:
+            if address not in addresses:
+                self.forget(address)
 
     def set_capacity(self, address: str, tokens: int | None) -> None:
         """Note how many tokens the server at *address* can hold; None: it does not say."""

@@ -46,8 +46,9 @@ class ShedRecord:
 class Arrival(Struct, frozen=True):
     """A request at the door of a pool.
 
-    seed  of the chances
-    flow  who waits for the pool, if anybody ever did
+    seed      of the chances
+    flow      who waits for the pool, if anybody ever did
+    waited_s  how long it has waited already
     """
 
     values: PickValues
@@ -55,6 +56,7 @@ class Arrival(Struct, frozen=True):
     now_s: float
     seed: int = 0
     flow: FlowControl | None = None
+    waited_s: float = 0.0
 
 
 class Pressed(Struct, frozen=True):
@@ -106,6 +108,9 @@ def _drawn(shed: Shed, place: int, nth: int, arrival: Arrival, faults: list[Faul
     chance = shed.chance.value(arrival.values, arrival.pool, arrival.now_s)
     if isinstance(chance, RuleFault):
         faults.append(Fault(shed.chance.rule.name or shed.chance.rule.text, chance.kind))
+        return False
+    if chance != chance:
+        faults.append(Fault(shed.chance.rule.name or shed.chance.rule.text, "nan"))
         return False
     named = f"{arrival.values.id}\x1fshed {place} {nth}".encode("utf-8", "surrogatepass")
     return (xxh3_64_intdigest(named, arrival.seed) >> 11) / 2.0**53 < chance

@@ -126,8 +126,10 @@ class PickFilter(Filter):
                 "`picker` in the chain",
             )
         picker, store = self._picker, self._picker.store
-        index = store.prefixes.get(route.pool)
-        if index is None:  # the pool is gone; one that knows nothing yet is false, but has a block
+        index = store.prefixes.get(
+            route.pool
+        )  # an empty one is false, and says how prompts are cut
+        if index is None:
             index = PrefixIndex(EMPTY_INDEX_BYTES)
         values = PickValues(request, route, index, self._ties(request, route.pool, now_s))
         values.tpot_s = picker.tpot_s.get(route.model)
@@ -275,6 +277,8 @@ class PickFilter(Filter):
             status = refusal.status
             return Reject(Reason.REFUSED, refusal.message, status=status, records=records)
         self._place.take(decision.pool, decision.chosen, values, now_s)
+        while self._beside:  # of a pick that came to nothing
+            self._beside.pop().release(now_s)
         for role, other in decision.beside:
             assert other.chosen is not None, "nobody is not picked beside"
             keeps = self._picker.keeps & Keep.COLD  # its session stays with who answers

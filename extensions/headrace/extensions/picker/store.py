@@ -91,9 +91,7 @@ class Store:
             for p in program.pools.values()
         }
         for name in pools.keys() & self.prefixes.keys():
-            for address in self.prefixes[name].addresses:
-                if address not in pools[name].roster.positions:
-                    self.prefixes[name].forget(address)
+            self.prefixes[name].keep_only(pools[name].roster.positions)
         self.prefixes = {
             name: index_of(pool.declared, self.prefixes.get(name)) for name, pool in pools.items()
         }
@@ -102,6 +100,8 @@ class Store:
             for name, pool in pools.items()
             if pool.declared.kv_events
         }
+        for name, book in self.kv.items():
+            book.keep_only(pools[name].roster.positions)
         self.affinities = {name: self.affinities.get(name, Affinity()) for name in pools}
         for name, affinity in self.affinities.items():
             affinity.keep_only(pools[name].roster.positions)

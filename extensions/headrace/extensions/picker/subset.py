@@ -21,9 +21,9 @@ class Subset:
 
     def has(self, address: str) -> bool:
         """Return whether the endpoint at *address* (``ip:port`` or ``[ip6]:port``) is eligible."""
-        if address in self.exact or (self.exact and _plain(address) in self.exact):
+        if self.exact and plain(address) in self.exact:
             return True
-        return bool(self.hosts) and _plain_host(host_of(address)) in self.hosts
+        return bool(self.hosts) and host_of(plain(address)) in self.hosts
 
 
 def subset_of(metadata: Mapping[str, Mapping[str, Json]]) -> Subset | None:
@@ -45,7 +45,7 @@ def named(text: str) -> Subset:
     """Return the subset that *text* names: addresses, with or without a port, between commas."""
     words = [word.strip() for word in text.split(",")]
     hosts = [word for word in words if _is_host(word)]
-    exact = (_plain(word) for word in words if word and not _is_host(word))
+    exact = (plain(word) for word in words if word and not _is_host(word))
     return Subset(frozenset(exact), frozenset(_plain_host(word) for word in hosts))
 
 
@@ -62,7 +62,7 @@ def _is_host(word: str) -> bool:
 
 
 @lru_cache(maxsize=4096)  # of addresses of endpoints: asked again with every request
-def _plain(address: str) -> str:
+def plain(address: str) -> str:
     """Return *address* with an IPv6 host in its one short form: it can be written in many."""
     if not address.startswith("["):
         return address

@@ -14,7 +14,7 @@ from headrace.extensions.picker.alarms import Alarms
 from headrace.extensions.picker.bits import marked, mask_of
 from headrace.extensions.picker.snapshot import PoolState
 from headrace.extensions.picker.staging import COUNTED, Keep, Split
-from headrace.extensions.picker.subset import Subset, host_of
+from headrace.extensions.picker.subset import Subset, host_of, plain
 from headrace.extensions.picker.values import Seen
 
 REBUILD_RATIO = 0.25  # with more of the endpoints changed, doing all at once is cheaper
@@ -43,7 +43,7 @@ class Table:
     """
 
     __slots__ = (
-        "_alarms", "_concluded", "_counted", "_every", "_faults", "_faulty", "_hosts", "_kept",
+        "_alarms", "_concluded", "_counted", "_every", "_faults", "_faulty", "_kept", "_named",
         "_now_s", "_numbers", "_ready", "all", "bases", "keys", "order", "passed", "roster", "sign",
         "split", "version",
     )  # fmt: skip
@@ -65,7 +65,7 @@ class Table:
             [i for i, f in enumerate(split.filters) if f.rule.reads & COUNTED],
             [i for i, n in enumerate(split.numbers) if n.rule.reads & COUNTED],
         )
-        self._hosts: dict[str, int] | None = None
+        self._named: dict[str, int] | None = None
         self._build(pool, request, now_s)
 
     def refresh(self, pool: PoolState, request: RequestValues, now_s: float) -> None:
@@ -131,18 +131,16 @@ class Table:
 
     def mask_of(self, subset: Subset) -> int:
         """Return the bits of the endpoints in *subset*."""
-        positions, mask = self.roster.positions, 0
-        for address in subset.exact:
-            if address in positions:
-                mask |= 1 << positions[address]
-        if subset.hosts:
-            if self._hosts is None:
-                self._hosts = {}
-                for place, address in enumerate(self.roster.addresses):
-                    host = host_of(address)
-                    self._hosts[host] = self._hosts.get(host, 0) | 1 << place
-            for host in subset.hosts:
-                mask |= self._hosts.get(host, 0)
+        mask = 0
+        if self._named is None:
+            self._named = {}
+            for place, address in enumerate(self.roster.addresses):
+                short = plain(address)
+                for name in (short, host_of(short)):
+                    self._named[name] = self._named.get(name, 0) | 1 << place
+        for names in (subset.exact, subset.hosts):
+            for name in names:
+                mask |= self._named.get(name, 0)
         return mask
 
     def _build(self, pool: PoolState, request: RequestValues, now_s: float) -> None:

@@ -88,7 +88,7 @@ class PickValues:
     """
 
     __slots__ = (
-        "_bonds", "_headers", "_hints", "_index", "_prefix", "_prompt", "_request", "_work",
+        "_bonds", "_cut", "_headers", "_hints", "_index", "_prefix", "_prompt", "_request", "_work",
         "adapter", "asked", "call", "id", "max_tokens", "method", "model", "path", "priority",
         "prompt_tokens", "route", "size", "stream", "ties", "tpot_s",
     )  # fmt: skip
@@ -123,6 +123,7 @@ class PickValues:
         self._hints: Hints | None = None
         self._prefix: Mapping[str, float] | None = None
         self._prompt: Prompt | None = None
+        self._cut = 0  # bytes in its blocks
         self._work: Work | None = None
 
     @property
@@ -157,9 +158,9 @@ class PickValues:
         if self._prompt is None:
             self._prompt = NO_PROMPT
             if self.call:
-                target, block_bytes = self.route.target or self.route.model, self._index.block_bytes
+                target, self._cut = self.route.target or self.route.model, self._index.block_bytes
                 self._prompt = prompt_of(
-                    self.call, target, self.route.adapter, block_bytes=block_bytes
+                    self.call, target, self.route.adapter, block_bytes=self._cut
                 )
         return self._prompt
 
@@ -190,6 +191,19 @@ class PickValues:
                 self.prefix,
             )
         return self._work
+
+    def renew(self, index: PrefixIndex | None) -> None:
+        """Forget what was known of caches and sessions: time has gone by.
+
+        index  of its pool now; None if the pool is gone
+        """
+        if index is None:
+            return
+        if index.block_bytes != self._cut:
+            self._prompt = None
+        self._index, self._bonds, self._work = index, None, None
+        if self._prefix is not None:
+            self._prefix = index.match(self.prompt.hashes, self.prompt.turns)
 
     @property
     def prefix_was_read(self) -> bool:

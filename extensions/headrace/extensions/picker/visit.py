@@ -33,9 +33,12 @@ class Visit:
     values: PickValues
     pick: Pick = field(repr=False)
     _wait_begun: tuple[Waiter, Waited] | None = None
+    _came_s: float | None = None
 
     def admit(self, now_s: float) -> Action | Asking:
         """Pick if nothing is in the way; else return the wait, or why there is none."""
+        if self._came_s is None:
+            self._came_s = now_s
         arrival = self._arrival(now_s)
         guest = self.gate.guest(arrival)
         if guest is not None:
@@ -73,7 +76,8 @@ class Visit:
     def _arrival(self, now_s: float) -> Arrival:
         name = self.values.route.pool
         pool = self.store.snapshot.pools.get(name) or PoolState(name)
-        return Arrival(self.values, pool, now_s, self.seed, self.store.flows.find(name))
+        waited_s = 0.0 if self._came_s is None else max(0.0, now_s - self._came_s)
+        return Arrival(self.values, pool, now_s, self.seed, self.store.flows.find(name), waited_s)
 
     def _enter(
         self, waiter: Waiter, waited: Waited, faults: tuple[Fault, ...], now_s: float
@@ -94,6 +98,7 @@ class Visit:
                 errors = tuple(RuleError(f.rule, f.kind) for f in faults)
                 return _ended(turned_away(waited.pool, waiter, turned), waited, turned, errors)
             self._wait_begun = None
+            self.values.renew(self.store.prefixes.get(waited.pool))
             if waiter.lane.late is How.EXPIRED and self._arrival(turned.now_s).pool.ready:
                 return _ended(self.pick(self.values, turned.now_s, faults), waited, turned)
         finally:

@@ -87,8 +87,9 @@ class Metrics:
             self._count_tokens(summary.usage)
         for error in summary.rule_errors:
             self._rule_errors.add(error.rule, error.kind)
-        if summary.decision is not None:
-            for fault in summary.decision.faults:
+        decision = summary.decision
+        for each in () if decision is None else (decision, *(d for _, d in decision.beside)):
+            for fault in each.faults:
                 self._rule_errors.add(fault.rule, fault.kind)
 
     def rule_error(self, rule: str, kind: str) -> None:

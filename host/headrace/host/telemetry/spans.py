@@ -199,6 +199,9 @@ def _exchange(outcome: Outcome, summary: Summary) -> Attributes:
         flatten("headrace.route", describe(summary.route), found)
     if summary.endpoint:
         found["headrace.endpoint"] = summary.endpoint
+    if summary.decision is not None:
+        for role, other in summary.decision.beside:
+            found[f"headrace.{role}"] = other.chosen or ""
     _measures(summary, found)
     return found
 

@@ -279,3 +279,27 @@ def test_ranks_without_number_are_bounded() -> None:
 
     assert len(flow) == 3_000
     assert len(serve(flow, 3_000)) == 3_000
+
+
+def test_nobody_goes_past_a_strict_rank_even_if_there_is_room_for_him_alone() -> None:
+    flow = FlowControl("p")
+    lane = Lane("strict", 10, 1 << 20, strict=True)
+    giant = Waiter(lane, 9.0, 1e9, lambda pool, now_s: now_s < 5.0)
+    urgent = Waiter(lane, 10.0, 6.0, lambda pool, now_s: False)
+    small = Waiter(lane, 0.0, 1e9, lambda pool, now_s: False)
+    enter(flow, giant, small, urgent)
+
+    assert flow.pump(room(5), 1.0) == 1
+    assert urgent.turned is not None
+    assert flow.pump(room(5), 4.0) == 0
+    assert flow.pump(room(5), 5.0) == 2
+
+
+def test_a_strict_rank_that_is_not_the_highest_holds_back_those_below_it_only() -> None:
+    flow = FlowControl("p")
+    strict, shared = Lane("strict", 90, 1 << 20, strict=True), Lane("shared", 90, 1 << 20)
+    enter(flow, *[waiter(0.0, lane=shared, key="l") for _ in range(20)])
+    enter(flow, *[waiter(4.0, lane=strict, key="s") for _ in range(6)])
+    enter(flow, *[waiter(9.0, lane=shared, key="h") for _ in range(12)])
+
+    assert sorted(names(serve(flow, 18))) == sorted("h" * 12 + "s" * 6)

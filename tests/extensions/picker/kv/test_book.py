@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headrace.extensions.picker.kv.book import WAIT_S, WAITING_MAX, KvBook
-from headrace.extensions.picker.kv.chains import Chains
+from headrace.extensions.picker.kv.chains import Block, Chains
 from headrace.extensions.picker.kv.events import Batch, Cleared, Event, Removed, Stored
 from headrace.extensions.picker.kv.matching import Answered
 from headrace.extensions.picker.prefix import PrefixIndex
@@ -244,3 +244,61 @@ def test_with_events_a_match_is_never_longer_than_what_the_server_has(
     hashes = server_chain(probe, 8 * len(probe))
     truth = next((i for i, h in enumerate(hashes) if h not in has), len(hashes)) // 2
     assert there(kv, probe, 8 * len(probe)) <= truth
+
+
+def test_the_server_of_an_endpoint_that_is_gone_is_followed_no_more() -> None:
+    kv = book()
+    told(kv, stored("abcd", 0, 32))
+    kv.ended(A, asked("abcd", 32), 1.0)
+    kv.keep_only([A])
+    assert len(kv) == 8
+    kv.keep_only(["10.0.0.2:8000"])
+
+    assert len(kv) == 0
+
+
+def kept(chains: Chains) -> int:
+    """Return how many blocks are kept in memory, dead ones that others stand on included."""
+    found: set[int] = set()
+    for block in list(chains.owners.values()) + [run.tip for run in chains.runs]:
+        at: Block | None = block
+        while at is not None and id(at) not in found:
+            found.add(id(at))
+            at = at.parent
+    return len(found)
+
+
+def test_a_flood_of_blocks_that_follow_each_other_keeps_no_more_than_are_followed() -> None:
+    chains = Chains(100)
+    for n in range(5_000):
+        chains.apply(Stored((n,), n - 1 if n else None, SIZE), 1.0)
+
+    assert len(chains) == 100
+    assert kept(chains) <= 102
+
+
+@pytest.mark.parametrize("first", [None, "unheard of"])
+def test_a_chain_that_is_longer_than_any_context_is_cut(
+    first: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("headrace.extensions.picker.kv.chains.REACH_MAX", 50)
+    chains = Chains(1_000)
+    before: bytes | int | None = None if first is None else first.encode()
+    for n in range(500):
+        chains.apply(Stored((n,), before, SIZE), 1.0)
+        if n:
+            chains.apply(Removed((n - 1,)), 1.0)
+        before = n
+
+    assert kept(chains) <= 1_000
+
+
+def test_a_server_that_contradicts_itself_of_where_a_block_stands_does_no_harm() -> None:
+    kv = book()
+    told(kv, stored("abcd", 0, 32))
+    last = server_chain("abcd", 32)[-1]
+    told(kv, Stored((last,), 4711, SIZE))
+    for tokens in (8, 12, 16, 32):
+        kv.ended(A, asked("abcd", tokens, tokens - 4), 1.0)
+
+    assert there(kv, "abcd", 32) <= 4

@@ -2,7 +2,8 @@
 
 Two turns in three are the highest rank's; of those that are left, two in three are the
 next one's, and so on for `SHARED` ranks; what is left goes to whom the longest wait is in.
-So the urgent get much more, and nobody waits for ever. A strict rank gives no turns away.
+So the urgent get much more, and nobody waits for ever. A strict rank gives no turns away:
+while somebody waits at one, nobody goes from a lower one, even if there is room for him alone.
 """
 
 from bisect import bisect_left, bisect_right
@@ -19,13 +20,14 @@ BANDS_MAX = 1024  # a rank beyond these joins the next lower one
 class Bands:
     """Who waits, by rank. Mutable; written by its `FlowControl`."""
 
-    __slots__ = ("_bands", "_by_age", "_ranks", "_turn")
+    __slots__ = ("_bands", "_by_age", "_ranks", "_stricts", "_turn")
 
     def __init__(self) -> None:
         self._ranks: list[float] = []  # ascending
         self._bands: dict[float, Band] = {}
         self._by_age: OrderedDict[int, tuple[Waiter, Band]] = OrderedDict()
         self._turn = 0
+        self._stricts = 0  # how many of those who wait asked for a strict order
 
     def __len__(self) -> int:
         """Return how many wait."""
@@ -41,10 +43,12 @@ class Bands:
         band = self._band(waiter.rank)
         band.add(waiter)
         self._by_age[waiter.number] = waiter, band
+        self._stricts += waiter.lane.strict
 
     def remove(self, waiter: Waiter, *, served: bool) -> None:
         """Take out *waiter*, which waits no more."""
         _, band = self._by_age.pop(waiter.number)
+        self._stricts -= waiter.lane.strict
         if served:
             band.serve(waiter)
             self._turn += 1
@@ -70,11 +74,21 @@ class Bands:
     def _in_order(self) -> Iterator[Band]:
         if not self._ranks:
             return
-        chosen = self._whose_turn()
-        yield chosen
+        chosen, lowest = self._whose_turn(), self._lowest_open()
+        if chosen.rank >= lowest:
+            yield chosen
         for rank in reversed(self._ranks):
+            if rank < lowest:
+                return
             if rank != chosen.rank:
                 yield self._bands[rank]
+
+    def _lowest_open(self) -> float:
+        """Return the lowest rank from which somebody may go: that of the highest strict one."""
+        if not self._stricts:
+            return self._ranks[0]
+        strict = (rank for rank in reversed(self._ranks) if self._bands[rank].strict)
+        return next(strict, self._ranks[0])
 
     def _whose_turn(self) -> Band:
         """Return the band whose turn it is."""

@@ -6,6 +6,7 @@ prompts that we sent; the rest stays believed.
 """
 
 from collections import deque
+from collections.abc import Container
 from dataclasses import dataclass, field
 
 from headrace.extensions.picker.kv.chains import Chains
@@ -82,6 +83,11 @@ class KvBook:
         server = self._servers.pop(address, None)
         if server is not None:
             self.index.unreported(address)
+
+    def keep_only(self, addresses: Container[str]) -> None:
+        """Follow none but the servers at *addresses* any more."""
+        for address in [a for a in self._servers if a not in addresses]:
+            self.lost(address)
 
     def restarted(self, address: str) -> None:
         """Note that the server at *address* began anew, with an empty cache."""

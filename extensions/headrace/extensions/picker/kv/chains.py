@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from headrace.extensions.picker.kv.events import Cleared, Event, Hash, Removed, Stored
 
+REACH_MAX = 1 << 17  # blocks in a chain, beyond any context; a block keeps all before it in memory
 RUNS_MAX = 1024  # runs that grow, or have grown and belong to no request yet
 
 
@@ -19,11 +20,13 @@ class Block:
     """One block of a server. Mutable; written by the `Chains` that it is of, and by `matching`.
 
     depth  how many blocks end with it; None if that is not known yet
+    reach  how many of those before it can still be found from it
     keys   those blocks of ours that end in it
     """
 
     parent: "Block | None"
     depth: int | None
+    reach: int = 0
     keys: tuple[int, ...] = ()
     alive: bool = True
 
@@ -120,8 +123,14 @@ class Chains:
         """Return the block *name*, which stands behind *before*."""
         block = self._blocks.get(name)
         if block is None:
-            depth = 0 if before is None else before.depth
-            block = self._blocks[name] = Block(before, None if depth is None else depth + 1)
+            if before is None:
+                block = Block(None, 1)
+            elif before.reach >= REACH_MAX:
+                block = Block(None, None)  # no prompt is that long: as if the rest were unheard of
+            else:
+                depth = None if before.depth is None else before.depth + 1
+                block = Block(before, depth, before.reach + 1)
+            self._blocks[name] = block
         return block
 
     def _remove(self, name: Hash) -> tuple[int, ...]:
@@ -137,5 +146,7 @@ class Chains:
         """Follow no more blocks than allowed."""
         gone: list[int] = []
         while len(self._blocks) > self.blocks_max:
-            gone += self._remove(next(iter(self._blocks)))
+            oldest = next(iter(self._blocks))
+            self._blocks[oldest].parent = None  # nor what only it keeps in memory
+            gone += self._remove(oldest)
         return gone

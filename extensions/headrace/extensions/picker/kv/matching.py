@@ -153,7 +153,8 @@ def _path(tip: Block) -> list[Block | None]:
     path: list[Block | None] = [None] * (tip.depth or 0)
     block: Block | None = tip
     while block is not None and block.depth:
-        path[block.depth - 1] = block
+        if block.depth <= len(path):  # a server may contradict itself about where a block stands
+            path[block.depth - 1] = block
         block = block.parent
     return path
 
