@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from headrace.extensions.picker.affinity import Tokens
 from headrace.host.extproc.proto import messages as pb
 from tests.host.cli.command import QUICKSTART, headrace, running
 from tests.host.extproc.wire import body, client, head, reply
@@ -81,6 +82,8 @@ def test_all_mistakes_of_flags_and_policy_are_told_before_listening(tmp_path: Pa
         (("--body-limit", "1"), "--body-limit: `1` is out of range"),
         (("--otlp", "http://127.0.0.1:0"), "--otlp: `http://127.0.0.1:0` is not a URL"),
         (("--log-level", "loud"), "loud"),
+        (("--session-key-file", "/no/key"), "--session-key-file: cannot read `/no/key`"),
+        (("--session-key-file", "/dev/null"), "`/dev/null` must hold 16 to 4096 bytes: write e.g."),
     ],
 )
 def test_a_flag_that_cannot_be_obeyed_is_a_usage_error(flags: tuple[str, ...], says: str) -> None:
@@ -161,3 +164,32 @@ async def refused(address: str) -> list[pb.ProcessingResponse]:
         await stream.write(head())
         await stream.write(body(b'{"model":"x","messages":[{"content":"y"}]}', end_of_stream=True))
         return [await reply(stream)]
+
+
+def test_processes_with_one_key_file_sign_the_same_token(tmp_path: Path) -> None:
+    key, policy = tmp_path / "key", tmp_path / "p.sched"
+    key.write_text("0123456789abcdef\n")
+    with running("model-server", "--model", "m", "--listen", "127.0.0.1:0") as (_, server):
+        policy.write_text(
+            f'sched 1\npool p {{ endpoints "{server["listen"]}" }}\nmodel m {{ route p }}\n'
+            "profile default { score session_affinity_scorer }\ntrust { session from true }\n"
+        )
+        with running("serve", str(policy), *ANY, "--session-key-file", str(key)) as (_, ready):
+            token = asyncio.run(session_token(ready["listen"]))
+
+    assert token == Tokens(b"0123456789abcdef").sign("p", server["listen"])
+
+
+async def session_token(address: str) -> str:
+    """Return the token that a served request is answered with."""
+    async with client(address) as opens:
+        stream = opens()
+        await stream.write(head())
+        await stream.write(body(b'{"model":"m","messages":[{"content":"y"}]}', end_of_stream=True))
+        for _ in range(2):  # the head and the body
+            await reply(stream)
+        ok = pb.HeaderMap(headers=[pb.HeaderValue(key=":status", raw_value=b"200")])
+        await stream.write(pb.ProcessingRequest(response_headers=pb.HttpHeaders(headers=ok)))
+        answer = await reply(stream)
+    headers = answer.response_headers.response.header_mutation.set_headers
+    return {h.header.key: h.header.raw_value.decode() for h in headers}["x-session-token"]

@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from headrace.dsl.policy import compile_policy
 from headrace.dsl.program import Program
+from headrace.dsl.source import Source
 from headrace.extensions.stage import Needs, ResponseNeed
 from headrace.host.envoy.binary import envoy_path
 from headrace.host.envoy.bootstrap import as_yaml, bootstrap
@@ -99,3 +101,31 @@ def test_a_chain_that_does_not_route_may_not_stand_before_two_pools() -> None:
 
     with pytest.raises(BootstrapError, match="add `body_router` to the chain"):
         bootstrap(program, PICK_ONLY, options(chain="pick"))
+
+
+@pytest.mark.parametrize(
+    ("room", "queues", "idle"),
+    [
+        ("", "", "600s"),
+        ("wait up to 90s for endpoints", "", "690s"),
+        ("", "overload when pool.queue > 5.0 { queue by 0 for up to 1500ms }", "602s"),
+        (
+            "wait up to 10min for endpoints",
+            "overload for other when pool.queue > 5.0 { queue by 0 for up to 9min }\n"
+            "overload for only when pool.queue > 7.0 { queue by 0 for up to 30s }",
+            "1230s",
+        ),
+    ],
+)
+def test_a_stream_may_be_silent_for_longer_than_the_policy_lets_it_wait(
+    room: str, queues: str, idle: str
+) -> None:
+    text = (
+        f'sched 1\npool only {{ endpoints "10.0.0.1:1" {room} }}\n'
+        f'pool other {{ endpoints "10.0.0.2:1" }}\nmodel m {{ route only }}\n{queues}\n'
+    )
+    program = compile_policy([Source("waits.sched", text)])
+    listener = as_yaml(bootstrap(program, FULL, options()))
+
+    assert f"stream_idle_timeout: {idle}\n" in listener
+    assert "timeout: 0s\n" in listener

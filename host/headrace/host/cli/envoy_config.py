@@ -46,7 +46,12 @@ def envoy_config(
         bool, flag("--access-log", "Let Envoy write an access log to stderr.")
     ] = False,
     idle_timeout: Annotated[
-        int, flag("--idle-timeout", "Seconds a silent stream may live.", metavar="S")
+        int,
+        flag(
+            "--idle-timeout",
+            "Seconds a silent stream may live, beside the waits of the policy.",
+            metavar="S",
+        ),
     ] = 600,
 ) -> None:
     """Print a whole Envoy bootstrap for a policy, ready to run.

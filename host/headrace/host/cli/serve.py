@@ -19,6 +19,7 @@ from headrace.host.cli.ending import asked_to_end, on_hangup
 from headrace.host.cli.flags import Mistakes, fail
 from headrace.host.cli.policies import Policies, load_policy
 from headrace.host.cli.policies import no_self_test as untested
+from headrace.host.cli.session_key import read_key
 from headrace.host.cli.size import SizeError, parse_size
 from headrace.host.serve.files import STDIN
 from headrace.host.serve.load import Reloading
@@ -62,6 +63,7 @@ def serve(
     soak: f.Soak = "0s",
     no_self_test: f.NoSelfTest = False,
     admin_token_file: f.AdminTokenFile = None,
+    session_key_file: f.SessionKeyFile = None,
     seed: f.Seed = 0,
     conformance: f.Conformance = False,
     emit_endpoint_scores: f.EmitScores = False,
@@ -93,6 +95,7 @@ def serve(
         modes=_modes(request_body_mode, response_body_mode),
         seed=seed,
         admin_token=read_token(admin_token_file, mistakes),
+        session_key=read_key(session_key_file, mistakes),
         decision_log=decision_log,
         lists_served=list_models is f.Models.SERVERS,
         reference=Reference(conformance, emit_endpoint_scores, errors is f.Errors.GIE),

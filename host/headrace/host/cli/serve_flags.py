@@ -181,6 +181,16 @@ AdminTokenFile = Annotated[
         panel=_POLICY,
     ),
 ]
+SessionKeyFile = Annotated[
+    Path | None,
+    flag(
+        "--session-key-file",
+        "Sign session tokens with its content, so that all processes with that file know them; "
+        "without it, each process knows its own only.",
+        metavar="FILE",
+        panel=_BOUNDS,
+    ),
+]
 Seed = Annotated[int, flag("--seed", "Of every pseudo-random choice.", panel=_BOUNDS)]
 Conformance = Annotated[
     bool,

@@ -4,6 +4,8 @@ Facts about Envoy that shape it are commented where they are used; each tree is 
 against a real Envoy by `tests/host/envoy`.
 """
 
+import math
+
 import yaml
 
 from headrace.dsl.program import Chain, Pool, Program
@@ -21,6 +23,7 @@ from headrace.host.envoy.control import strip_control_headers
 from headrace.host.envoy.options import EnvoyOptions, Tree
 from headrace.host.envoy.processor import ext_proc_filter
 from headrace.host.envoy.routes import ROUTER_STAGE, route_config
+from headrace.host.envoy.waits import longest_wait_s
 
 _EXTENSIONS = "type.googleapis.com/envoy.extensions"
 # With it the processor sees the end of a finished exchange as end of stream, never as a reset.
@@ -115,7 +118,7 @@ def _connection_manager(
         "use_remote_address": True,
         "preserve_external_request_id": True,
         "normalize_path": True,
-        "stream_idle_timeout": f"{options.idle_timeout_s}s",
+        "stream_idle_timeout": f"{options.idle_timeout_s + math.ceil(longest_wait_s(program))}s",
         "request_headers_timeout": "10s",
         "http_protocol_options": {"enable_trailers": True},
         "early_header_mutation_extensions": [strip_control_headers(program)],

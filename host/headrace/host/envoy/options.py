@@ -16,7 +16,8 @@ class EnvoyOptions:
     processor_tls   encrypt the way to the processors
     processor_ca    a PEM file that the processors' certificates must chain to; without it
                     TLS encrypts but does not authenticate
-    idle_timeout_s  how long a stream may be silent both ways before Envoy ends it with 504
+    idle_timeout_s  how long a stream may be silent both ways before Envoy ends it with 504,
+                    beside the longest time that the policy lets it wait
     answer_wait_s   how long Envoy waits for each answer in the body modes that have a timer
     """
 

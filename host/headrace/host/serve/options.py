@@ -38,6 +38,7 @@ class ServeOptions:
     modes               the body modes of peers that do not tell theirs
     admin_token         what a client of the operator endpoint must show to change something;
                         empty: on loopback nothing, elsewhere it cannot
+    session_key         signs the tokens of sessions; empty: by a key that the host draws
     decision_log        where every decision is written with its reasons; None writes none
     lists_served        whether the list of models has what the servers say they serve, too
     reference           where to do as the reference endpoint picker does, and not as we would
@@ -55,6 +56,7 @@ class ServeOptions:
     modes: Modes = field(default_factory=Modes)
     seed: int = 0
     admin_token: str = field(default="", repr=False)
+    session_key: bytes = field(default=b"", repr=False)
     decision_log: Path | None = None
     lists_served: bool = False
     reference: Reference = Reference()

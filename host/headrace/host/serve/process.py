@@ -82,7 +82,7 @@ class Host:
             options.reference.emit_scores,
             options.reference.plain_errors,
             options.lists_served,
-            token_bytes(SESSION_KEY_BYTES),
+            options.session_key or token_bytes(SESSION_KEY_BYTES),
         )
         scraping = ScrapeOptions(seed=options.seed)
         world = World(site, options, scraping, self, self._soaked)
