@@ -126,10 +126,8 @@ class PickFilter(Filter):
                 "`picker` in the chain",
             )
         picker, store = self._picker, self._picker.store
-        index = store.prefixes.get(
-            route.pool
-        )  # an empty one is false, and says how prompts are cut
-        if index is None:
+        index = store.prefixes.get(route.pool)
+        if index is None:  # an empty one is false, and says how prompts are cut
             index = PrefixIndex(EMPTY_INDEX_BYTES)
         values = PickValues(request, route, index, self._ties(request, route.pool, now_s))
         values.tpot_s = picker.tpot_s.get(route.model)
