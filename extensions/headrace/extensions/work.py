@@ -57,8 +57,11 @@ class Work(Struct, frozen=True):
         share = self.prefix.get(address)
         if not share:
             return self.prompt_tokens
-        cached = int(self.prompt_tokens * share)
-        return min(self.prompt_tokens, max(1, self.prompt_tokens - cached))
+        tokens = self.prompt_tokens
+        new = tokens - int(tokens * share)
+        if new > 0:
+            return new
+        return 1 if tokens else 0
 
     def at(self, address: str, output_mean: float) -> Load:
         """Return what it asks of the endpoint at *address*; *output_mean*: tokens of an answer."""

@@ -201,10 +201,12 @@ class Outlook(Struct, frozen=True):
         c, s, decodes = e.carried, self.speeds, e.decoding
         if not decodes:
             return 0.0
-        step_s = s.step_s + s.request_s * decodes + s.context_s * c.decode_tokens / 1000
         since_s = decodes * now_s - c.decode_first_us / MICROS
-        written = max(0.0, since_s) / (step_s * scale)
-        return c.decode_tokens + min(written, float(c.decode_output_tokens))
+        if since_s <= 0.0:
+            return c.decode_tokens
+        step_s = s.step_s + s.request_s * decodes + s.context_s * c.decode_tokens / 1000
+        written, most = since_s / (step_s * scale), c.decode_output_tokens
+        return c.decode_tokens + (written if written < most else most)
 
     def _prefill_s(self, e: "Endpoint", work: Work) -> float:
         """Return the seconds that the prompt adds to the steps there, by the coefficients."""
@@ -215,14 +217,15 @@ class Outlook(Struct, frozen=True):
         """Return the share of its time that the endpoint has lately spent on prompts."""
         left = decay(now_s - e.carried.recent_at_s, RECENT_HALF_LIFE_S)
         tokens_per_s = e.carried.recent_tokens * left * LN2 / RECENT_HALF_LIFE_S
-        return min(PREFILL_SHARE_MAX, tokens_per_s * self.speeds.prefill_s * stand.scale)
+        share = tokens_per_s * self.speeds.prefill_s * stand.scale
+        return share if share < PREFILL_SHARE_MAX else PREFILL_SHARE_MAX
 
     def _first_token_s(self, e: "Endpoint", new: int, pairs_twice: int, now_s: float) -> float:
         """Return the seconds until the first token of a prompt with *new* tokens would come.
 
         Computing takes as many steps as the tokens need, each of which goes on writing answers.
         It is asked of every endpoint in every decision, so that it is one function, and ``max``
-        is spelt out.
+        is spelt out, here and in what it calls.
         """
         stand, s, c = self.stand(e, now_s), self.speeds, e.carried
         base_s, decodes, scale = stand.base_s, stand.decodes, stand.scale
@@ -240,10 +243,11 @@ class Outlook(Struct, frozen=True):
             since_s = now_s - c.batch_since_s - s.arrival_s
             if since_s > 0.0:  # a step with prompts is under way
                 steps = 1 if batch <= room else math.ceil(batch / room)
-                whole_s = steps * base_s + s.prefill_s * batch + s.pair_s * (c.batch_pairs / 2)
+                begun = c.batch_pairs / 2
+                whole_s = steps * base_s + s.prefill_s * batch + s.pair_s * begun
                 wait_s = whole_s - since_s / scale
                 tokens -= batch
-                pairs -= c.batch_pairs / 2
+                pairs -= begun
         wait_s *= scale
         if wait_s < s.arrival_s:
             wait_s = s.arrival_s
@@ -260,7 +264,9 @@ class Outlook(Struct, frozen=True):
         tokens, blocks, missing = e.block_size, e.num_blocks, 0.0
         if tokens is not None and blocks is not None:
             size = tokens * blocks
-            missing = min(new + c.unseen_tokens - size * (1.0 - e.kv_cache), size)
+            missing = new + c.unseen_tokens - size * (1.0 - e.kv_cache)
+            if missing > size:
+                missing = size
         if ends <= 0 and missing <= 0.0:
             return 0.0
         ends = max(ends, missing / max(1.0, stand.context / decodes))
