@@ -115,11 +115,12 @@ def test_a_server_that_counts_nonsense_teaches_nothing(usage: Usage) -> None:
     store = ready_store(POLICY)
     for address in (A, B, C):
         store.prefixes["gemma"].set_capacity(address, 100_000)
+    chosen = ""
     for n in range(3):
         flt = opened(store)
-        chosen = picked(flt.on_request(request(f"r-{n}"), 1.0)).chosen
+        chosen = picked(flt.on_request(request(f"r-{n}"), 1.0)).chosen or ""
         ended(flt, 200, usage)
 
     tally = store.prefixes["gemma"].tally
     assert (tally.prompt, tally.observed) == (0, 0)
-    assert store.prefixes["gemma"].blocks_of(chosen or "") > 1
+    assert store.prefixes["gemma"].blocks_of(chosen) > 1
