@@ -47,16 +47,44 @@ class Gateway:
         for address in addresses:
             self.scrape(address)
 
-    def scrape(self, address: str, waiting: int = 0, running: int = 0, at_s: float = 0.0) -> None:
-        facts = ServerFacts(waiting, running, 0.1, block_size=16, num_blocks=20_000)
+    def scrape(
+        self,
+        address: str,
+        waiting: int = 0,
+        running: int = 0,
+        at_s: float = 0.0,
+        adapters: tuple[str, ...] = (),
+    ) -> None:
+        facts = ServerFacts(
+            waiting,
+            running,
+            0.1,
+            adapters=adapters,
+            adapters_max=4,
+            block_size=16,
+            num_blocks=20_000,
+        )
         self.store.scraped("p", address, facts, at_s)
 
-    def send(self, name: str, tokens: int, output: int, hashes: tuple[int, ...] = ()) -> str:
+    def send(
+        self,
+        name: str,
+        tokens: int,
+        output: int,
+        hashes: tuple[int, ...] = (),
+        adapter: str = "",
+    ) -> str:
         """Send one request; return where it went."""
         prefix = self.store.prefixes["p"].match(hashes)
-        work = Work(tokens, output, True, prefix=prefix)
+        work = Work(tokens, output, True, adapter=adapter, prefix=prefix)
         seen = Seen(
-            name, prompt_tokens=tokens, max_tokens=output, stream=True, prefix=prefix, work=work
+            name,
+            adapter=adapter,
+            prompt_tokens=tokens,
+            max_tokens=output,
+            stream=True,
+            prefix=prefix,
+            work=work,
         )
         snapshot = self.store.snapshot
         profiles = self.program.profiles
@@ -141,3 +169,45 @@ def test_a_prompt_that_all_share_does_not_all_go_where_it_is_cached(name: str, m
     sent = Gateway(POLICIES[name]).burst(4000, 200, tuple(range(60)))
 
     assert max(sent.values()) <= most
+
+
+ADAPTERS = """profile default { score lora_affinity_scorer + queue_scorer }"""
+
+
+@pytest.mark.parametrize("name", [*POLICIES, "adapters"])
+@pytest.mark.parametrize("loaded", [0, 5])
+def test_a_burst_for_one_adapter_spreads_over_equals_whose_metrics_are_stale(
+    name: str, loaded: int
+) -> None:
+    gateway = Gateway({**POLICIES, "adapters": HEAD + ADAPTERS}[name])
+    for n, address in enumerate(ADDRESSES):
+        gateway.scrape(address, 3, 3, 0.1, ("tuned",) if n < loaded else ("other",))
+        gateway.store.failed("p", address, "timed out", 9.0)
+    pool = gateway.store.snapshot.pools["p"]
+    assert all(e.ready and e.queue_drift == 1 for e in pool.endpoints)
+
+    sent = Counter(gateway.send(f"r-{i}", 1000, 200, adapter="tuned") for i in range(BURST))
+
+    assert set(sent) == set(ADDRESSES)
+    assert max(sent.values()) <= 1.1 * min(sent.values())
+
+
+def test_the_only_server_that_is_known_to_have_an_adapter_does_not_get_a_whole_burst() -> None:
+    gateway = Gateway(HEAD + ADAPTERS)
+    gateway.scrape(ADDRESSES[2], 0, 0, 0.5, ("tuned",))
+
+    sent = Counter(gateway.send(f"r-{i}", 1000, 200, adapter="tuned") for i in range(BURST))
+
+    assert set(sent) == set(ADDRESSES)
+    assert max(sent.values()) <= 1.1 * min(sent.values())
+
+
+def test_servers_of_which_only_old_figures_are_known_get_less_and_not_nothing() -> None:
+    gateway = Gateway(POLICIES["queue"])
+    for address in ADDRESSES[:2]:
+        gateway.store.failed("p", address, "timed out", 9.0)
+    sent = Counter(gateway.send(f"r-{i}", 1000, 200) for i in range(BURST))
+
+    blind, seen = ([sent[a] for a in group] for group in (ADDRESSES[:2], ADDRESSES[2:]))
+    assert max(blind) <= min(seen)
+    assert min(blind) >= 0.9 * max(seen)

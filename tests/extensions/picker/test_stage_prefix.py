@@ -1,5 +1,7 @@
 """What the picker stage learns of prompts, and of what servers say they had cached."""
 
+import pytest
+
 from headrace.dsl.policy import compile_policy
 from headrace.dsl.source import Source
 from headrace.extensions.call import Api, Call, Text
@@ -11,7 +13,7 @@ from headrace.extensions.picker.store import Store
 from headrace.extensions.records import Usage
 from headrace.extensions.stage import Outcome, Request, Route, StageRun
 from tests.extensions.picker.build import ready_store
-from tests.extensions.picker.test_stage import LONG, POLICY, A, B, opened, picked, request
+from tests.extensions.picker.test_stage import LONG, POLICY, A, B, C, opened, picked, request
 
 
 def ended(flt: PickFilter, status: int = 200, *records: object) -> None:
@@ -116,3 +118,19 @@ def test_the_first_prompt_of_all_is_cut_as_the_pool_says() -> None:
     seen = picked(opened(store, policy).on_request(request("r-2"), 1.1)).evidence
     assert isinstance(seen, Capture)
     assert seen.request.prefix == {first: 1.0}
+
+
+@pytest.mark.parametrize("usage", [Usage(-5, -1, -3), Usage(10**18, 10**18, 10**18)])
+def test_a_server_that_counts_nonsense_teaches_nothing(usage: Usage) -> None:
+    store = ready_store(POLICY)
+    for address in (A, B, C):
+        store.prefixes["gemma"].set_capacity(address, 100_000)
+    chosen = ""
+    for n in range(3):
+        flt = opened(store)
+        chosen = picked(flt.on_request(request(f"r-{n}"), 1.0)).chosen or ""
+        ended(flt, 200, usage)
+
+    tally = store.prefixes["gemma"].tally
+    assert (tally.prompt, tally.observed) == (0, 0)
+    assert store.prefixes["gemma"].blocks_of(chosen) > 1

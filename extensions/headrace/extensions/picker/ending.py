@@ -7,6 +7,7 @@ from headrace.extensions.records import Usage
 from headrace.extensions.stage import Outcome
 
 SERVER_ERROR = 500
+TOKENS_MAX = 1 << 24  # of a prompt or an answer, beyond any context; what says more is no count
 
 
 class Ending(Struct, frozen=True):
@@ -33,5 +34,11 @@ def _observed(outcome: Outcome) -> Observed:
     for run in reversed(outcome.runs):
         for record in run.records:
             if isinstance(record, Usage):
-                return Observed(record.input_tokens, record.cached_tokens, record.output_tokens)
+                said = (record.input_tokens, record.cached_tokens, record.output_tokens)
+                return Observed(*map(_count, said))
     return Observed(answer_tokens=outcome.event_count if outcome.event_stream else None)
+
+
+def _count(said: int | None) -> int | None:
+    """Return the count that a server *said*; None if it cannot be one."""
+    return said if said is not None and 0 <= said <= TOKENS_MAX else None

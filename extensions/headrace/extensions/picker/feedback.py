@@ -82,7 +82,7 @@ class Feedback(Struct, frozen=True):
     def _next_ttft(self, took_s: float, now_s: float) -> float:
         """Return the mean with one more observation: the older the mean, the less it counts."""
         kept = (1.0 - TTFT_SHARE) * decay(now_s - self.ttft_at_s, TTFT_HALF_LIFE_S)
-        return kept * self.ttft_s + (1.0 - kept) * took_s
+        return kept * self.ttft_s + (1.0 - kept) * max(0.0, took_s)
 
 
 NO_FEEDBACK = Feedback()

@@ -302,3 +302,27 @@ def test_a_server_that_contradicts_itself_of_where_a_block_stands_does_no_harm()
         kv.ended(A, asked("abcd", tokens, tokens - 4), 1.0)
 
     assert there(kv, "abcd", 32) <= 4
+
+
+def test_only_what_has_grown_since_is_looked_at_again() -> None:
+    """Else a server whose events fit no request costs a look at all of them with each answer."""
+    chains = Chains(10_000)
+    for n in range(100):
+        chains.apply(Stored((2 * n,), None, SIZE), float(n))
+    chains.apply(Stored((11,), 10, SIZE), 100.0)
+
+    assert [run.tip.depth for run in chains.grown_since(99.0)] == [2, 1]
+    assert len(list(chains.grown_since(0.0))) == 100
+    assert list(chains.grown_since(101.0)) == []
+
+
+def test_of_two_of_one_shape_the_one_that_began_first_is_taken_even_if_it_grew_last() -> None:
+    kv = book()
+    told(kv, stored("abcd", 0, 16), now_s=1.0)
+    told(kv, stored("efgh", 0, 16), stored("efgh", 16, 32), now_s=2.0)
+    told(kv, stored("abcd", 16, 32), now_s=3.0)
+    kv.ended(A, asked("abcd", 32, ended_s=4.0), 4.0)
+    told(kv, Removed(server_chain("efgh", 32)))
+
+    assert kv.tally.ambiguous == 1
+    assert there(kv, "abcd", 32) == 4

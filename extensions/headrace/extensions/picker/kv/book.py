@@ -64,19 +64,21 @@ class KvBook:
                 server.waiting.clear()
             elif gone:
                 self.index.report(address, gone, stored=False)
-        if server.waiting:
-            self._settle(address, server, now_s)
+        left: deque[Answered] = deque()
+        for request in server.waiting:  # what had grown before now was not of its shape
+            if not self._settled(address, server, request, now_s):
+                left.append(request)
+        server.waiting = left
+        self._give_up(server, now_s)
 
     def ended(self, address: str, request: Answered, now_s: float) -> None:
         """Match a request that was served at *address*, now or when its last events have come."""
         server = self._servers.get(address)
         if server is None:
             return  # it has reported nothing yet
-        server.waiting.append(request)
-        if len(server.waiting) > WAITING_MAX:
-            server.waiting.popleft()
-            self.tally.unmatched += 1
-        self._settle(address, server, now_s)
+        if not self._settled(address, server, request, request.picked_s):
+            server.waiting.append(request)
+        self._give_up(server, now_s)
 
     def lost(self, address: str) -> None:
         """Note that reports of the server at *address* are missing: what it told is a belief."""
@@ -94,21 +96,21 @@ class KvBook:
         if self._servers.pop(address, None) is not None:
             self.index.forget(address)
 
-    def _settle(self, address: str, server: _Server, now_s: float) -> None:
-        """Match what waits, oldest first, where the chains are complete by now."""
-        left: deque[Answered] = deque()
-        for request in server.waiting:
-            found = find(server.chains, request)
-            if found is not None:
-                self.tally.matched += 1
-                self.tally.ambiguous += found.ambiguous
-                there = claim(server.chains, found.run, request, self.index.block_bytes)
-                self.index.report(address, [k for k, v in there.items() if v], stored=True)
-                self.index.report(address, [k for k, v in there.items() if not v], stored=False)
-            elif stored_nothing(server.chains, request):
-                continue
-            elif now_s - request.ended_s < WAIT_S:
-                left.append(request)
-            else:
-                self.tally.unmatched += 1
-        server.waiting = left
+    def _settled(self, address: str, server: _Server, request: Answered, since_s: float) -> bool:
+        """Match *request* with what has grown since, and say whether that is done with."""
+        found = find(server.chains, request, since_s)
+        if found is None:
+            return stored_nothing(server.chains, request)
+        self.tally.matched += 1
+        self.tally.ambiguous += found.ambiguous
+        there = claim(server.chains, found.run, request, self.index.block_bytes)
+        self.index.report(address, [k for k, v in there.items() if v], stored=True)
+        self.index.report(address, [k for k, v in there.items() if not v], stored=False)
+        return True
+
+    def _give_up(self, server: _Server, now_s: float) -> None:
+        """Wait no longer for the events of those that ended long ago, or are too many."""
+        waiting = server.waiting
+        while waiting and (len(waiting) > WAITING_MAX or now_s - waiting[0].ended_s >= WAIT_S):
+            waiting.popleft()
+            self.tally.unmatched += 1

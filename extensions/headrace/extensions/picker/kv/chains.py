@@ -33,12 +33,16 @@ class Block:
 
 @dataclass(slots=True, eq=False)
 class Run:
-    """*length* blocks behind *before*, the last being *tip*. Written like `Block`."""
+    """*length* blocks behind *before*, the last being *tip*. Written like `Block`.
+
+    number  the how manyeth of its server it was to begin
+    """
 
     before: Block | None
     tip: Block
     length: int
     changed_s: float
+    number: int = 0
 
     @property
     def begin(self) -> int | None:
@@ -61,6 +65,7 @@ class Chains:
     _blocks: "OrderedDict[Hash, Block]" = field(default_factory=OrderedDict[Hash, Block])
     _runs: dict[Run, None] = field(default_factory=dict[Run, None])
     _tips: dict[Block, Run] = field(default_factory=dict[Block, Run])
+    _last_number: int = 0
 
     def __len__(self) -> int:
         """Return how many blocks are followed."""
@@ -68,8 +73,15 @@ class Chains:
 
     @property
     def runs(self) -> Iterator[Run]:
-        """The runs that nobody has claimed, in the order in which they began."""
+        """The runs that nobody has claimed, in the order in which they last grew."""
         return iter(self._runs)
+
+    def grown_since(self, since_s: float) -> Iterator[Run]:
+        """Yield those of `runs` that have grown at *since_s* or later, the last first."""
+        for run in reversed(self._runs):
+            if run.changed_s < since_s:
+                return
+            yield run
 
     def apply(self, event: Event, now_s: float) -> list[int]:
         """Follow *event*, which came at *now_s*; return those of our blocks that are gone by it."""
@@ -112,10 +124,13 @@ class Chains:
         for each in event.hashes[1:]:
             tip = self._next(tip, each)
         if run is None:
-            run = Run(before, tip, 0, now_s)
-            self._runs[run] = None
-            if len(self._runs) > RUNS_MAX:
-                self.claim(next(iter(self._runs)))
+            self._last_number += 1
+            run = Run(before, tip, 0, now_s, self._last_number)
+        else:
+            del self._runs[run]
+        self._runs[run] = None
+        if len(self._runs) > RUNS_MAX:
+            self.claim(next(iter(self._runs)))
         run.tip, run.length, run.changed_s = tip, run.length + len(event.hashes), now_s
         self._tips[tip] = run
 

@@ -46,15 +46,16 @@ def stored_nothing(chains: Chains, request: Answered) -> bool:
     return last <= start
 
 
-def find(chains: Chains, request: Answered) -> Found | None:
-    """Return the run of *request*; None if there is none of its shape, or not yet."""
+def find(chains: Chains, request: Answered, since_s: float) -> Found | None:
+    """Return the run of *request* among those that have grown at *since_s* or later.
+
+    None if there is none of its shape, or not yet.
+    """
     if not chains.block_tokens:
         return None
     start, last = _span(chains, request)
-    fits: list[tuple[tuple[int, int, int], Run]] = []
-    for run in chains.runs:
-        if run.changed_s < request.picked_s:
-            continue
+    fits: list[tuple[tuple[int, int, int], int, Run]] = []
+    for run in chains.grown_since(max(since_s, request.picked_s)):
         begin = run.begin
         if begin is None:
             begin = start  # it began where nobody knows; its length must fit to the block
@@ -68,11 +69,11 @@ def find(chains: Chains, request: Answered) -> Found | None:
         if agrees is False and not exact:
             continue
         order = {True: 0, None: 1, False: 2}[agrees]
-        fits.append(((order, off, abs(begin - start)), run))
+        fits.append(((order, off, abs(begin - start)), run.number, run))
     if not fits:
         return None
-    best = min(fits, key=lambda fit: fit[0])  # the first of equals: the oldest
-    return Found(best[1], sum(fit[0] == best[0] for fit in fits) > 1)
+    best = min(fits, key=lambda fit: fit[:2])  # of equals the one that began first
+    return Found(best[2], sum(fit[0] == best[0] for fit in fits) > 1)
 
 
 def claim(chains: Chains, run: Run, request: Answered, block_bytes: int) -> Mapping[int, bool]:
