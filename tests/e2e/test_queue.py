@@ -23,6 +23,7 @@ overload when pool.in_flight >= 2.0 {
 class batch when request.header("x-job") == "batch" { priority -1 }
 """
 WORK_S = 0.5
+RETRIED_S = 2.0  # by when Envoy has opened a stream once more, if it takes the end for a failure
 BODY = json.dumps({"model": "chat", "messages": [{"role": "user", "content": "hi"}]}).encode()
 SLOW = [
     ("content-type", "application/json"),
@@ -78,13 +79,28 @@ async def shows(served: Product, line: str) -> None:
             await asyncio.sleep(0.02)
 
 
-def test_clients_that_give_up_leave_the_queue(served: Product) -> None:
+def streams(served: Product) -> float:
+    """Return how many streams the host has ended."""
+    lines = [x for x in served.page().splitlines() if x.startswith("headrace_streams_total{")]
+    return sum(float(line.rpartition(" ")[2]) for line in lines)
+
+
+def test_clients_that_give_up_leave_the_queue_and_envoy_does_not_ask_for_them_again(
+    served: Product,
+) -> None:
     async def main() -> None:
-        asked = [asyncio.create_task(ask(served)) for _ in range(5)]
+        before = await asyncio.to_thread(streams, served)
+        served_now = [asyncio.create_task(ask(served)) for _ in range(2)]
+        await shows(served, "headrace_exchanges_active 2.0")
+        waiting = [asyncio.create_task(ask(served)) for _ in range(3)]
         await shows(served, 'headrace_queue_requests{pool="gemma"} 3.0')
-        for task in asked:
+        for task in waiting:
             task.cancel()
         await shows(served, 'headrace_queue_wait_seconds_count{outcome="gone",pool="gemma"} 3')
         await shows(served, 'headrace_queue_requests{pool="gemma"} 0.0')
+        await asyncio.gather(*served_now)
+        await asyncio.sleep(RETRIED_S)
+
+        assert await asyncio.to_thread(streams, served) == before + 5
 
     served.runner.run(main())

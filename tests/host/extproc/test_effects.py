@@ -151,7 +151,7 @@ def test_a_client_that_goes_leaves_no_effect_and_no_task_behind(leave: str) -> N
                     stream.cancel()
                 else:
                     await stream.done_writing()
-                    assert await status(stream) == "UNAVAILABLE"  # an answer was owed
+                    assert await status(stream) == "CANCELLED"  # an answer was owed
             for play in plays:
                 assert await ends(play) == ["client-gone"]
             await until(lambda: not (server.active_exchanges or sleeper.asleep))

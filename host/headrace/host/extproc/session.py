@@ -128,7 +128,9 @@ class Session:
         if self._ended:
             return
         if self._waits():  # an OK now would say that all was answered
-            self._give_up(Abort("UNAVAILABLE", "the peer left before the answer"), "client-gone")
+            # UNAVAILABLE would have Envoy's retry policy open the stream of a client who is gone
+            # once more: the request would be waited for and counted twice.
+            self._give_up(Abort("CANCELLED", "the peer left before the answer"), "client-gone")
         else:
             self._end("complete")
 
