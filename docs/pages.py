@@ -134,10 +134,14 @@ def _type(variable: Variable) -> str:
 def _where() -> str:
     rows = [
         (
-            "`filter`, `scorer`, `cost`, `let`, `ties by`",
+            "`filter`, `scorer`, `cost`, `let`",
+            "`request` `model` `now` `pool` `endpoint` `candidates`",
+        ),
+        (
+            "`ties by`, `also pick ... when`, `refuse when`",
             "`request` `model` `now` `pool` `endpoint`",
         ),
-        ("`overload`, `shed`, `queue by`", "`request` `model` `now` `pool`"),
+        ("`overload`, `shed`, `chance`, `queue by`, `fair by`", "`request` `model` `now` `pool`"),
         ("`class`, `guard`, `trust`", "`request` `model` `now`"),
         ("`trace`, `expect`", "`request` `model` `decision` `response`"),
     ]

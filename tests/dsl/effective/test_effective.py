@@ -208,3 +208,20 @@ def test_machines_get_the_same_lines() -> None:
             {"text": "route 50% to gemma, 50% to other", "origin": "main.sched:5"},
         ],
     }
+
+
+def test_a_line_that_an_override_of_the_library_says_is_from_the_override() -> None:
+    source = Source(
+        "main.sched",
+        """sched 1
+pool gemma { endpoints "10.0.0.1:8000" }
+model chat { route gemma }
+override let load_aware_threshold = 64
+profile default { score load_aware_scorer  pick max  ties by endpoint.running }
+""",
+    )
+    shown, _ = flat(source)
+
+    assert "let load_aware_threshold: count = 64  # main.sched:4" in re.sub(
+        " +", " ", shown
+    ).replace("= 64 #", "= 64  #")

@@ -13,7 +13,9 @@ from tests.golden import split
 
 ROOT = Path(__file__).parents[3]
 POLICIES = sorted(p for p in (ROOT / "policies").glob("*.sched") if "_test" not in p.name)
-HEAD = 'sched 1\npool gemma { endpoints "10.0.0.1:8000" }\nmodel chat { route gemma }\n'
+HEAD = (
+    'sched 1\npool gemma { endpoints "10.0.0.1:8000"  gpu from dcgm }\nmodel chat { route gemma }\n'
+)
 # What an author can allow; those about allowing, and S108 of this host, aside.
 LINTS = [c.id for c in CODES if c.level is not Level.ERROR and c.id.startswith("S3")]
 

@@ -1,17 +1,14 @@
 """How an exchange ends: once, told to every filter, and by what the client really got."""
 
-import pytest
-
 from headrace.extensions.stage import (
     Action,
-    Needs,
     Request,
 )
 from headrace.host.exchange.reply import (
     Cancel,
 )
 from tests.host.exchange.drive import Drive
-from tests.host.exchange.stages import GATE, OBSERVE, Script, ask_twice
+from tests.host.exchange.stages import Script, ask_twice
 
 
 def test_an_end_while_a_hook_waits_leaves_the_hook_and_tells_the_filter() -> None:
@@ -31,23 +28,6 @@ def test_an_end_while_a_hook_waits_leaves_the_hook_and_tells_the_filter() -> Non
     assert drive.exchange.end("client-gone", drive.now_s) == [Cancel(1)]
     assert left == ["left"]
     assert stage.log[-1] == ("over", "client-gone")
-
-
-@pytest.mark.parametrize(
-    ("last", "termination"), [(b"data: [DONE]\n\n", "complete"), (b"data: a\n\n", "client-gone")]
-)
-@pytest.mark.parametrize("needs", [OBSERVE, GATE])
-def test_who_hangs_up_after_the_last_event_of_a_stream_has_got_it_whole(
-    last: bytes, termination: str, needs: Needs
-) -> None:
-    stage = Script(needs=needs)
-    drive = Drive((stage,))
-    drive.head(end=True)
-    drive.answer(("content-type", "text/event-stream"))
-    drive.answer_chunk(b"data: a\n\n" + last)
-    drive.exchange.end("client-gone", drive.now_s)
-
-    assert stage.log[-1] == ("over", termination)
 
 
 def test_the_end_is_told_once() -> None:

@@ -4,6 +4,7 @@ import json
 import aiohttp
 import msgspec
 
+from headrace.extensions.reasons import Reason
 from headrace.host.explain.story import Story
 from headrace.host.telemetry.endpoint import OperatorEndpoint
 from headrace.host.telemetry.telemetry import Telemetry
@@ -67,6 +68,16 @@ def test_decisions_can_be_asked_for() -> None:
     assert (row["chosen"], row["status"], row["reason"]) == ("10.0.0.1:8000", 200, "")
     assert "10.0.0.1:8000" in last[2]
     assert last[1].startswith("text/plain")
+
+
+def test_the_last_decision_says_if_the_client_was_told_otherwise() -> None:
+    telemetry = Telemetry(0.0)
+    refused = {"status": 412, "reason": Reason.REFUSED, "message": "nothing of it is cached"}
+    telemetry.report(outcomes.changed(outcomes.served(), **refused))
+    ((_, _, text),) = ask(telemetry, "/decisions/last")
+
+    assert "10.0.0.1:8000" in text
+    assert text.endswith("answered 412 refused: nothing of it is cached\n")
 
 
 def test_exchanges_are_chosen_by_model_pool_and_reason_and_every_end_is_among_them() -> None:

@@ -33,9 +33,9 @@ def test_an_exchange_is_counted_logged_and_kept(pipe: tuple[int, int]) -> None:
 
     assert line["trace_id"] == outcomes.TRACEPARENT.split("-")[1]
     assert line["endpoint"] == "10.0.0.1:8000"
-    decision = telemetry.ring.decided()
-    assert decision is not None
-    assert decision.chosen == "10.0.0.1:8000"
+    found = telemetry.ring.decided()
+    assert found is not None
+    assert found[1].chosen == "10.0.0.1:8000"
     labels = {"pool": "gemma", "endpoint": "10.0.0.1:8000"}
     assert telemetry.metrics.registry.get_sample_value("headrace_picks_total", labels) == 1.0
 

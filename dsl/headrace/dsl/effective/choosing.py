@@ -24,7 +24,9 @@ def rule(block: RuleBlock, program: Program) -> Section:
     """Return a filter, a scorer, a cost or a let."""
     type_ = f": {_type(block.type)}" if block.type else ""
     text = f"{block.kind} {block.name.span.text}{type_} = {expr(block.value)}"
-    head = Line(text, origin(block.name.span), expressed("expression", block.value))
+    # The value may be that of an `override`, which is elsewhere.
+    stands = block.name if block.name.span.source is block.value.span.source else block.value
+    head = Line(text, origin(stands.span), expressed("expression", block.value))
     return Section(block.kind, (block.name.text,), head)
 
 

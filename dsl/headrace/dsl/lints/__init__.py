@@ -12,6 +12,7 @@ from headrace.dsl.lints.server_metrics import absent, server_metrics
 from headrace.dsl.lints.subject import Subject
 from headrace.dsl.lints.texts import bidirectional, numbers
 from headrace.dsl.lints.times import times
+from headrace.dsl.lints.unfilled import unfilled
 from headrace.dsl.lints.unused import unused
 from headrace.dsl.problems.codes import Level
 
@@ -33,3 +34,4 @@ def lint(subject: Subject) -> None:
     picks(subject)
     times(subject)
     numbers(subject)
+    unfilled(subject)

@@ -6,7 +6,7 @@ from headrace.dsl import library
 from headrace.dsl.cel.interval import ANY_BOOL
 from headrace.dsl.cel.kinds import BOOL, STRING
 from headrace.dsl.cel.typed import Op, Typed, node
-from headrace.dsl.checks.names import DEFAULT
+from headrace.dsl.checks.names import DEFAULT, EXPRESSIONS
 from headrace.dsl.lints.cases import possible
 from headrace.dsl.lints.subject import Subject
 from headrace.dsl.problems.diagnostic import Related
@@ -30,6 +30,7 @@ _UNUSED = {
 def unused(subject: Subject) -> None:
     """Report definitions that nothing refers to, and blocks that no stage performs."""
     _never_used(subject)
+    _overridden_for_nothing(subject)
     _adapters(subject)
     _unserved(subject)
     _without_stage(subject)
@@ -52,6 +53,20 @@ def _never_used(subject: Subject) -> None:
                 continue
             message = f"{kind} `{word.text}` is never used"
             subject.problems.add("S307", word.span, message, why, "use it or remove it")
+
+
+def _overridden_for_nothing(subject: Subject) -> None:
+    """Warn of an `override` of the library that nothing which is used goes by."""
+    if subject.names.broken:
+        return
+    unused = {word.text for kind in EXPRESSIONS for word in subject.names.unused(kind)}
+    for block in subject.of(said.RuleBlock):
+        of_library = library.is_of(block.name.span) and not library.is_of(block.value.span)
+        if of_library and block.name.text in unused:
+            name = block.name.text
+            message = f"`{name}` of the library is overridden, and nothing here goes by it"
+            help_ = "remove it, or use what goes by it"
+            subject.problems.add("S307", block.value.span, message, "no effect", help_)
 
 
 def _adapters(subject: Subject) -> None:

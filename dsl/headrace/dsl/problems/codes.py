@@ -104,6 +104,7 @@ CODES = (
     _note("S320", "the same number is written three times for the same thing"),
     _warning("S321", "characters are invisible or look like others"),
     _warning("S322", "a model goes to a pool that cannot serve it"),
+    _warning("S323", "a value is read and nothing of the policy fills it"),
     _warning("S331", "an endpoint is in more than one pool"),
     _error("S332", "a block says nothing"),
     _error("S333", "no chain has the stage that would act on this block"),

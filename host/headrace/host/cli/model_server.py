@@ -53,7 +53,7 @@ def model_server(
     kv_events_port: KvEventsPort = 0,
     kv_replay_port: KvReplayPort = 0,
 ) -> None:
-    """Run one simulated replica of vLLM: batching, prefix cache, KV cache, adapters, /metrics.
+    """Run one simulated replica of a model server: batching, prefix cache, KV cache, /metrics.
 
     headrace model-server --model gemma --listen 127.0.0.1:8001
     """

@@ -43,10 +43,11 @@ def decision_routes(ring: Ring) -> Iterable[web.RouteDef]:
         return web.Response(body=body, content_type="application/json")
 
     async def last(_: web.Request) -> web.Response:
-        decision = ring.decided()
-        if decision is None:
+        found = ring.decided()
+        if found is None:
             return web.Response(status=404, text=NO_DECISION)
-        return web.Response(text=await apart(lambda: explain(decision)))
+        decision, answered = found[1], _answered(found[0])
+        return web.Response(text=await apart(lambda: explain(decision) + answered))
 
     async def one(request: web.Request) -> web.Response:
         kept = ring.find(request.match_info["id"])
@@ -77,6 +78,13 @@ def _asked(query: Mapping[str, str]) -> tuple[Wanted, int]:
     if not (limit.isdecimal() and len(limit) <= 4 and 1 <= int(limit) <= LISTED_MAX):
         raise ValueError(f"`limit` is not a whole number of 1 to {LISTED_MAX}")
     return Wanted(*(query.get(name, "") for name in FILTERS)), int(limit)
+
+
+def _answered(kept: Kept) -> str:
+    """Return what the client was told after the pick instead of an answer from there, if it was."""
+    if not kept.reason:
+        return ""
+    return f"answered {kept.outcome.status} {kept.reason}: {kept.outcome.message}\n"
 
 
 def _row(kept: Kept) -> dict[str, object]:

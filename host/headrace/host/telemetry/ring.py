@@ -101,9 +101,10 @@ class Ring:
         """Yield those that are *wanted*, newest first. Nothing may be put meanwhile."""
         return (kept for kept in reversed(self._kept) if wanted is None or wanted.has(kept))
 
-    def decided(self) -> Decision | None:
-        """Return the newest decision about an endpoint."""
-        return next((k.decision for k in self.newest() if k.decision is not None), None)
+    def decided(self) -> tuple[Kept, Decision] | None:
+        """Return the newest exchange for which an endpoint was to be picked, and that decision."""
+        made = ((kept, kept.decision) for kept in self.newest())
+        return next(((kept, found) for kept, found in made if found is not None), None)
 
     def find(self, request_id: str) -> Kept | None:
         """Return the newest exchange of that id; else the newest whose id begins with it."""
