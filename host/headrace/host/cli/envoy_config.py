@@ -16,6 +16,22 @@ from headrace.host.envoy.needs import chain_needs
 from headrace.host.envoy.options import EnvoyOptions, Tree
 
 IDLE_S_MAX = 86_400
+IdleTimeout = Annotated[
+    int,
+    flag(
+        "--idle-timeout",
+        "Seconds a silent stream may live, beside the waits of the policy.",
+        metavar="S",
+    ),
+]
+Processor = Annotated[
+    str,
+    flag(
+        "--processor",
+        "Where `headrace serve` listens; several processes: separated by commas.",
+        metavar="IP:PORT,...",
+    ),
+]
 
 
 def envoy_config(
@@ -23,14 +39,7 @@ def envoy_config(
     listen: Annotated[
         str, flag("--listen", "Where clients reach Envoy.", metavar="IP:PORT")
     ] = "127.0.0.1:8080",
-    processor: Annotated[
-        str,
-        flag(
-            "--processor",
-            "Where `headrace serve` listens; several processes: separated by commas.",
-            metavar="IP:PORT,...",
-        ),
-    ] = "127.0.0.1:9002",
+    processor: Processor = "127.0.0.1:9002",
     admin: Annotated[
         str, flag("--admin", "Envoy's own admin page; none without it.", metavar="IP:PORT")
     ] = "",
@@ -45,14 +54,7 @@ def envoy_config(
     access_log: Annotated[
         bool, flag("--access-log", "Let Envoy write an access log to stderr.")
     ] = False,
-    idle_timeout: Annotated[
-        int,
-        flag(
-            "--idle-timeout",
-            "Seconds a silent stream may live, beside the waits of the policy.",
-            metavar="S",
-        ),
-    ] = 600,
+    idle_timeout: IdleTimeout = 600,
 ) -> None:
     """Print a whole Envoy bootstrap for a policy, ready to run.
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from headrace.host.extproc.listen import UnixAddress
     from headrace.host.extproc.tls import Tls
     from headrace.host.extproc.transport import Transport
-    from headrace.host.serve.options import Listening, ServeOptions
+    from headrace.host.serve.options import Listening, Reference, ServeOptions
     from headrace.host.serve.process import Host
 
 BODY_BYTES_MIN, BODY_BYTES_MAX = 1 << 10, 1 << 30
@@ -72,14 +72,12 @@ def serve(
 ) -> None:
     """Decide for an Envoy by a policy: which endpoint, who is shed, what is blocked.
 
-    Everything wrong with flags and policy is told at once, with exit code 2, before
-    anything listens. Port 0 takes a free port; the line `ready ...` names the real ones.
-    A policy whose files change replaces the old one without a restart; SIGHUP looks at once.
-    SIGTERM lets open exchanges finish for the grace, then exits 0.
+    Everything wrong with flags and policy is told at once, with exit code 2. Port 0 takes a free
+    port; `ready ...` names it. Changed files become the policy, with SIGHUP now; SIGTERM drains.
 
         headrace serve policies/quickstart.sched
     """
-    from headrace.host.serve.options import Reference, ServeOptions
+    from headrace.host.serve.options import ServeOptions
 
     mistakes = _numbers(trace_sample, drain_grace, seed)
     options = ServeOptions(
@@ -98,10 +96,16 @@ def serve(
         session_key=read_key(session_key_file, mistakes),
         decision_log=decision_log,
         lists_served=list_models is f.Models.SERVERS,
-        reference=Reference(conformance, emit_endpoint_scores, errors is f.Errors.GIE),
+        reference=_reference(conformance, emit_endpoint_scores, errors),
     )
     reloading = _reloading(policies, reload_interval, soak, mistakes, tested=not no_self_test)
     _run(_host(policies, options, reloading, mistakes), options)
+
+
+def _reference(conformance: bool, scores: bool, errors: f.Errors) -> "Reference":
+    from headrace.host.serve.options import Reference
+
+    return Reference(conformance, scores, errors is f.Errors.GIE)
 
 
 def _numbers(trace_sample: float, drain_grace: float, seed: int) -> Mistakes:
