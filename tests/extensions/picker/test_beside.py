@@ -233,3 +233,27 @@ def test_a_pick_without_the_policy_counts_nobody_beside_it() -> None:
     where = told(flt.fallback(request(), 1.1))
 
     assert in_flight(store) == {where[DESTINATION].split(",")[0]: 1}
+
+
+def test_a_burst_spreads_over_those_who_prefill_by_the_cost_model_too() -> None:
+    text = POLICY.format(also="also pick prefill by profile prefill")
+    text = text.replace(
+        "profile prefill { require prefills  score active_request_scorer }",
+        "cost soon = endpoint.predicted_ttft\n"
+        "profile prefill { require prefills  minimize soon  pick least }",
+    )
+    program = compile_policy([Source("cost.sched", text)])
+    store = ready(program)
+    for address in (P1, P2):
+        store.scraped("gemma", address, ServerFacts(0, 0, 0.0), 0.5)
+    flights = [opened(program, store) for _ in range(10)]
+    picked = [
+        told(flt.on_request(request(f"{n} {LONG}"), 1.0))["x-prefiller-host-port"]
+        for n, flt in enumerate(flights)
+    ]
+
+    assert {address: picked.count(address) for address in picked} == {P1: 5, P2: 5}
+    for flt in flights:
+        flt.on_response_headers(ResponseHead(200, Headers()), 2.0)
+    left = {e.address: e.uncached_tokens_in_flight for e in store.snapshot.pools["gemma"].endpoints}
+    assert (left[P1], left[P2]) == (0, 0)

@@ -90,9 +90,11 @@ class Gate:
         for longer than it says.
         """
         lane, wait_s = self.rooms.get(arrival.pool.name, (None, 0.0))
+        if lane is None or arrival.pool.ready:
+            return None
         values = arrival.values
         wait_s = min(_left_s(wait_s, arrival), _left_s(values.hints.ttl_s, arrival))
-        if lane is None or arrival.pool.ready or (arrival.waited_s and wait_s <= 0.0):
+        if arrival.waited_s and wait_s <= 0.0:
             return None
         until_s = arrival.now_s + wait_s
         key = values.hints.fairness_id[:KEY_MAX]

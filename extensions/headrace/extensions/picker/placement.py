@@ -35,15 +35,17 @@ class Keep(Flag):
 class Placement:
     """The place of one exchange. Written by the hooks of that exchange only.
 
-    learns  note what its endpoint will have cached
-    watch   what of its answer is followed
-    keeps   what of it is remembered for later requests
+    learns    note what its endpoint will have cached
+    watch     what of its answer is followed
+    keeps     what of it is remembered for later requests
+    prefills  it is there for its prompt alone, which the cost model is to know of
     """
 
     __slots__ = (
         "_begun",
         "_keeps",
         "_learns",
+        "_prefills",
         "_store",
         "_ticket",
         "_values",
@@ -57,9 +59,11 @@ class Placement:
         learns: bool,
         watch: Watch = Watch.NOTHING,
         keeps: Keep = Keep.NOTHING,
+        prefills: bool = False,
     ) -> None:
         self._store = store
         self._learns = learns
+        self._prefills = prefills
         self._keeps = keeps
         self._values: PickValues | None = None
         self._ticket: Ticket | None = None  # what was believed of the endpoint before the pick
@@ -163,6 +167,9 @@ class Placement:
 
     def _load(self, values: PickValues, address: str, matched: bool) -> Load:
         """Return what the request asks of *address*; what is cached there if it is *matched*."""
+        if self._prefills:  # it is over when the answer begins, elsewhere, with its first token
+            load = self._store.load(values.route.pool, address, values.work)
+            return replace(load, output_tokens=1, streams=True, tpot_s=None)
         if self.watch:
             load = self._store.load(values.route.pool, address, values.work)
             seen = load.streams and self._store.blind_streams < BLIND_MIN

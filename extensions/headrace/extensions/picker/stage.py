@@ -279,8 +279,7 @@ class PickFilter(Filter):
             self._beside.pop().release(now_s)
         for role, other in decision.beside:
             assert other.chosen is not None, "nobody is not picked beside"
-            keeps = self._picker.keeps & Keep.COLD  # its session stays with who answers
-            place = Placement(self._picker.store, self._picker.reads_prefix, Watch.NOTHING, keeps)
+            place = self._place_beside(prefills=role == "prefill")
             place.take(other.pool, other.chosen, values if role == "prefill" else None, now_s)
             self._beside.append(place)
         where = ",".join(decision.destinations)
@@ -293,6 +292,12 @@ class PickFilter(Filter):
             metadata={LB: told},
             records=records,
         )
+
+    def _place_beside(self, *, prefills: bool) -> Placement:
+        picker = self._picker
+        keeps = picker.keeps & Keep.COLD  # its session stays with who answers
+        modelled = prefills and picker.watch is not Watch.NOTHING
+        return Placement(picker.store, picker.reads_prefix, Watch.NOTHING, keeps, modelled)
 
 
 class WatchingFilter(PickFilter):
