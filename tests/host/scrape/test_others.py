@@ -117,7 +117,9 @@ def test_the_utilisation_of_a_host_is_the_mean_of_its_accelerators(
     assert str(caught.value) == gpu
 
 
-def test_a_hosts_accelerators_are_watched_and_forgotten_when_nobody_tells_of_them() -> None:
+def test_a_hosts_accelerators_are_watched_and_forgotten_when_nobody_tells_of_them(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     pages = [DCGM, b"", DCGM.replace(b" 30", b" 80"), *[b""] * GPU_FAILURES_MAX]
     seen: list[float | None] = []
 
@@ -146,6 +148,9 @@ def test_a_hosts_accelerators_are_watched_and_forgotten_when_nobody_tells_of_the
     run(main)
 
     assert seen == [0.45, 0.7, None]
+    warnings = [r.getMessage() for r in caplog.records if r.levelname == "WARNING"]
+    assert len(warnings) == 1
+    assert warnings[0].startswith("pool `gemma`: nobody tells `endpoint.gpu` at http://127.0.0.1:")
 
 
 def test_pages_are_where_the_dialect_says_one_per_host_for_accelerators() -> None:

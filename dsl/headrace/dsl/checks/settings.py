@@ -195,4 +195,4 @@ def _quantity(value: float, kind: SettingKind) -> str:
         case SettingKind.BYTES:
             return f"{value:g}B"
         case _:
-            return f"{value:g}"
+            return f"{value:.15g}"

@@ -56,7 +56,8 @@ def _range(what: str, rule: Rule, subject: Subject) -> None:
         return  # its parts could, but not together
     label = _reach(typed)
     if seen is not None:
-        label = f"{_result(seen.result)} {seen.text}" if seen.values else _result(seen.result)
+        label = f"{_result(seen.result)} {seen.text}" if seen.values else ""
+        label = label or _result(seen.result).removesuffix(" with")
     help_ = "`1.0 / (1.0 + x)` and `1.0 - ratio` stay inside"
     if what == "chance":
         help_ = "`math.least(1.0, x)` cuts it off above, `math.greatest(0.0, x)` below"

@@ -65,4 +65,40 @@ def _speed(place: Place) -> Mistake | None:
     return Mistake("S101", span, "a `,` is missing", label, help_, cure, edits, (last, last))
 
 
-SLIPS = (_hyphen, _weight_behind, _chance, _speed)
+def _dead(place: Place) -> Mistake | None:
+    """`dead after` without the `stale after` that it goes with, or without the comma between."""
+    if place.word != "dead" or place.block.keyword != "pool" or "RBRACE" not in place.expected:
+        return None
+    help_ = f"write it like `{USAGE['pool', 'stale']}`"
+    span = (place.start, place.end)
+    message = "`dead after` belongs to a `stale after`"
+    return Mistake("S101", span, message, "no setting of its own", help_)
+
+
+def _unit_apart(place: Place) -> Mistake | None:
+    """A size with a space before its unit."""
+    number = re.search(r"\b(\d[\d_]*)([ \t]+)$", place.before)
+    if number is None or not re.fullmatch(r"[KMG]i?B|B", place.word):
+        return None
+    start, size = place.start - len(number[0]), f"{number[1]}{place.word}"
+    edits = (Edit(start, " " * len(number[2]) + size),)
+    message, help_ = f"`{number[0]}{place.word}` is written in two", f"write `{size}`"
+    span, cure = (start, place.end), (size, SAFE)
+    return Mistake("S101", span, message, "no space before a unit", help_, cure, edits)
+
+
+def _percentile(place: Place) -> Mistake | None:
+    """An objective for a latency that does not say of how many requests."""
+    said = re.search(r"\bobjective[ \t]+(ttft|tpot|itl|latency)[ \t]*$", place.before)
+    if said is None or place.word not in ("<", "<="):
+        return None
+    help_ = f"write it like `objective {said[1]} p95 < 400ms`"
+    span, at = (place.start, place.end), (place.start, place.start)
+    message = f"of how many requests is `{said[1]}` meant?"
+    bound = re.match(r"<=?[ \t]*\w*", place.line_after)
+    start = place.start - len(said[0])
+    edits = (Edit(start, " " * (len(said[0]) + len(bound[0] if bound else ""))),)
+    return Mistake("S101", span, message, "expected `p95` before this", help_, None, edits, at)
+
+
+SLIPS = (_hyphen, _weight_behind, _chance, _speed, _dead, _unit_apart, _percentile)

@@ -11,6 +11,7 @@ _WORDS = {
     "QMARK": "`?`", "INT": "a whole number", "SINT": "a whole number", "NUMBER": "a weight",
     "STRING": "a string", "NAME": "a name", "IDENT": "a name", "DURATION": "a duration like `2s`",
     "SHARE": "a share like `90%`", "SIZE": "a size like `64MB`",
+    "LABEL": "a label like `tier = \"gold\"`", "PERCENTILE": "a percentile like `p95`",
     "$END": "the end of the block",
     "TO": "`to` and a pool", "OF": "`of` and a pool", "AFTER": "`after` and a duration like `2s`",
     "UP": "`up to` and a limit", "RETRY": "`retry after`", "TIES": "`ties by`",

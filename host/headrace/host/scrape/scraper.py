@@ -250,8 +250,11 @@ class Scraper:
                     page = await self._fetcher.page(wanted)
                 gpu, failures = read_gpu(page.body, device.dialect), 0
             except (ScrapeFault, PageFault) as fault:
-                log.debug("accelerators at %s: %s", device.url, fault)
                 failures += 1
+                # Once for each time that it is lost: rules that read it go by nothing then.
+                level = logging.WARNING if failures == GPU_FAILURES_MAX else logging.DEBUG
+                text = "pool `%s`: nobody tells `endpoint.gpu` at %s: %s"
+                log.log(level, text, device.pool, device.url, fault)
             except Exception:  # ours
                 log.exception("bug: accelerators at %s", device.url)
                 failures += 1
