@@ -99,8 +99,6 @@ def request_of(outcome: Outcome) -> Facts:
         values.adapter, values.priority = routing.adapter, routing.priority
         model = outcome.program.models.get(routing.model) if outcome.program else None
         values.asked = model_facts(model) if model else NO_MODEL
-        model = outcome.program.models.get(routing.model) if outcome.program else None
-        values.asked = model_facts(model) if model else NO_MODEL
     return values
 
 
