@@ -85,6 +85,8 @@ class Trial:
                 if endpoint.scraped_at_s > NEVER_S and endpoint.ready:
                     facts = facts_of(endpoint)
                     self._live.scraped(pool, endpoint.address, facts, endpoint.scraped_at_s)
+                    if endpoint.models:
+                        self._live.listed(pool, endpoint.address, endpoint.models, endpoint.listed)
 
     def _state(self, pool: Pool) -> PoolState:
         live = self._live.snapshot.pools.get(pool.name)
