@@ -25,7 +25,7 @@ profile default {
 # The rocket takes two UTF-16 units.
 ROCKET = """sched 1
 model chat { route gemma }
-pool gemma { endpoints "10.0.0.1:8000" }
+pool gemma { endpoint "10.0.0.1:8000" { zone "🚀é" } }
 filter near = endpoint.zone == "🚀é" && endpoint.redy
 profile default { require near }
 """
