@@ -46,12 +46,7 @@ def envoy_config(
         bool, flag("--access-log", "Let Envoy write an access log to stderr.")
     ] = False,
     idle_timeout: Annotated[
-        int,
-        flag(
-            "--idle-timeout",
-            "Seconds a silent stream may live, beside the waits of the policy.",
-            metavar="S",
-        ),
+        int, flag("--idle-timeout", "Seconds of silence, beside the policy's waits.", metavar="S")
     ] = 600,
 ) -> None:
     """Print a whole Envoy bootstrap for a policy, ready to run.

@@ -72,10 +72,8 @@ def serve(
 ) -> None:
     """Decide for an Envoy by a policy: which endpoint, who is shed, what is blocked.
 
-    Everything wrong with flags and policy is told at once, with exit code 2, before
-    anything listens. Port 0 takes a free port; the line `ready ...` names the real ones.
-    A policy whose files change replaces the old one without a restart; SIGHUP looks at once.
-    SIGTERM lets open exchanges finish for the grace, then exits 0.
+    All mistakes are told at once, with exit code 2, before it listens; `ready ...` names the ports.
+    Changed policy files are taken live, on SIGHUP at once. SIGTERM drains, then exits 0.
 
         headrace serve policies/quickstart.sched
     """
