@@ -7,6 +7,8 @@ import tracemalloc
 import pytest
 from bench.inprocess import InProcess
 
+from headrace.extensions.call import Api, Call, Media
+from headrace.extensions.headers import Headers
 from headrace.extensions.stage import Outcome
 from headrace.host.explain.tell import Teller
 from headrace.host.telemetry.ring import Ring, Wanted
@@ -78,6 +80,29 @@ def test_no_prompt_and_no_body_is_kept() -> None:
     assert kept.outcome.request.body is None
     assert outcomes.SECRET not in str(kept.outcome.request.call)
     assert getattr(kept.outcome.request.call, "texts", None) == ()
+
+
+def test_no_form_of_a_prompt_is_kept() -> None:
+    media = (Media(0, 7),)
+    call = Call(
+        Api.COMPLETIONS, "chatbot", (), 4, None, False, 4, b"1,2,3,4", media, "salt of a caller"
+    )
+    ended = outcomes.served()
+    (kept,) = ring(changed(ended, request=changed(ended.request, call=call))).newest()
+    found = kept.outcome.request.call
+
+    assert isinstance(found, Call)
+    assert (found.ids, found.media, found.salt) == (b"", (), "")
+    assert found.model == "chatbot"
+
+
+def test_long_headers_count_by_their_length() -> None:
+    ended = outcomes.served()
+    usual = next(ring(ended).newest()).bytes
+    fields = Headers([*ended.request.headers.pairs, ("cookie", "x" * 50_000)])
+    (kept,) = ring(changed(ended, request=changed(ended.request, headers=fields))).newest()
+
+    assert kept.bytes - usual >= 50_000
 
 
 def test_the_story_is_the_same_before_and_after_somebody_looked_at_the_record() -> None:

@@ -13,7 +13,8 @@ from msgspec.structs import replace
 from headrace.extensions.call import Call
 from headrace.extensions.picker.decision import Decision
 from headrace.extensions.picker.record import Capture
-from headrace.extensions.stage import Outcome
+from headrace.extensions.stage import NO_METADATA, Outcome
+from headrace.extensions.values import NO_VALUES
 from headrace.host.explain.tell import Noted, note
 from headrace.host.telemetry.summary import Summary
 
@@ -21,13 +22,14 @@ KEPT_MAX = 10_000
 KEPT_BYTES_MAX = 96 << 20
 # Measured with tracemalloc on exchanges of the whole chain; see `tests/host/telemetry/test_ring`.
 ENTRY_BYTES, ENDPOINT_BYTES, FIELD_BYTES, CACHED_BYTES = 5_000, 8, 160, 120
+USUAL_CHARS = 64  # of a header's value: as many are in `FIELD_BYTES`
 NO_PREFIX: Mapping[str, float] = {}
 
 
 class Kept(Struct, frozen=True):
     """One exchange that has ended.
 
-    outcome  without its body and prompt
+    outcome  without its body, its prompt in any form, and what Envoy told beside them
     prefix   endpoint -> share of the prompt cached there, as the pick saw it
     time_s   when it ended, Unix seconds
     bytes    an estimate of what it keeps alive that no other does
@@ -124,11 +126,12 @@ def _kept_of(outcome: Outcome, summary: Summary, time_s: float) -> Kept:
         prefix = decision.evidence.request.prefix
     call = request.call
     if isinstance(call, Call):
-        call = replace(call, texts=())
-    bare = replace(request, body=None, call=call)
-    size = ENTRY_BYTES + FIELD_BYTES * (
-        len(request.headers.pairs) + len(outcome.response_headers.pairs)
-    )
+        call = replace(call, texts=(), ids=b"", media=(), salt="")
+    bare = replace(request, body=None, call=call, attributes=NO_VALUES, metadata=NO_METADATA)
+    fields = (*request.headers.pairs, *outcome.response_headers.pairs)
+    # Clients choose how long their headers are: what is beyond the usual is counted.
+    long = sum([len(value) for _, value in fields if len(value) > USUAL_CHARS])
+    size = ENTRY_BYTES + FIELD_BYTES * len(fields) + 2 * long
     if decision is not None:
         size += ENDPOINT_BYTES * len(decision.endpoints) + CACHED_BYTES * len(prefix)
     return Kept(
