@@ -1,7 +1,7 @@
 """One server that caches blocks of 4 tokens, and prompts whose tokens are 4 bytes each."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from headrace.extensions.picker.kv.book import WAIT_S, WAITING_MAX, KvBook
@@ -217,6 +217,9 @@ STEPS = st.lists(
 )
 
 
+@example([("ask", "b"), ("ask", "b"), ("evict", "b"), ("ask", "a")], "b")
+@example([("ask", "aa"), ("evict", "a"), ("ask", "aa"), ("evict", "a")], "a")
+@example([("ask", "aa"), ("evict", "a"), ("ask", "aa"), ("ask", "a"), ("evict", "a")], "a")
 @given(STEPS, NAMES)
 def test_with_events_a_match_is_never_longer_than_what_the_server_has(
     steps: list[tuple[str, str]], probe: str

@@ -98,9 +98,11 @@ class KvBook:
 
     def _settled(self, address: str, server: _Server, request: Answered, since_s: float) -> bool:
         """Match *request* with what has grown since, and say whether that is done with."""
+        if stored_nothing(server.chains, request):
+            return True
         found = find(server.chains, request, since_s)
         if found is None:
-            return stored_nothing(server.chains, request)
+            return False
         self.tally.matched += 1
         self.tally.ambiguous += found.ambiguous
         there = claim(server.chains, found.run, request, self.index.block_bytes)

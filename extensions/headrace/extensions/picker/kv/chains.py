@@ -146,6 +146,8 @@ class Chains:
                 depth = None if before.depth is None else before.depth + 1
                 block = Block(before, depth, before.reach + 1)
             self._blocks[name] = block
+        elif _replaced(block.parent, before, block.depth):
+            block.parent = before  # what stood before it was evicted, and is stored anew
         return block
 
     def _remove(self, name: Hash) -> tuple[int, ...]:
@@ -165,3 +167,13 @@ class Chains:
             self._blocks[oldest].parent = None  # nor what only it keeps in memory
             gone += self._remove(oldest)
         return gone
+
+
+def _replaced(old: Block | None, new: Block | None, depth: int | None) -> bool:
+    """Return whether *new* stands where *old*, which is gone, stood before a block at *depth*.
+
+    With the depths that it must have, no chain that a server makes up can lead back to itself.
+    """
+    if old is None or old.alive or new is None or new is old:
+        return False
+    return depth is not None and new.depth == depth - 1

@@ -41,9 +41,18 @@ class Found(Struct, frozen=True):
 
 
 def stored_nothing(chains: Chains, request: Answered) -> bool:
-    """Return whether *request* filled no block, so that it has no run."""
+    """Return whether *request* filled no block that was not there, so that it has no run.
+
+    A server computes at least the last token anew: of a prompt that it has whole, it says that
+    the last block was not cached, and stores nothing.
+    """
     start, last = _span(chains, request)
-    return last <= start
+    if last <= start:
+        return True
+    hashes = request.prompt.hashes
+    if not hashes or any(key not in chains.owners for key in hashes):
+        return False
+    return (chains.owners[hashes[-1]].depth or 0) >= last
 
 
 def find(chains: Chains, request: Answered, since_s: float) -> Found | None:
@@ -68,6 +77,8 @@ def find(chains: Chains, request: Answered, since_s: float) -> Found | None:
         exact = off == 0 and begin == start
         if agrees is False and not exact:
             continue
+        if agrees is None and begin < start:
+            continue  # what was cached was not stored anew, for all that is known
         order = {True: 0, None: 1, False: 2}[agrees]
         fits.append(((order, off, abs(begin - start)), run.number, run))
     if not fits:
