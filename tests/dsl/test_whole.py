@@ -20,6 +20,7 @@ from headrace.dsl.program import (
     OnTrouble,
     Pick,
     Program,
+    Provision,
     Selector,
     Share,
     Speed,
@@ -160,7 +161,8 @@ def test_a_class_can_say_by_what_it_is_fair(program: Program) -> None:
 def test_a_guard_of_a_provider_says_what_follows_from_what(program: Program) -> None:
     guard = program.guards[1]
 
-    assert guard.template == "projects/example/locations/eu/templates/strict"
+    template = "projects/example/locations/eu/templates/strict"
+    assert guard.ask == Provision("model_armor", settings={"template": ((template, ""),)})
     assert guard.inspect == {"prompt", "response"}
     assert guard.timeout_s == 0.3
     assert (guard.on_match, guard.on_error) == (OnMatch.REDACT, OnTrouble.ALLOW)

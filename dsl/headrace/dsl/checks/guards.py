@@ -7,7 +7,7 @@ from headrace.dsl.checks.limits import message, status, within
 from headrace.dsl.checks.rules import REQUEST, Rules
 from headrace.dsl.problems.diagnostic import Problems, Related
 from headrace.dsl.problems.suggest import did_you_mean
-from headrace.dsl.program import Guard, OnMatch, OnTrouble
+from headrace.dsl.program import Guard, OnMatch, OnTrouble, Provision
 from headrace.dsl.syntax.declarations import Action, GuardBlock
 
 _PATTERNS_MAX = 100
@@ -38,12 +38,12 @@ def _guard(block: GuardBlock, rules: Rules) -> Guard:
         _on_match(action, problems),
         status(action.status if action else None, 400, problems),
         message(action.message if action else None, "blocked by safety policy", problems),
-        template=_template(block, problems),
         inspect=_inspected(block, problems),
         timeout_s=within(block.timeout, 0.001, _TIMEOUT_MAX_S, "1ms to 1min", problems),
         on_error=_on_trouble(block.on.get("error"), problems),
         on_timeout=_on_trouble(block.on.get("timeout"), problems),
         on_partial=_on_trouble(block.on.get("partial"), problems),
+        ask=_ask(block, problems),
     )
 
 
@@ -78,14 +78,15 @@ def _only_for_templates(block: GuardBlock, problems: Problems) -> None:
             problems.add("S217", block.spans[verb], text, "no effect", help_)
 
 
-def _template(block: GuardBlock, problems: Problems) -> str | None:
+def _ask(block: GuardBlock, problems: Problems) -> Provision | None:
+    """Return whom to ask: `template` alone means Model Armor."""
     word = block.template
     if word is None:
         return None
     if not word.text.strip() or not word.text.isprintable() or len(word.text) > 500:
         help_ = 'for example `"projects/acme/locations/eu/templates/chat"`'
         problems.add("S218", word.span, "this is not the name of a template", "", help_)
-    return word.text
+    return Provision("model_armor", settings={"template": ((word.text, ""),)})
 
 
 def _inspected(block: GuardBlock, problems: Problems) -> frozenset[str]:
