@@ -33,6 +33,7 @@ class OnMatch(Enum):
 
     BLOCK = "block"
     REDACT = "redact"
+    MASK = "mask"  # placeholders go upstream, and the answer gets the originals back
     LOG = "log"
 
 

@@ -8,6 +8,14 @@ Path = tuple[str | int, ...]
 """From the body's root to a string: names of fields and indexes of lists."""
 
 
+class Unreadable(Exception):
+    """A body or an event whose text cannot be read. *detail* says why; it never quotes a text."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
+        self.detail = detail
+
+
 class Said(Enum):
     """What a text is, for guards that do not look at everything."""
 
