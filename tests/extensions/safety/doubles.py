@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, cast
 
 import msgspec
 
@@ -26,11 +26,10 @@ from headrace.extensions.safety.desk import Desk, Restoring
 from headrace.extensions.safety.post import Post, post
 from headrace.extensions.safety.reads import Reads
 from headrace.extensions.safety.rewriting import Masking
-from headrace.extensions.stage import Effect, Now
+from headrace.extensions.stage import Action, Asking, Effect, Now
 from headrace.extensions.texts.values import Channel, Passage, Path, Piece, Said, Unreadable
 from tests.extensions.body_router.policies import span
 
-T = TypeVar("T")
 REMOTE = Reach()
 WIDTH = 8
 LOCAL = Reach(locates=True, local=True)
@@ -139,16 +138,16 @@ class World:
     reply: Callable[[Http], HttpReply | Trouble] = lambda http: HttpReply(200, {}, b"{}")
     calls: list[Http] = field(default_factory=list[Http])
 
-    def run(self, asking: T | Coroutine[Any, Any, T]) -> T:
-        """Return what *asking* comes to. Any: a coroutine awaits effects only."""
+    def run(self, asking: Action | Asking) -> Action:
+        """Return what *asking* comes to."""
         if not isinstance(asking, Coroutine):
             return asking
         reply: object = None
         while True:
             try:
-                effect = asking.send(reply)
+                effect: Effect[Any] = asking.send(reply)
             except StopIteration as end:
-                result: T = end.value
+                result: Action = end.value
                 return result
             reply = self.perform(effect)
 
@@ -245,34 +244,31 @@ def chat_passages(api: Api, body: bytes) -> tuple[Passage, ...]:
 
 def chat_answer(api: Api, body: bytes) -> tuple[Passage, ...]:
     """Return the texts of a whole answer of a chat."""
-    choices = _object(body).get("choices")
-    if not isinstance(choices, list):
-        raise Unreadable("no answer of a chat")
+    texts = [choice["message"]["content"] for choice in _choices(body)]
     return tuple(
-        Passage(
-            "assistant", Said.PROSE, c["message"]["content"], ("choices", i, "message", "content")
-        )
-        for i, c in enumerate(choices)
+        Passage("assistant", Said.PROSE, text, ("choices", i, "message", "content"))
+        for i, text in enumerate(texts)
     )
 
 
-CHANNELS = {"content": Said.PROSE, "reasoning": Said.REASONING, "arguments": Said.TOOL_CALL}
+CHANNELS = {
+    "content": Said.PROSE,
+    "said": Said.PROSE,
+    "reasoning": Said.REASONING,
+    "arguments": Said.TOOL_CALL,
+}
 
 
 def chat_pieces(api: Api, data: bytes) -> tuple[Piece, ...]:
     """Return the texts of one event of a chat; `said` in a delta is all of the text so far."""
-    choices = _object(data).get("choices")
-    if not isinstance(choices, list):
-        raise Unreadable("no event of a chat")
     found: list[Piece] = []
-    for i, choice in enumerate(choices):
-        for name, text in choice.get("delta", {}).items():
-            if name == "said":
-                channel = Channel(Said.PROSE, choice.get("index", 0))
-                found.append(Piece(channel, text, ("choices", i, "delta", name), repeats=True))
-            elif name in CHANNELS:
+    for i, choice in enumerate(_choices(data)):
+        delta: dict[str, str] = choice.get("delta", {})
+        for name, text in delta.items():
+            if name in CHANNELS:
                 channel = Channel(CHANNELS[name], choice.get("index", 0))
-                found.append(Piece(channel, text, ("choices", i, "delta", name)))
+                path = ("choices", i, "delta", name)
+                found.append(Piece(channel, text, path, repeats=name == "said"))
     return tuple(found)
 
 
@@ -292,6 +288,14 @@ def _object(body: bytes) -> dict[str, Any]:
         return msgspec.json.decode(body, type=dict[str, Any])
     except msgspec.DecodeError as error:
         raise Unreadable("no JSON object") from error
+
+
+def _choices(body: bytes) -> list[dict[str, Any]]:
+    """Return the choices. Any: JSON."""
+    choices = _object(body).get("choices")
+    if not isinstance(choices, list):
+        raise Unreadable("nothing of a chat")
+    return cast("list[dict[str, Any]]", choices)
 
 
 READS = Reads(chat_passages, chat_answer, chat_pieces, chat_patched)

@@ -50,7 +50,8 @@ def delta(text: str, choice: int = 0, field: str = "content") -> ResponseEvent:
 
 
 def finish(choice: int = 0) -> ResponseEvent:
-    return event({"choices": [{"index": choice, "delta": {}, "finish_reason": "stop"}]})
+    nothing: dict[str, str] = {}
+    return event({"choices": [{"index": choice, "delta": nothing, "finish_reason": "stop"}]})
 
 
 def done() -> ResponseEvent:

@@ -41,14 +41,14 @@ async def side_by_side(asking: Sequence[Awaits[T]]) -> list[T]:
     They go in step: what all of them await next is performed at the same time.
     """
     left = dict(enumerate(asking))
-    replies: dict[int, object] = dict.fromkeys(left)
+    replies: dict[int, object] = {}
     done: dict[int, T] = {}
     try:
         while left:
             effects: dict[int, Effect[Any]] = {}
             for at, one in list(left.items()):
                 try:
-                    effects[at] = one.send(replies[at])
+                    effects[at] = one.send(replies.get(at))
                 except StopIteration as end:
                     done[at] = end.value
                     del left[at]
