@@ -11,6 +11,7 @@ from headrace.extensions.safety.answers import Answers
 from headrace.extensions.safety.beside import begun
 from headrace.extensions.safety.contract import Context, Direction, Kind, Trouble
 from headrace.extensions.safety.desk import Desk
+from headrace.extensions.safety.express import is_express, pass_by
 from headrace.extensions.safety.inquest import Inquest
 from headrace.extensions.safety.post import Post
 from headrace.extensions.safety.prompt import Prompt, screen
@@ -39,14 +40,20 @@ CURE = "set `request_body_mode` of the ext_proc filter to FULL_DUPLEX_STREAMED"
 class PromptScreen(Filter):
     """Screens requests. Keeps nothing of an exchange, so that one serves them all."""
 
-    __slots__ = ("_conditional", "_desk")
+    __slots__ = ("_conditional", "_desk", "_express")
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
         self._conditional = any(post.guard.when is not None for post in desk.posts)
+        self._express = is_express(desk)
 
     def on_request(self, request: Request, now_s: float) -> Action | Asking:
         """Decide whether *request* may pass, and as what. What cannot be read does not."""
+        call = request.call
+        if self._express and isinstance(call, Call):
+            passed = pass_by(self._desk, call, request.id)
+            if passed is not None:
+                return passed
         return self._decide(request, now_s, None)
 
     def _decide(self, request: Request, now_s: float, vault: Masking | None) -> Action | Asking:
@@ -135,6 +142,12 @@ class Screening(PromptScreen):
 
     def on_request(self, request: Request, now_s: float) -> Action | Asking:
         """Decide on the prompt; see `PromptScreen`."""
+        call = request.call
+        if self._express and not self._conditional and isinstance(call, Call):
+            passed = pass_by(self._desk, call, request.id)
+            if passed is not None:
+                self._opened(request, self._desk.posts)
+                return passed
         return self._decide(request, now_s, self._answers.vault)
 
     def _opened(self, request: Request, posts: tuple[Post, ...]) -> None:
