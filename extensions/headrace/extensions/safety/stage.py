@@ -167,6 +167,10 @@ class Screening(PromptScreen):
         """Decide on what is left of the answer, and report."""
         return self._answers.finish(now_s)
 
+    def cut(self, now_s: float) -> tuple[object, ...]:
+        """Report what was done until the answer was cut off."""
+        return self._answers.left()
+
 
 @dataclass(frozen=True, slots=True)
 class Safety:
