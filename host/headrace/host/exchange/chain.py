@@ -145,10 +145,10 @@ class Chain(Struct):
             if decided is CONTINUE:  # the usual case: nothing to apply, nothing recorded
                 if name != "on_response_event":
                     self._note(at, name, started_s, "continue")
-                return CONTINUE
-            if type(decided) not in ACTIONS:
+            elif type(decided) not in ACTIONS:
                 return Asked(at, name, value, apply, started_s, decided)
-            self._settle(at, name, started_s, decided, apply)
+            else:
+                self._settle(at, name, started_s, decided, apply)
         except Exception as fault:  # whatever a stage raises is the stage's failure
             return self._road(at, name, started_s, fault, value, apply)
         settled: Action = decided
