@@ -124,6 +124,10 @@ VARIABLES = (
     _endpoint("in_flight", COUNT, "our own open requests there", COUNTS),
     _endpoint("kv_cache", RATIO, "used share of the KV cache", SHARE),
     _endpoint("adapters", STRINGS, "the adapters loaded there", items_max=_ADAPTERS_MAX),
+    _endpoint(
+        "adapters_waiting", STRINGS, "further adapters that requests there wait for",
+        items_max=_ADAPTERS_MAX,
+    ),
     _endpoint("adapter_slots", COUNT, "how many more adapters it can load", COUNTS),
     Variable(
         "endpoint.gpu", RATIO, Binding.SCRAPE, "accelerator utilisation, if reported",

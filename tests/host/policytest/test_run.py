@@ -80,6 +80,7 @@ def test_an_age_is_exact_because_time_stands_still() -> None:
         ('"kv_cache": 12.5%', "endpoint.kv_cache == 0.125"),
         ('"gpu": 50%', "has(endpoint.gpu) && endpoint.gpu == 0.5"),
         ('"adapters": ["x"]', '"x" in endpoint.adapters'),
+        ('"adapters_waiting": ["x"]', '"x" in endpoint.adapters_waiting'),
         ('"adapter_slots": 2', "endpoint.adapter_slots == 2"),
         ('"zone": "a"', 'endpoint.zone == "a"'),
         ('"labels": { "k": "v" }', 'endpoint.labels["k"] == "v"'),

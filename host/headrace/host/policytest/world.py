@@ -25,7 +25,8 @@ NOW_UNIX_S = 1_767_225_600.0  # what `now` is then: 2026-01-01T00:00:00Z
 _PLAIN = frozenset(
     {
         "zone", "role", "labels", "ready", "queue", "running", "in_flight", "kv_cache", "gpu",
-        "adapters", "adapter_slots", "tokens_in_flight", "uncached_tokens_in_flight", "decoding",
+        "adapters", "adapters_waiting", "adapter_slots", "tokens_in_flight",
+        "uncached_tokens_in_flight", "decoding",
     }
 )  # fmt: skip
 
