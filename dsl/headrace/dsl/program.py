@@ -48,12 +48,11 @@ __all__ = [
     "Combine", "Condition", "Cost", "CostTerm", "DecisionValues", "EndpointFilter",
     "EndpointValues", "Given", "GivenEndpoint", "GivenPool", "Guard", "HintValues",
     "InferencePoolRef", "KvEvents", "Latency", "Mirror", "Model", "ModelValues", "Number",
-    "NumberOf",
-    "Objective", "OnMatch", "OnTrouble", "Overload", "Pick", "Plugin", "Pool", "PoolValues",
-    "Profile", "Program", "Queue", "RatioColumn", "Refusal", "RequestValues", "ResponseValues",
-    "Rule", "RuleFault", "Scalar", "Scorer", "Selector", "Share", "Shed", "Speed",
-    "SpreadValues", "StageUse", "Term", "TestCase", "Text", "TextOf", "TraceRules", "Trust",
-    "Use", "Values", "When",
+    "NumberOf", "Objective", "OnMatch", "OnTrouble", "Overload", "Pick", "Plugin", "Pool",
+    "PoolValues", "Profile", "Program", "Queue", "RatioColumn", "Refusal", "RequestValues",
+    "ResponseValues", "Rule", "RuleFault", "Scalar", "Scorer", "Selector", "Share", "Shed",
+    "Speed", "SpreadValues", "StageUse", "Term", "TestCase", "Text", "TextOf", "TraceRules",
+    "Trust", "Use", "Values", "When",
 ]  # fmt: skip
 
 
@@ -181,7 +180,7 @@ class Profile:
 class Class:
     """A kind of request. The first that matches wins; after an `also` class matching goes on.
 
-    fairness  the key by which the queue is fair to these requests
+    fairness, session  the key by which queues are fair to these, and their conversation
     """
 
     name: str
@@ -190,6 +189,7 @@ class Class:
     profile: str | None = None
     also: bool = False
     fairness: Text | None = None
+    session: Text | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,6 +57,7 @@ class Route:
     kind          the class that matched; empty if none
     share_bucket  where the sticky key fell in [0, 1)
     asked         what the policy says of *model*
+    session       what its class says the session is; None: what its headers say
     """
 
     model: str
@@ -68,6 +69,7 @@ class Route:
     kind: str = ""
     share_bucket: float = 0.0
     asked: ModelFacts = field(default=NO_MODEL, compare=False, repr=False)
+    session: str | None = field(default=None, repr=False)
 
 
 class Request(Struct, frozen=True):

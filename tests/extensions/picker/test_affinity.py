@@ -3,10 +3,13 @@
 from base64 import urlsafe_b64encode
 
 import pytest
+from msgspec import structs
 
 from headrace.dsl.policy import compile_policy
 from headrace.dsl.program import Program
 from headrace.dsl.source import Source
+from headrace.extensions.body_router import build as build_router
+from headrace.extensions.body_router.stage import Router
 from headrace.extensions.call import Api, Call, Text
 from headrace.extensions.headers import Headers
 from headrace.extensions.picker import build
@@ -119,6 +122,54 @@ def test_a_decision_keeps_the_cold_orders_that_it_saw() -> None:
     affinity.went_cold(A)
 
     assert seen == {A: 1}
+
+
+COOKIE = """
+class chats when request.cookie("chat") != "" { also  session by request.cookie("chat") }
+class broken when request.path == "/broken" {
+  session by request.headers["x-not-there"]
+}
+"""
+
+
+def routed(program: Program, store: Store, number: int, path: str, **headers: str) -> Continue:
+    """Return *request* as the body router sends it on."""
+    sent = [(":method", "POST"), (":path", path)]
+    sent += [(name.replace("_", "-"), value) for name, value in headers.items()]
+    plain = structs.replace(request(number), headers=Headers(sent), route=None)
+    site = Site(store, report=lambda _: None, session_key=KEY)
+    router = build_router(program, site).open(ExchangeInfo("r-1", "default", Headers(), 0.0))
+    action = router.on_request(plain, 0.0) if isinstance(router, Router) else None
+    assert isinstance(action, Continue)
+    return action
+
+
+CHAT = "/v1/chat/completions"
+
+
+def test_a_class_says_that_a_cookie_is_the_session_and_it_goes_before_the_headers() -> None:
+    program = policy(more=COOKIE)
+    store = ready(program)
+
+    def went(number: int, **headers: str) -> str:
+        route = routed(program, store, number, CHAT, **headers).route
+        asked = structs.replace(request(number, "", **headers), route=route)
+        return picked(opened(program, store), asked)
+
+    first = went(1, cookie="theme=dark; chat=c-1", x_session_id="s-1")
+
+    assert [went(i, cookie="chat=c-1", x_session_id=f"s-{i}") for i in range(2, 6)] == [first] * 4
+    assert went(6, cookie="chat=c-2", x_session_id="s-1") != first
+    assert went(7, x_session_id="c-1") == first  # no cookie: by the headers, as ever
+
+
+def test_a_session_that_cannot_be_told_is_none_and_is_counted() -> None:
+    program = policy(more=COOKIE.replace("request.path", "request.header('x')"))
+    found = routed(program, ready(program), 1, CHAT, x="/broken", x_session_id="s-1")
+
+    assert found.route is not None
+    assert found.route.session == ""
+    assert RuleError("broken.session", "missing") in found.records
 
 
 TRUSTING = "trust { session from true }"

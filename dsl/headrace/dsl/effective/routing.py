@@ -215,6 +215,10 @@ def class_(block: ClassBlock, program: Program) -> Section:
         facts = expressed("fairness", block.fairness)
         text = f"fairness by {expr(block.fairness)}"
         lines.append(Line(text, origin(spans["fairness"]), facts))
+    if block.session:
+        facts = expressed("session", block.session)
+        text = f"session by {expr(block.session)}"
+        lines.append(Line(text, origin(spans["session"]), facts))
     text = f"class {block.name.span.text} when {expr(block.when)}"
     head = Line(text, origin(block.name.span), expressed("condition", block.when))
     return Section("class", (block.name.text,), head, tuple(lines))

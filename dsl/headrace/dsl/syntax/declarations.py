@@ -102,6 +102,7 @@ class ClassBlock:
     profile: Word | None = None
     fairness: Written | None = None
     also: bool = False
+    session: Written | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from headrace.dsl.cel.values import Timestamp
 from headrace.dsl.program import HintValues, ModelValues, RequestValues
@@ -135,9 +136,10 @@ class PickValues:
 
     @property
     def hints(self) -> Hints:
-        """What its headers ask for."""
+        """What its headers ask for; its session is what its class says, if that says one."""
         if self._hints is None:
-            self._hints = hints_of(self._request.headers)
+            found, session = hints_of(self._request.headers), self.route.session
+            self._hints = found if session is None else replace(found, session=session)
         return self._hints
 
     @property

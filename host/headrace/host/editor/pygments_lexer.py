@@ -33,9 +33,9 @@ WORDS = (
     "match", "max", "memory", "metrics", "minimize", "mirror", "most", "multiply", "name",
     "namespace", "of", "on", "partial", "patterns", "pick", "plugin", "port", "prefer", "prefix",
     "priority", "queue", "random", "rank", "redact", "refuse", "replay", "request", "require",
-    "retry", "role", "route", "sample", "score", "select", "shed", "soonest", "speed", "stale",
-    "strictly", "table", "template", "ties", "timeout", "to", "tokens", "top", "up", "use",
-    "wait", "weighted", "when", "with", "within", "zone",
+    "retry", "role", "route", "sample", "score", "select", "session", "shed", "soonest", "speed",
+    "stale", "strictly", "table", "template", "ties", "timeout", "to", "tokens", "top", "up",
+    "use", "wait", "weighted", "when", "with", "within", "zone",
 )  # fmt: skip
 CONSTANTS = ("false", "null", "true")
 ROOTS = ("candidates", "decision", "endpoint", "model", "pool", "request", "response")
