@@ -39,6 +39,9 @@ class Bonds(Struct, frozen=True):
 
     session_at: str = ""
     cold: Mapping[str, int] = MappingProxyType({})
+    media: Mapping[str, float] = MappingProxyType({})
+    peer_labels: Mapping[str, str] = MappingProxyType({})
+    peer_zone: str = ""
 
 
 NO_COLD: Mapping[str, int] = MappingProxyType({})

@@ -84,6 +84,7 @@ def test_an_age_is_exact_because_time_stands_still() -> None:
         ('"adapter_slots": 2', "endpoint.adapter_slots == 2"),
         ('"zone": "a"', 'endpoint.zone == "a"'),
         ('"labels": { "k": "v" }', 'endpoint.labels["k"] == "v"'),
+        ('"media_match": 50%', "endpoint.media_match == 0.5"),
         ('"prefix_match": 75%', "endpoint.prefix_match == 0.75"),
         ('"queue": 0', 'endpoint.name == "given"'),
     ],

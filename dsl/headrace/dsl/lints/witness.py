@@ -89,7 +89,7 @@ def facts(values: Values) -> tuple[EndpointValues, RequestValues, PoolValues]:
             asked=SimpleNamespace(),
             hints=SimpleNamespace(),
             work=None,
-            bonds=SimpleNamespace(session_at="-", cold={}),
+            bonds=SimpleNamespace(session_at="-", cold={}, media={}),
         ),
         pool=SimpleNamespace(max=SimpleNamespace(), min=SimpleNamespace(), p90=SimpleNamespace()),
     )
@@ -104,6 +104,10 @@ def facts(values: Values) -> tuple[EndpointValues, RequestValues, PoolValues]:
                 roots.request.bonds.session_at = "" if value else "-"
             case "endpoint.cold_order":
                 roots.request.bonds.cold = {"": value}
+            case "endpoint.media_match":
+                roots.request.bonds.media = {"": _number(value)}
+            case "endpoint.peer_labels" | "endpoint.peer_zone":
+                setattr(roots.request.bonds, name.partition(".")[2], value)
             case "endpoint.metric" | "now":
                 pass
             case _ if variable.hoisted == "request.work":

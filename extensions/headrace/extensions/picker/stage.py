@@ -1,6 +1,6 @@
 """The picker stage: sheds or lets wait, picks, reserves, releases when the exchange is over."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from headrace.dsl.program import Profile, Program
@@ -21,6 +21,7 @@ from headrace.extensions.picker.snapshot import PoolState
 from headrace.extensions.picker.store import Store
 from headrace.extensions.picker.subset import NAMESPACE as SUBSET_NAMESPACE
 from headrace.extensions.picker.subset import Subset, named, subset_of
+from headrace.extensions.picker.ties import Ties
 from headrace.extensions.picker.values import PickValues
 from headrace.extensions.picker.visit import Visit
 from headrace.extensions.reasons import Reason
@@ -43,7 +44,6 @@ from headrace.extensions.stage import (
     ResponseNeed,
     Route,
 )
-from headrace.extensions.values import NO_BONDS, Bonds
 
 LB = "envoy.lb"
 DESTINATION = "x-gateway-destination-endpoint"
@@ -106,13 +106,13 @@ class Picker:
 class PickFilter(Filter):
     """The pick of one exchange, and its reservation until the end."""
 
-    __slots__ = ("_beside", "_forged", "_picker", "_place", "_request", "_visit")
+    __slots__ = ("_beside", "_picker", "_place", "_request", "_ties", "_visit")
 
     def __init__(self, picker: Picker) -> None:
         self._picker = picker
         self._place = Placement(picker.store, picker.reads_prefix, picker.watch, picker.keeps)
         self._beside: list[Placement] = []
-        self._forged = False
+        self._ties: Ties | None = None
         self._request: Request | None = None
         self._visit: Visit | None = None
 
@@ -129,7 +129,9 @@ class PickFilter(Filter):
         index = store.prefixes.get(route.pool)
         if index is None:  # an empty one is false, and says how prompts are cut
             index = PrefixIndex(EMPTY_INDEX_BYTES)
-        values = PickValues(request, route, index, self._ties(request, route.pool, now_s))
+        affinity, media = store.affinities.get(route.pool), Keep.MEDIA in picker.keeps
+        self._ties = Ties(request, route.pool, now_s, affinity, picker.tokens, media)
+        values = PickValues(request, route, index, self._ties.find)
         values.tpot_s = picker.tpot_s.get(route.model)
         self._request = request
         if picker.gate is not None:
@@ -221,21 +223,6 @@ class PickFilter(Filter):
         )
         return self._take(After(least(question, How.FALLBACK)), None, now_s)
 
-    def _ties(self, request: Request, pool: str, now_s: float) -> Callable[[str], Bonds]:
-        """Return what finds the ties of a session: a token of ours goes before its id."""
-        affinity = self._picker.store.affinities.get(pool)
-
-        def ties(session: str) -> Bonds:
-            found = NO_BONDS if affinity is None else affinity.bonds(session, now_s)
-            token = request.headers.get(TOKEN) if self._picker.tokens else ""
-            if not token or self._picker.tokens is None:
-                return found
-            address = self._picker.tokens.read(pool, token)
-            self._forged = not address
-            return Bonds(address or found.session_at, found.cold)
-
-        return ties
-
     def _only_pool(self, request: Request) -> Route | None:
         """Return the route to the policy's only pool, for chains without a body router."""
         pools = self._picker.program.pools
@@ -262,7 +249,7 @@ class PickFilter(Filter):
     def _take(self, found: After, values: PickValues | None, now_s: float) -> Action:
         """Reserve who was chosen and tell the proxy, in header and metadata alike."""
         decision, refusal, records = found.decision, found.refusal, (found.decision, *found.errors)
-        if self._forged:
+        if self._ties is not None and self._ties.forged:
             records = (*records, RuleError(TOKEN, "forged"))
         if decision.chosen is None:
             return Reject(
@@ -282,6 +269,8 @@ class PickFilter(Filter):
             place = self._place_beside(prefills=role == "prefill")
             place.take(other.pool, other.chosen, values if role == "prefill" else None, now_s)
             self._beside.append(place)
+            if role == "encode" and values is not None and Keep.MEDIA in self._picker.keeps:
+                self._picker.store.affinities[other.pool].sent(other.chosen, values.media)
         where = ",".join(decision.destinations)
         told: dict[str, Json] = {DESTINATION: where}
         if self._picker.emit_scores:

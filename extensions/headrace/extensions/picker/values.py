@@ -1,6 +1,7 @@
 """What expressions see of a request, when the picker evaluates them."""
 
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from typing import Any
 
 from msgspec import Struct
@@ -14,6 +15,7 @@ from headrace.extensions.call import Call
 from headrace.extensions.hints import NO_HINTS, Hints, hints_of
 from headrace.extensions.picker.prefix import PrefixIndex
 from headrace.extensions.picker.prompt import NO_PROMPT, Prompt, prompt_of
+from headrace.extensions.picker.ties import digests
 from headrace.extensions.values import NO_BONDS, NO_MODEL, Bonds, Request, Route
 from headrace.extensions.work import NO_WORK, Work
 
@@ -148,6 +150,17 @@ class PickValues:
         if self._bonds is None:
             self._bonds = self.ties(self.hints.session)
         return self._bonds
+
+    @property
+    def media(self) -> Sequence[int]:
+        """The digests of its images, sounds and files."""
+        return digests(self._request)
+
+    def beside(self, labels: Mapping[str, str], zone: str) -> "PickValues":
+        """Return these values for who is picked beside an endpoint with *labels* in *zone*."""
+        found = copy(self)
+        found._bonds = replace(self.bonds, peer_labels=labels, peer_zone=zone)
+        return found
 
     @property
     def now(self) -> Timestamp:
