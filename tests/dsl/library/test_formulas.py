@@ -366,7 +366,7 @@ def test_no_score_is_outside_0_and_1() -> None:
 HOST, RACK = "kubernetes.io/hostname", "topology.kubernetes.io/rack"
 ZONE, REGION = "topology.kubernetes.io/zone", "topology.kubernetes.io/region"
 PEER = {HOST: "h1", RACK: "r1", ZONE: "z1", REGION: "g1"}
-NEAR = [
+NEAR: list[tuple[dict[str, str], float]] = [
     (PEER, 1.0),
     ({HOST: "h1", RACK: "other"}, 1.0),
     ({HOST: "h2", RACK: "r1", ZONE: "other"}, 0.2),

@@ -49,6 +49,9 @@ def pool(block: PoolBlock, program: Program) -> Section:
         lines.append(_word("profile", "profile", block.profile, origin(spans["use_profile"])))
     if block.wait:
         lines.append(_room(block, block.wait))
+    if block.ranks_port:
+        port = block.ranks_port
+        lines.append(number("ranks behind port", "ranks behind port", port, spans["ranks"]))
     lines += _cache(block)
     return _section("pool", (block.name,), block, lines)
 

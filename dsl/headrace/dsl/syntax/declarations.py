@@ -60,6 +60,7 @@ class PoolBlock:
     prefix_blocks: Number | None = None
     prefix_memory: Number | None = None
     kv_ports: tuple[Number, ...] = ()
+    ranks_port: Number | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,8 @@ from headrace.extensions.picker.placement import Keep, Placement, Watch
 from headrace.extensions.picker.plans import Plans
 from headrace.extensions.picker.prefix import PrefixIndex
 from headrace.extensions.picker.pressure import Arrival, pressed
+from headrace.extensions.picker.ranks import HEADER as RANK
+from headrace.extensions.picker.ranks import front, fronts
 from headrace.extensions.picker.snapshot import PoolState
 from headrace.extensions.picker.store import Store
 from headrace.extensions.picker.subset import NAMESPACE as SUBSET_NAMESPACE
@@ -183,6 +185,9 @@ class PickFilter(Filter):
         reservation = self._place.reservation
         if reservation is None or served == reservation.address:
             return ()
+        port = self._ranks_port(reservation.pool)
+        if port is not None and served == front(reservation.address, port):
+            return ()
         pool = self._picker.store.snapshot.pools.get(reservation.pool)
         if pool is None or pool.get(served) is None:
             return ()
@@ -271,16 +276,26 @@ class PickFilter(Filter):
             self._beside.append(place)
             if role == "encode" and values is not None and Keep.MEDIA in self._picker.keeps:
                 self._picker.store.affinities[other.pool].sent(other.chosen, values.media)
-        where = ",".join(decision.destinations)
+        destinations, headers = decision.destinations, found.headers
+        port = self._ranks_port(decision.pool)
+        if port is not None:
+            destinations = fronts(destinations, port)
+            headers[RANK] = decision.chosen
+        where = ",".join(destinations)
         told: dict[str, Json] = {DESTINATION: where}
         if self._picker.emit_scores:
             told[SCORES] = _scores(decision)
         return Continue(
-            set_headers={DESTINATION: where, **found.headers},
+            set_headers={DESTINATION: where, **headers},
             clear_route_cache=True,
             metadata={LB: told},
             records=records,
         )
+
+    def _ranks_port(self, pool: str) -> int | None:
+        """Return the port that stands for all ranks of a host of *pool*; None: each has its own."""
+        declared = self._picker.program.pools.get(pool)
+        return None if declared is None else declared.ranks_port
 
     def _place_beside(self, *, prefills: bool) -> Placement:
         picker = self._picker
