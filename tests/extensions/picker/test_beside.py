@@ -2,10 +2,12 @@
 
 import re
 
+from msgspec import structs
+
 from headrace.dsl.policy import compile_policy
 from headrace.dsl.program import Program
 from headrace.dsl.source import Source
-from headrace.extensions.call import Api, Call, Text
+from headrace.extensions.call import Api, Call, Media, Text
 from headrace.extensions.headers import Headers
 from headrace.extensions.picker import build
 from headrace.extensions.picker.decision import Decision
@@ -257,3 +259,50 @@ def test_a_burst_spreads_over_those_who_prefill_by_the_cost_model_too() -> None:
         flt.on_response_headers(ResponseHead(200, Headers()), 2.0)
     left = {e.address: e.uncached_tokens_in_flight for e in store.snapshot.pools["gemma"].endpoints}
     assert (left[P1], left[P2]) == (0, 0)
+
+
+RACKS = """sched 1
+pool gemma {
+  endpoint "10.0.0.1:8000" { role decode   zone a  labels topology.kubernetes.io/rack = "r1" }
+  endpoint "10.0.0.2:8000" { role decode   zone b  labels topology.kubernetes.io/rack = "r2" }
+  endpoint "10.0.0.3:8000" { role prefill  zone a  labels topology.kubernetes.io/rack = "r9" }
+  endpoint "10.0.0.4:8000" { role prefill  zone b  labels topology.kubernetes.io/rack = "r2" }
+  endpoint "10.0.0.5:8000" { role encode }
+}
+model chatbot { route gemma }
+scorer wanted = endpoint.name == request.header("x-want") ? 100% : 0%
+profile default {
+  require decode_filter
+  score   wanted + topology_affinity_scorer
+  also pick prefill by profile prefill
+  also pick encode by profile encode
+}
+profile prefill { require prefill_filter  score topology_affinity_scorer }
+profile encode  { require encode_filter  score mm_embeddings_cache_scorer }
+"""
+
+
+def test_who_prefills_is_near_to_who_decodes() -> None:
+    program = compile_policy([Source("racks.sched", RACKS)])
+    found: dict[str, str] = {}
+    for want in (D1, D2):
+        action = opened(program, ready(program)).on_request(request(**{"x-want": want}), 1.0)
+        headers = told(action)
+        assert headers[DESTINATION].split(",")[0] == want
+        found[want] = headers["x-prefiller-host-port"]
+        (_, beside), _ = decision(action).beside
+        assert "topology_affinity_scorer" in explain(beside)
+
+    assert found == {D1: P1, D2: P2}
+
+
+def test_who_encodes_and_who_decodes_has_the_pictures() -> None:
+    program = compile_policy([Source("racks.sched", RACKS)])
+    store, asked = ready(program), request()
+    assert isinstance(asked.call, Call)
+    call = structs.replace(asked.call, media=(Media(0, 7),))
+    action = opened(program, store).on_request(structs.replace(asked, call=call), 1.0)
+    chosen = decision(action).chosen
+
+    assert chosen is not None
+    assert store.affinities["gemma"].media([7]) == {chosen: 1.0, E1: 1.0}

@@ -30,6 +30,7 @@ class Keep(Flag):
     NOTHING = 0
     SESSION = auto()
     COLD = auto()
+    MEDIA = auto()
 
 
 class Placement:
@@ -97,6 +98,8 @@ class Placement:
             affinity = self._store.affinities.get(reservation.pool)
             if affinity is not None:
                 affinity.bind(values.hints.session, served, now_s)
+        if values and Keep.MEDIA in self._keeps and reservation.pool in self._store.affinities:
+            self._store.affinities[reservation.pool].sent(served, values.media)
 
     def _remember(self, pool: str, address: str, values: PickValues, now_s: float) -> None:
         """Note in the pool's memory where the session went, and a prompt that nobody had."""
@@ -105,6 +108,8 @@ class Placement:
             affinity.bind(values.hints.session, address, now_s)
         if affinity is not None and Keep.COLD in self._keeps and not values.prefix:
             affinity.went_cold(address)
+        if affinity is not None and Keep.MEDIA in self._keeps:
+            affinity.sent(address, values.media)
 
     def end(self, ending: Ending, now_s: float) -> None:
         """Learn from how the answer ended, and stop counting the request.

@@ -1,6 +1,6 @@
 """The picker stage: sheds or lets wait, picks, reserves, releases when the exchange is over."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from headrace.dsl.program import Profile, Program
@@ -17,10 +17,13 @@ from headrace.extensions.picker.placement import Keep, Placement, Watch
 from headrace.extensions.picker.plans import Plans
 from headrace.extensions.picker.prefix import PrefixIndex
 from headrace.extensions.picker.pressure import Arrival, pressed
+from headrace.extensions.picker.ranks import HEADER as RANK
+from headrace.extensions.picker.ranks import front, fronts
 from headrace.extensions.picker.snapshot import PoolState
 from headrace.extensions.picker.store import Store
 from headrace.extensions.picker.subset import NAMESPACE as SUBSET_NAMESPACE
 from headrace.extensions.picker.subset import Subset, named, subset_of
+from headrace.extensions.picker.ties import Ties
 from headrace.extensions.picker.values import PickValues
 from headrace.extensions.picker.visit import Visit
 from headrace.extensions.reasons import Reason
@@ -43,7 +46,6 @@ from headrace.extensions.stage import (
     ResponseNeed,
     Route,
 )
-from headrace.extensions.values import NO_BONDS, Bonds
 
 LB = "envoy.lb"
 DESTINATION = "x-gateway-destination-endpoint"
@@ -106,13 +108,13 @@ class Picker:
 class PickFilter(Filter):
     """The pick of one exchange, and its reservation until the end."""
 
-    __slots__ = ("_beside", "_forged", "_picker", "_place", "_request", "_visit")
+    __slots__ = ("_beside", "_picker", "_place", "_request", "_ties", "_visit")
 
     def __init__(self, picker: Picker) -> None:
         self._picker = picker
         self._place = Placement(picker.store, picker.reads_prefix, picker.watch, picker.keeps)
         self._beside: list[Placement] = []
-        self._forged = False
+        self._ties: Ties | None = None
         self._request: Request | None = None
         self._visit: Visit | None = None
 
@@ -129,7 +131,9 @@ class PickFilter(Filter):
         index = store.prefixes.get(route.pool)
         if index is None:  # an empty one is false, and says how prompts are cut
             index = PrefixIndex(EMPTY_INDEX_BYTES)
-        values = PickValues(request, route, index, self._ties(request, route.pool, now_s))
+        affinity, media = store.affinities.get(route.pool), Keep.MEDIA in picker.keeps
+        self._ties = Ties(request, route.pool, now_s, affinity, picker.tokens, media)
+        values = PickValues(request, route, index, self._ties.find)
         values.tpot_s = picker.tpot_s.get(route.model)
         self._request = request
         if picker.gate is not None:
@@ -181,6 +185,9 @@ class PickFilter(Filter):
         reservation = self._place.reservation
         if reservation is None or served == reservation.address:
             return ()
+        port = self._ranks_port(reservation.pool)
+        if port is not None and served == front(reservation.address, port):
+            return ()
         pool = self._picker.store.snapshot.pools.get(reservation.pool)
         if pool is None or pool.get(served) is None:
             return ()
@@ -222,21 +229,6 @@ class PickFilter(Filter):
         )
         return self._take(After(least(question, How.FALLBACK)), None, now_s)
 
-    def _ties(self, request: Request, pool: str, now_s: float) -> Callable[[str], Bonds]:
-        """Return what finds the ties of a session: a token of ours goes before its id."""
-        affinity = self._picker.store.affinities.get(pool)
-
-        def ties(session: str) -> Bonds:
-            found = NO_BONDS if affinity is None else affinity.bonds(session, now_s)
-            token = request.headers.get(TOKEN) if self._picker.tokens else ""
-            if not token or self._picker.tokens is None:
-                return found
-            address = self._picker.tokens.read(pool, token)
-            self._forged = not address
-            return Bonds(address or found.session_at, found.cold)
-
-        return ties
-
     def _only_pool(self, request: Request) -> Route | None:
         """Return the route to the policy's only pool, for chains without a body router."""
         pools = self._picker.program.pools
@@ -263,7 +255,7 @@ class PickFilter(Filter):
     def _take(self, found: After, values: PickValues | None, now_s: float) -> Action:
         """Reserve who was chosen and tell the proxy, in header and metadata alike."""
         decision, refusal, records = found.decision, found.refusal, (found.decision, *found.errors)
-        if self._forged:
+        if self._ties is not None and self._ties.forged:
             records = (*records, RuleError(TOKEN, "forged"))
         if decision.chosen is None:
             return Reject(
@@ -283,16 +275,28 @@ class PickFilter(Filter):
             place = self._place_beside(prefills=role == "prefill")
             place.take(other.pool, other.chosen, values if role == "prefill" else None, now_s)
             self._beside.append(place)
-        where = ",".join(decision.destinations)
+            if role == "encode" and values is not None and Keep.MEDIA in self._picker.keeps:
+                self._picker.store.affinities[other.pool].sent(other.chosen, values.media)
+        destinations, headers = decision.destinations, found.headers
+        port = self._ranks_port(decision.pool)
+        if port is not None:
+            destinations = fronts(destinations, port)
+            headers[RANK] = decision.chosen
+        where = ",".join(destinations)
         told: dict[str, Json] = {DESTINATION: where}
         if self._picker.emit_scores:
             told[SCORES] = _scores(decision)
         return Continue(
-            set_headers={DESTINATION: where, **found.headers},
+            set_headers={DESTINATION: where, **headers},
             clear_route_cache=True,
             metadata={LB: told},
             records=records,
         )
+
+    def _ranks_port(self, pool: str) -> int | None:
+        """Return the port that stands for all ranks of a host of *pool*; None: each has its own."""
+        declared = self._picker.program.pools.get(pool)
+        return None if declared is None else declared.ranks_port
 
     def _place_beside(self, *, prefills: bool) -> Placement:
         picker = self._picker

@@ -317,6 +317,7 @@ class Store:
     def _forget(self, pool: str, address: str) -> None:
         """Forget what the server at *address* had cached: it is gone, or began anew."""
         self.prefixes[pool].forget(address)
+        self.affinities[pool].restarted(address)
         if pool in self.kv:
             self.kv[pool].restarted(address)
 

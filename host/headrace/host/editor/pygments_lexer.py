@@ -27,15 +27,15 @@ BLOCKS = (
 )  # fmt: skip
 WORDS = (
     "adapter", "adapters", "after", "allow", "also", "always", "any", "as", "at", "attribute",
-    "best", "block", "blocks", "by", "chance", "dead", "deadline", "else", "endpoint",
-    "endpoints", "error", "events", "expect", "extends", "fair", "fairness", "first", "for",
-    "from", "given", "gpu", "in", "inferencepool", "inspect", "kv", "labels", "least", "log",
-    "match", "max", "memory", "metrics", "minimize", "mirror", "most", "multiply", "name",
-    "namespace", "of", "on", "partial", "patterns", "pick", "plugin", "port", "prefer", "prefix",
-    "priority", "queue", "random", "rank", "redact", "refuse", "replay", "request", "require",
-    "retry", "role", "route", "sample", "score", "select", "shed", "soonest", "speed", "stale",
-    "strictly", "table", "template", "ties", "timeout", "to", "tokens", "top", "up", "use",
-    "wait", "weighted", "when", "with", "within", "zone",
+    "behind", "best", "block", "blocks", "by", "chance", "dead", "deadline", "else", "endpoint",
+    "endpoints", "error", "events", "expect", "extends", "fair", "fairness", "first", "for", "from",
+    "given", "gpu", "in", "inferencepool", "inspect", "kv", "labels", "least", "log", "match",
+    "max", "memory", "metrics", "minimize", "mirror", "most", "multiply", "name", "namespace", "of",
+    "on", "partial", "patterns", "pick", "plugin", "port", "prefer", "prefix", "priority", "queue",
+    "random", "rank", "ranks", "redact", "refuse", "replay", "request", "require", "retry", "role",
+    "route", "sample", "score", "select", "session", "shed", "soonest", "speed", "stale",
+    "strictly", "table", "template", "ties", "timeout", "to", "tokens", "top", "up", "use", "wait",
+    "weighted", "when", "with", "within", "zone",
 )  # fmt: skip
 CONSTANTS = ("false", "null", "true")
 ROOTS = ("candidates", "decision", "endpoint", "model", "pool", "request", "response")
