@@ -7,7 +7,7 @@ stages read it; nothing at run time parses, looks up or interprets policy text.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from headrace.dsl.cases import Given, GivenEndpoint, GivenPool, TestCase
+from headrace.dsl.cases import Given, GivenEndpoint, GivenGuard, GivenPool, TestCase
 from headrace.dsl.choosing import Beside, Combine, CostTerm, Pick, Plugin, Profile, Refusal, Term
 from headrace.dsl.compiled import After, Cost, EndpointFilter, Number, Rule, Scorer, Text, When
 from headrace.dsl.guarding import (
@@ -75,6 +75,7 @@ __all__ = [
     "EndpointValues",
     "Given",
     "GivenEndpoint",
+    "GivenGuard",
     "GivenPool",
     "Guard",
     "HintValues",
