@@ -82,7 +82,7 @@ def summarise(outcome: Outcome) -> Summary:
     return Summary(
         model=model,
         model_label=route.model if route else (OTHER_MODEL if model else NO_MODEL),
-        operation=call.api.value if isinstance(call, Call) else "",
+        operation=call.api.operation if isinstance(call, Call) else "",
         stream=call.stream if isinstance(call, Call) else False,
         pool=route.pool if route else "",
         endpoint=endpoint,
