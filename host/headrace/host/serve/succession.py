@@ -6,6 +6,7 @@ keeps those that only older generations use until the last of their exchanges ha
 
 import asyncio
 import logging
+import os
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
@@ -15,6 +16,7 @@ from typing import Protocol
 from headrace.dsl.program import Program
 from headrace.extensions.picker.store import Store
 from headrace.extensions.registry import Site, UnknownStage, builders, unannounced
+from headrace.host.clients import secrets
 from headrace.host.generation import Generation, build_generation, request_ids
 from headrace.host.kv_events.listener import Counts as KvCounts
 from headrace.host.kv_events.listener import KvListener, missing
@@ -126,7 +128,7 @@ class Succession:
 
     def _build(self, program: Program, site: Site) -> Generation:
         options = self._world.options
-        lacking = missing(program)
+        lacking = missing(program) or secrets.missing(program, os.environ)
         if lacking:
             raise Unservable(lacking)
         try:

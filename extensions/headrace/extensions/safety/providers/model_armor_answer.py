@@ -267,7 +267,8 @@ def _states(value: Any, depth: int = 0) -> Iterator[str]:
             else:
                 yield from _states(inner, depth + 1)
     elif isinstance(value, list):
-        for inner in cast("list[Any]", value):
+        items: list[Any] = value
+        for inner in items:
             yield from _states(inner, depth + 1)
 
 
