@@ -45,7 +45,7 @@ def lakera(guard: Guard) -> Provider:
     """Return the provider that asks Lakera Guard."""
     settings, http = Settings(guard), caller(guard, URL, bearer=True)
     project = settings.text("project", "")
-    breakdown = settings.text("breakdown", "true") != "false"
+    breakdown = settings.truth("breakdown", True)
 
     def ask(single: Single) -> Http:
         body: dict[str, object] = {"messages": messages_of(single), "payload": True}

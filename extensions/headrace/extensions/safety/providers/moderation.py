@@ -43,7 +43,7 @@ class Moderation(Struct):
 class Moderator:
     """Asks about all texts in one call.
 
-    above  category -> the score above which it counts, "" for the others; empty: as it is flagged
+    above  category -> the score from which on it counts, "" for the others; empty: as it is flagged
     """
 
     http: Caller
@@ -78,7 +78,7 @@ class Moderator:
         found: list[str] = []
         for name, score in result.category_scores.items():
             limit = self.above.get(name, self.above.get(""))
-            applies = result.categories.get(name) if limit is None else (score or 0.0) > limit
+            applies = result.categories.get(name) if limit is None else (score or 0.0) >= limit
             if applies:
                 found.append(word(name))
         if result.flagged and not result.category_scores:  # no scores to go by

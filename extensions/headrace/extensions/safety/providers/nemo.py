@@ -16,6 +16,7 @@ from headrace.extensions.safety.contract import (
     Verdict,
 )
 from headrace.extensions.safety.providers.asking import (
+    ProviderFault,
     Replied,
     caller,
     failed,
@@ -39,13 +40,15 @@ class Checked(Struct):
 
 
 def nemo(guard: Guard) -> Provider:
-    """Return the provider that runs the rails of the configuration that *guard* names."""
+    """Return the provider that runs the rails of the configurations that *guard* names."""
     settings, http = Settings(guard), caller(guard, bearer=True)
-    config, rails = settings.text("config"), settings.texts("rails")
+    configs, rails = settings.texts("config"), settings.texts("rails")
+    if not configs:
+        raise ProviderFault(guard, '`config` is missing, add `config "..."`')
 
     def ask(single: Single) -> Http:
         chosen = list(rails) or [RAILS[single.asked.direction.value]]
-        guardrails = {"config_id": config, "rail_types": chosen}
+        guardrails = {"config_ids": configs, "rail_types": chosen}
         model = single.asked.context.model
         body = {"model": model, "messages": messages_of(single), "guardrails": guardrails}
         return http.post("/v1/checks", body)

@@ -33,6 +33,7 @@ from headrace.extensions.safety.providers.asking import (
 from headrace.extensions.safety.providers.each import AT_ONCE_MAX
 from headrace.extensions.safety.providers.settings import Settings
 
+SCORE = 0.5  # how sure it must be if the policy does not say
 REACH = Reach(chars_max=100_000, texts_max=AT_ONCE_MAX, locates=True)
 
 
@@ -92,11 +93,13 @@ class Presidio:
 def presidio(guard: Guard) -> Provider:
     """Return the provider that asks the analyzer, and the anonymizer if *guard* names one."""
     settings, analyzer = Settings(guard), caller(guard)
-    asked: dict[str, object] = {"language": settings.text("language", "en")}
+    score = settings.number("score")
+    asked: dict[str, object] = {
+        "language": settings.text("language", "en"),
+        "score_threshold": SCORE if score is None else score,
+    }
     if entities := settings.texts("entities"):
         asked["entities"] = list(entities)
-    if (score := settings.number("score")) is not None:
-        asked["score_threshold"] = score
     where = settings.text("anonymizer", "").rstrip("/")
     anonymizer = (
         Caller(guard.name, where, (), False, analyzer.timeout_s, analyzer.at_once)

@@ -25,6 +25,11 @@ class Settings:
         """Return all values of *name*, in order."""
         return tuple(str(value) for value, _ in provision_of(self.guard).settings.get(name, ()))
 
+    def truth(self, name: str, default: bool) -> bool:
+        """Return whether *name* is set to something that is neither ``false`` nor 0."""
+        values = self.texts(name)
+        return values[0] not in ("false", "False", "0", "0.0") if values else default
+
     def number(self, name: str) -> float | None:
         """Return the number that is set for all, or None."""
         return self.numbers(name).get("")
