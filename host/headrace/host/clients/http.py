@@ -1,6 +1,7 @@
 """Performs `Http`: one request within a deadline, a size, and its guard's number of slots."""
 
 import asyncio
+import errno
 import ssl
 from collections.abc import Mapping
 
@@ -113,7 +114,9 @@ def _why(error: aiohttp.ClientConnectorError) -> str:
         return f"no TLS: {error.os_error.reason or 'handshake failed'}"
     if isinstance(error, aiohttp.ClientConnectorDNSError):
         return "its name cannot be resolved"
-    return (error.os_error.strerror or "cannot connect").lower()[:100]
+    if error.os_error.errno == errno.ECONNREFUSED:
+        return "connection refused"
+    return f"cannot connect: {errno.errorcode.get(error.os_error.errno or 0, 'no reason')}"
 
 
 def _type(error: Exception) -> str:

@@ -3,7 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 WAITING_PER_SLOT_MAX = 16  # who would wait behind more than these is told so at once
 
@@ -69,7 +69,8 @@ class _Queue:
             if turn.done() and not turn.cancelled():
                 self.leave()  # it was served in the turn in which it gave up
             else:
-                self._waiting.remove(turn)
+                with suppress(ValueError):  # whoever left has passed it over already
+                    self._waiting.remove(turn)
             raise
 
     def leave(self) -> None:

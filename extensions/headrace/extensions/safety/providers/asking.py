@@ -123,11 +123,15 @@ def read(reply: Replied, kind: type[T]) -> T | Trouble:
     body = body_of(reply)
     if isinstance(body, Trouble):
         return body
+    inside = _error_inside(body)
+    if inside:
+        kind_of = Kind.QUOTA if inside == QUOTA_WORD else Kind.ERROR
+        return Trouble(kind_of, f"status 200 with an error inside: {inside}")
     try:
         return msgspec.json.decode(body, type=kind)
     except msgspec.ValidationError as error:
         # Its text names types and places, never a value.
-        return failed(_error_inside(body) or f"not the answer of such a provider: {error}")
+        return failed(f"not the answer of such a provider: {error}")
     except (msgspec.DecodeError, RecursionError):
         return failed(f"the answer is no JSON ({_looks(body)}, {len(body)} bytes)")
 
@@ -210,6 +214,8 @@ class _Failed(Struct):
 
 def _error_inside(body: bytes) -> str:
     """Return the word of the error object in *body*, or empty."""
+    if b'"error"' not in body:
+        return ""
     try:
         error = msgspec.json.decode(body, type=_Failed).error
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
