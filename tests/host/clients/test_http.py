@@ -201,7 +201,8 @@ def test_a_queue_that_is_too_long_is_not_joined() -> None:
 
     async def whole() -> list[Trouble]:
         async with serving(answer) as url, Clients({}) as clients:
-            calls = [call(url, at_once=1, timeout_s=0.2) for _ in range(18)]
+            waits_s = [0.5, *[0.2] * 17]
+            calls = [call(url, at_once=1, timeout_s=wait_s) for wait_s in waits_s]
             return await asyncio.gather(*(perform(clients, one) for one in calls))
 
     said = run(whole)

@@ -213,11 +213,14 @@ class Http(Effect[HttpReply | Trouble]):
 class Rpc(Effect[HttpReply | Trouble]):
     """Call *method* of a provider's gRPC service; the JSON that goes and comes is REST's.
 
-    call  as of REST, but its URL names only the server; over TLS if it begins with https
+    call    as of REST, but its URL names only the server; over TLS if it begins with https
+    stream  of a text that comes in pieces: those of the same name go through one stream, so that
+            the service sees each with what came before; empty: the call stands alone
     """
 
     call: Http
     method: str
+    stream: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,21 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from headrace.dsl.program import Program
 from headrace.extensions.safety.contract import Kind, Secret, Trouble
-
-
-def missing(program: Program, environment: Mapping[str, str]) -> str:
-    """Return which secret of a guard cannot be had from *environment*; "" if all can."""
-    for guard in program.guards:
-        if guard.ask is None:
-            continue
-        for header, variable in guard.ask.secrets.items():
-            why = _flaw(variable, environment)
-            if why:
-                where = f"guard `{guard.name}` takes the header `{header}` from the environment"
-                return f"{where}: {why}"
-    return ""
 
 
 def headers_of(
@@ -25,14 +11,15 @@ def headers_of(
     """Return the headers of *secrets*, or why one cannot be had; a value is never told."""
     headers: dict[str, str] = {}
     for secret in secrets:
-        why = _flaw(secret.variable, environment)
+        why = flaw(secret.variable, environment)
         if why:
             return Trouble(Kind.ERROR, f"header `{secret.header}`: {why}")
         headers[secret.header] = secret.prefix + environment[secret.variable].strip()
     return headers
 
 
-def _flaw(variable: str, environment: Mapping[str, str]) -> str:
+def flaw(variable: str, environment: Mapping[str, str]) -> str:
+    """Return why *variable* cannot be the value of a header; "" if it can."""
     value = environment.get(variable, "").strip()
     if not value:
         return f"`{variable}` is not set, set it before `headrace serve`"

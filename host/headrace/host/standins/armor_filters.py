@@ -29,6 +29,9 @@ FINDINGS_MAX = 1_000
 MATCH, NO_MATCH = "MATCH_FOUND", "NO_MATCH_FOUND"
 DONE, SKIPPED = "EXECUTION_SUCCESS", "EXECUTION_SKIPPED"
 LEVELS = {"LOW_AND_ABOVE": LOW, "MEDIUM_AND_ABOVE": MEDIUM, "HIGH": HIGH}
+# The published client sends enums by number, people by name.
+ENFORCED = frozenset({"ENABLED", 1})
+RAI_TYPES = {2: "SEXUALLY_EXPLICIT", 3: "HATE_SPEECH", 6: "HARASSMENT", 17: "DANGEROUS"}
 NAMES = {level: name for name, level in LEVELS.items()}
 BASIC = (
     "CREDIT_CARD_NUMBER",
@@ -120,9 +123,9 @@ def _abuse(content: Content) -> Json:
 
 
 def _injection(setting: Json, content: Content) -> Json | None:
-    if setting.get("filterEnforcement") != "ENABLED":
+    if setting.get("filterEnforcement") not in ENFORCED:
         return None
-    level = LEVELS.get(setting.get("confidenceLevel", ""), MEDIUM)
+    level = _level(setting)
     seen = max((m.confidence for m in injections(content.beginning(TOKENS_MAX))), default=0)
     result = _judged(content, lambda text: seen >= level, TOKENS_MAX)
     if result["matchState"] == MATCH:
@@ -130,12 +133,18 @@ def _injection(setting: Json, content: Content) -> Json | None:
     return {"piAndJailbreakFilterResult": result}
 
 
+def _level(setting: Json) -> int:
+    asked = setting.get("confidenceLevel", MEDIUM)
+    return asked if asked in NAMES else LEVELS.get(asked, MEDIUM)
+
+
 def _rai(setting: Json, content: Content) -> Json | None:
     kinds: dict[str, Json] = {}
     text = content.beginning(TOKENS_MAX)
     for chosen in setting.get("raiFilters", ()):
-        kind = str(chosen.get("filterType", "")).lower()
-        level = LEVELS.get(chosen.get("confidenceLevel", ""), MEDIUM)
+        asked = chosen.get("filterType", "")
+        kind = str(RAI_TYPES.get(asked, asked)).lower()
+        level = _level(chosen)
         seen = max((mark.confidence for mark in harms(text, kind)), default=0)
         kinds[kind] = {"filterType": kind.upper(), "matchState": NO_MATCH}
         if seen >= level:
@@ -149,7 +158,7 @@ def _rai(setting: Json, content: Content) -> Json | None:
 
 def _sensitive(setting: Json, content: Content) -> Json | None:
     advanced = setting.get("advancedConfig")
-    basic = setting.get("basicConfig", {}).get("filterEnforcement") == "ENABLED"
+    basic = setting.get("basicConfig", {}).get("filterEnforcement") in ENFORCED
     if not advanced and not basic:
         return None
     cleans = bool(advanced and advanced.get("deidentifyTemplate"))
@@ -191,7 +200,7 @@ def _range(start: int, end: int) -> Json:
 
 
 def _uris(setting: Json, content: Content) -> Json | None:
-    if setting.get("filterEnforcement") != "ENABLED":
+    if setting.get("filterEnforcement") not in ENFORCED:
         return None
     text = content.beginning(TOKENS_MAX)
     items: dict[str, list[Json]] = {}

@@ -23,7 +23,7 @@ def _patterns(*texts: str) -> re.Pattern[str]:
 
 INJECTIONS = {
     HIGH: _patterns(
-        r"\bignore (?:all |any |the |your )*(?:previous|prior|above|earlier) instructions",
+        r"\bignore\s+(?:(?:all|any|the|your)\s+)*(?:previous|prior|above|earlier)\s+instructions",
         r"\breveal (?:me )?(?:your|the) (?:system )?prompt",
         r"\byou are now (?:dan|in developer mode)\b",
     ),

@@ -47,6 +47,7 @@ JOINT = "\n\n"
 TEMPLATE = re.compile(r"projects/[^/\s]+/locations/([a-z0-9-]+)/templates/[^/\s]+")
 METHODS = {Direction.PROMPT: "sanitizeUserPrompt", Direction.RESPONSE: "sanitizeModelResponse"}
 TRANSPORTS = ("rest", "grpc")
+REALTIME = "STREAMING_MODE_REALTIME"  # each piece is judged when it comes, not when there are more
 
 
 class Pack(Struct, frozen=True):
@@ -155,8 +156,12 @@ class ModelArmor:
             http = replace(http, base=endpoint(template))
         if not self.grpc:
             return http.post(f"/v1/{template}:{method}", _body(asked, text))
-        call = http.post("", {"name": template, **_body(asked, text)})
-        return Rpc(call, method[0].upper() + method[1:])
+        body: dict[str, object] = {"name": template, **_body(asked, text)}
+        name, stream = method[0].upper() + method[1:], ""
+        if asked.streamed and asked.context.exchange_id:
+            name, stream = f"Stream{name}", f"{asked.context.exchange_id} {asked.direction.value}"
+            body["streamingMode"] = REALTIME
+        return Rpc(http.post("", body), name, stream)
 
 
 def model_armor(guard: Guard) -> Provider:

@@ -145,7 +145,7 @@ def judge(answer: Answer, text: str) -> Judged:
         return failed("all filters were skipped or failed")
     said = _Said(text)
     try:
-        for name, raw in result.filter_results.items():
+        for name, raw in sorted(result.filter_results.items()):  # gRPC's have no order
             said.read(word(name), bytes(raw))
     except msgspec.ValidationError as error:
         return failed(f"a filter's result is not the kind it should be: {error}")
