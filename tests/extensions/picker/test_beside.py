@@ -13,7 +13,7 @@ from headrace.extensions.picker import build
 from headrace.extensions.picker.decision import Decision
 from headrace.extensions.picker.explain import explain
 from headrace.extensions.picker.snapshot import ServerFacts
-from headrace.extensions.picker.stage import DESTINATION, PickFilter
+from headrace.extensions.picker.stage import DESTINATION, PickFilter, WatchingFilter
 from headrace.extensions.picker.store import Store
 from headrace.extensions.reasons import Reason
 from headrace.extensions.records import RuleError
@@ -24,9 +24,11 @@ from headrace.extensions.stage import (
     Outcome,
     Reject,
     Request,
+    ResponseEvent,
     ResponseHead,
     Route,
 )
+from headrace.extensions.work import NO_WORK
 
 D1, D2, P1, P2, E1 = (f"10.0.0.{i}:8000" for i in range(1, 6))
 LONG = "the water that drives the wheel " * 100
@@ -259,6 +261,44 @@ def test_a_burst_spreads_over_those_who_prefill_by_the_cost_model_too() -> None:
         flt.on_response_headers(ResponseHead(200, Headers()), 2.0)
     left = {e.address: e.uncached_tokens_in_flight for e in store.snapshot.pools["gemma"].endpoints}
     assert (left[P1], left[P2]) == (0, 0)
+
+
+def modelled() -> Program:
+    text = POLICY.format(also="also pick prefill by profile prefill")
+    text = text.replace(
+        "prefills  score active_request_scorer", "prefills  minimize soon  pick least"
+    )
+    return compile_policy([Source("c.sched", f"{text}cost soon = endpoint.predicted_ttft\n")])
+
+
+def test_who_decodes_is_charged_the_room_of_a_prompt_that_comes_and_not_its_work() -> None:
+    program = modelled()
+    store = ready(program)
+    flt = opened(program, store)
+    where = told(flt.on_request(request(), 1.0))
+    known = {e.address: e for e in store.snapshot.pools["gemma"].endpoints}
+    decodes, prefills = known[D1], known[where["x-prefiller-host-port"]]
+    tokens = len(LONG) // 4
+
+    assert (decodes.tokens_in_flight, decodes.uncached_tokens_in_flight) == (tokens, 1)
+    assert prefills.uncached_tokens_in_flight == tokens
+    assert decodes.carried.unseen_tokens == tokens
+    assert decodes.carried.filled_tokens >= tokens
+
+
+def test_a_first_token_of_a_prompt_that_came_says_nothing_of_who_decodes() -> None:
+    program = modelled()
+    store = ready(program)
+    flt = opened(program, store)
+    flt.on_request(request(), 1.0)
+    flt.on_response_headers(ResponseHead(200, Headers()), 9.0)
+    assert isinstance(flt, WatchingFilter)
+    flt.on_response_event(ResponseEvent(b"data: x\n\n", b"x", True), 9.0)
+    (decodes, *_) = store.snapshot.pools["gemma"].endpoints
+
+    assert decodes.decoding == 1
+    assert decodes.outlook.ttft(decodes, NO_WORK, 9.0) == 8.0
+    assert decodes.outlook.speed(decodes, NO_WORK, 9.0) == 1.0
 
 
 RACKS = """sched 1

@@ -72,12 +72,23 @@ class Placement:
         self.watch = watch
         self.reservation: Reservation | None = None
 
-    def take(self, pool: str, address: str, values: PickValues | None, now_s: float) -> None:
-        """Count the request at *address*; *values* are None if its prompt is not to be read."""
+    def take(
+        self,
+        pool: str,
+        address: str,
+        values: PickValues | None,
+        now_s: float,
+        comes_s: float | None = None,
+    ) -> None:
+        """Count the request at *address*; *values* are None if its prompt is not to be read.
+
+        comes_s  when another endpoint will have computed its prompt; None: it does so itself
+        """
         self.release(now_s)
         self._values, self._ticket = values, None
         learns = values is not None and (self._learns or values.prefix_was_read)
         load = self._load(values, address, learns) if values else NO_LOAD
+        load = load if comes_s is None else load.received(comes_s)
         self.reservation = self._store.reserve(pool, address, now_s, load)
         if values and learns:
             prompt = values.prompt
