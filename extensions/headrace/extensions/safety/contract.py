@@ -194,6 +194,7 @@ class Http(Effect[HttpReply | Trouble]):
     google      adds a bearer token of the application default credentials
     timeout_s   of the whole call, waiting for a free connection included
     answer_bytes_max  a longer answer is Trouble
+    at_once     how many calls of *guard* may be under way; who comes later waits
     """
 
     guard: str
@@ -205,6 +206,21 @@ class Http(Effect[HttpReply | Trouble]):
     google: bool = False
     timeout_s: float = 1.0
     answer_bytes_max: int = 1 << 20
+    at_once: int = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Rpc(Effect[HttpReply | Trouble]):
+    """Call *method* of a provider's gRPC service; the JSON that goes and comes is REST's.
+
+    call    as of REST, but its URL names only the server; over TLS if it begins with https
+    stream  of a text that comes in pieces: those of the same name go through one stream, so that
+            the service sees each with what came before; empty: the call stands alone
+    """
+
+    call: Http
+    method: str
+    stream: str = ""
 
 
 @dataclass(frozen=True, slots=True)

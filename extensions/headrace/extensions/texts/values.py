@@ -55,11 +55,13 @@ class Channel(Struct, frozen=True):
 
     choice  of the answers that were asked for
     item    of an answer that has several parts: which; of tool calls: which call
+    field   tells two texts apart that stand beside each other, e.g. a tool's name and arguments
     """
 
     said: Said
     choice: int = 0
     item: int = 0
+    field: str = ""
 
 
 class Piece(Struct, frozen=True):

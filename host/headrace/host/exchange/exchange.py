@@ -135,6 +135,7 @@ class Exchange:
         if reading is not None and not reading.ended:
             core.chain.cut()
         self._outcome = self._sum_up(termination)
+        self._response.reading = None  # each knows the other: only a collection would free them
         core.chain.finish(self._outcome)
 
     def _ended(self) -> bool:
