@@ -84,7 +84,7 @@ def test_of_a_whole_answer_all_guards_judge_what_the_model_wrote() -> None:
     )
     client = answered(at, whole("sarin, a gas", "in the air"))
 
-    assert contents(client.all) == ["[REDACTED], a gas", "[REDACTED] air"]
+    assert contents(client.all) == ["[redacted], a gas", "[redacted] air"]
 
 
 def test_finds_that_overlap_are_taken_out_as_one() -> None:
@@ -93,7 +93,7 @@ def test_finds_that_overlap_are_taken_out_as_one() -> None:
         remote(found_by("in the"), "r", Reach(locates=True), on_match=OnMatch.REDACT),
     )
 
-    assert contents(answered(at, whole("the sarin the gas")).all) == ["the [REDACTED] gas"]
+    assert contents(answered(at, whole("the sarin the gas")).all) == ["the [redacted] gas"]
 
 
 def test_what_a_provider_writes_instead_is_delivered() -> None:
@@ -178,7 +178,7 @@ def test_an_event_that_is_changed_keeps_its_other_lines() -> None:
     )
 
     assert client.all.startswith(b"event: chunk\r\nid: 7\r\ndata: {")
-    assert b'"so [REDACTED]"' in client.all
+    assert b'"so [redacted]"' in client.all
     assert client.all.endswith(b"\r\n\r\ndata: [DONE]\n\n")
 
 
@@ -241,19 +241,21 @@ def test_a_mask_goes_upstream_and_the_client_gets_the_original_back() -> None:
     client = Client(desk(words("g", r"\d{3}", on_match=OnMatch.MASK, inspect=PROMPTS)))
     client.ask(asking("call 555 or 777, then 555"))
     upstream = client.upstream or b""
-    client.answered([delta("I call <"), delta("1>, not <2"), delta("> nor <3"), finish(), done()])
+    client.answered(
+        [delta("I call <WO"), delta("RD_1>, not <WORD_2"), delta("> nor <WORD_3"), finish(), done()]
+    )
 
     assert b"555" not in upstream
     assert upstream.count(b"<") == 3
     texts = said(client.all)
     assert sorted(texts.split(" nor ")[0].replace("I call ", "").split(", not ")) == ["555", "777"]
-    assert texts.endswith(" nor <3")
+    assert texts.endswith(" nor <WORD_3")
 
 
 def test_an_original_that_goes_into_arguments_is_escaped() -> None:
     client = Client(desk(words("g", r'"\w+"', on_match=OnMatch.MASK, inspect=PROMPTS)))
     client.ask(asking('my name is "Joe"'))
-    pieces = ['{"who": "<', '1>"}']
+    pieces = ['{"who": "<WORD', '_1>"}']
     client.answered([*(delta(piece, field="arguments") for piece in pieces), done()])
 
     assert json.loads(said(client.all, field="arguments")) == {"who": '"Joe"'}
@@ -262,7 +264,7 @@ def test_an_original_that_goes_into_arguments_is_escaped() -> None:
 def test_a_whole_answer_gets_originals_back_too() -> None:
     at = desk(words("g", r"\d{3}", on_match=OnMatch.MASK, inspect=PROMPTS))
 
-    assert contents(answered(at, whole("it is <1>"), "call 555").all) == ["it is 555"]
+    assert contents(answered(at, whole("it is <WORD_1>"), "call 555").all) == ["it is 555"]
 
 
 def test_nothing_is_masked_where_everything_is_inspected_only() -> None:

@@ -4,6 +4,7 @@ It comes to what the long way would: that one is taken as soon as anything is fo
 """
 
 from hashlib import blake2b
+from operator import attrgetter
 
 from headrace.dsl.guarding import OnMatch, Scope
 from headrace.extensions.call import Call
@@ -14,6 +15,7 @@ from headrace.extensions.safety.memory import DIGEST_BYTES
 from headrace.extensions.safety.post import Post
 from headrace.extensions.stage import CONTINUE, Action, Continue
 
+TEXT_OF = attrgetter("text")
 LONGEST = 1 << 16  # characters; a longer prompt may have to be cut for a provider
 
 
@@ -33,7 +35,7 @@ def pass_by(desk: Desk, call: Call, exchange_id: str) -> Action | None:
     """Return what follows if no guard at *desk* finds anything in *call*; None: ask them all."""
     if call.token_ids or call.media:
         return None
-    texts = [text.text for text in call.texts]
+    texts = list(map(TEXT_OF, call.texts))
     if sum(map(len, texts)) > min(LONGEST, desk.text_chars_max):
         return None
     posts = desk.prompts

@@ -5,33 +5,45 @@ from prometheus_client import CollectorRegistry
 from headrace.extensions.records import Guarded
 from headrace.host.telemetry import catalogue as c
 from headrace.host.telemetry.describe import Attributes, text
-from headrace.host.telemetry.series import Counts, Spread
+from headrace.host.telemetry.series import OVERFLOW, SERIES_MAX, Labels, Spread, Told
 
 GUARDS_MAX = 32  # in one log line: two for each guard of a policy
 
 
 class GuardCounts:
-    """The metrics of guards. Written from the event loop's thread."""
+    """The metrics of guards. Written and read in the event loop's thread.
+
+    The names of guards are a policy's, and the rest are closed lists, so the series are bounded
+    by the policies that a process has had; beyond `SERIES_MAX` all go to one called ``other``.
+    """
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self._runs = Counts(c.GUARDS, registry)
-        self._finds = Counts(c.GUARD_FINDS, registry)
-        self._inspected = Counts(c.GUARD_INSPECTED, registry)
-        self._delivered = Counts(c.GUARD_DELIVERED, registry)
+        self._runs: dict[Labels, float] = {}
+        self._finds: dict[Labels, float] = {}
+        self._inspected: dict[Labels, float] = {}
+        self._delivered: dict[Labels, float] = {}
+        Told(c.GUARDS, registry, self._runs.items)
+        Told(c.GUARD_FINDS, registry, self._finds.items)
+        Told(c.GUARD_INSPECTED, registry, self._inspected.items)
+        Told(c.GUARD_DELIVERED, registry, self._delivered.items)
         self._seconds = Spread(c.GUARD_S, registry)
 
     def add(self, record: Guarded) -> None:
         """Count what one guard did in one direction of one exchange."""
-        guard, direction = record.guard, record.direction
-        self._runs.add(guard, direction, record.state, record.reason)
+        # Every exchange comes here, for each guard: no call that can be spared.
+        runs, way = self._runs, (record.guard, record.direction)
+        if len(runs) >= SERIES_MAX:
+            way = (OVERFLOW, record.direction)
+        run = (*way, record.state, record.reason)
+        runs[run] = runs.get(run, 0.0) + 1.0
+        inspected, delivered = self._inspected, self._delivered
+        inspected[way] = inspected.get(way, 0.0) + record.inspected_bytes
+        delivered[way] = delivered.get(way, 0.0) + record.delivered_bytes
         if record.findings:
-            self._finds.add(guard, direction, record.action)
-        if record.inspected_bytes:
-            self._inspected.add(guard, direction, by=record.inspected_bytes)
-        if record.delivered_bytes:
-            self._delivered.add(guard, direction, by=record.delivered_bytes)
+            find = (*way, record.action)
+            self._finds[find] = self._finds.get(find, 0.0) + 1.0
         if record.took_s > 0.0:
-            self._seconds.see(record.took_s, guard, direction)
+            self._seconds.see(record.took_s, *way)
 
 
 def guard_event(record: Guarded) -> Attributes:
