@@ -26,6 +26,7 @@ from headrace.extensions.safety.judge import judge
 from headrace.extensions.safety.mask import Vault
 from headrace.extensions.safety.post import Post
 from headrace.extensions.safety.prompt import judged
+from headrace.extensions.safety.quick import the_piece
 from headrace.extensions.safety.reads import ANSWER, any_passages, any_pieces
 from headrace.extensions.safety.strand import Strand, Turn
 from headrace.extensions.stage import (
@@ -41,7 +42,7 @@ from headrace.extensions.stage import (
 from headrace.extensions.texts.values import Passage, Piece, Unreadable
 from headrace.extensions.values import DONE
 
-TOO_MUCH = "more of the stream waits to be screened than the gateway holds"
+TOO_MUCH = "the stream has more text, or more of it waits, than the gateway screens"
 EDITS_MAX = 10_000  # changes to one text of a stream
 
 
@@ -123,17 +124,22 @@ class Answers:
         hold = self._hold
         if hold is None:
             hold = self._hold = Holdback(self._posts, self._desk.reads.patched, self._vault)
-        pieces = self._pieces(event.data)
-        if isinstance(pieces, Reject):
-            return self._ended(pieces)
+        data, call = event.data, self._call
+        usual = the_piece(call.api, data) if call is not None and self._known else None
         try:
-            touched = self._push(hold, event, pieces)
+            if usual is not None:
+                touched = hold.push(event.raw, data, (usual,))
+            else:
+                pieces = self._pieces(data)
+                if isinstance(pieces, Reject):
+                    return self._ended(pieces)
+                touched = self._push(hold, event, pieces)
         except Unreadable as unreadable:
             return self._ended(self._refused(unreadable.detail))
-        if event.data == DONE:
+        if data == DONE:
             touched = hold.end()
-        elif hold.choices > 1 and b'"finish_reason"' in event.data:
-            for choice in _finished(event.data):
+        elif hold.choices > 1 and b'"finish_reason"' in data:
+            for choice in _finished(data):
                 touched += hold.end(choice)
         return self._go_on(hold, touched, event, now_s)
 
@@ -172,12 +178,8 @@ class Answers:
 
     def _look(self, strands: Sequence[Strand]) -> Reject | None:
         """Let the guards that judge at once look at *strands*."""
-        inquest = self._inquest
         for strand in strands:
             for at, post in self._local:
-                new = strand.new_of(at)
-                if new:
-                    inquest.inspected(post, (new,))
                 hits = strand.look(at, post)
                 if hits:
                     reject = self._found(strand, post, Verdict(tuple(hits)))
@@ -221,10 +223,10 @@ class Answers:
     def _heard(
         self, strand: Strand, at: int, post: Post, turn: Turn, one: Judged, took_s: float
     ) -> Reject | None:
+        self._inquest.took(post, took_s)
         if isinstance(one, Trouble):
             strand.forgive(at, turn)
             return self._inquest.hear(post, one)
-        self._inquest.inspected(post, (strand.text(turn.new, turn.end),), took_s)
         hits = strand.hear(at, post, turn, one)
         if not one.hits:
             return self._inquest.hear(post, one) if one.partial else None
@@ -254,7 +256,8 @@ class Answers:
             out = hold.release()
         except Unreadable as unreadable:
             return self._ended(self._refused(unreadable.detail))
-        if hold.held_bytes > self._desk.held_bytes_max:
+        desk = self._desk
+        if hold.held_bytes > desk.held_bytes_max or hold.chars > desk.text_chars_max:
             return self._ended(Reject(Reason.RESPONSE_TOO_LARGE, TOO_MUCH))
         if event is None:
             return self._report(b"".join(out) or None)
@@ -324,8 +327,12 @@ class Answers:
 
     def _close(self) -> tuple[object, ...]:
         self._told = True
-        if self._hold is not None:
-            self._inquest.delivered = self._hold.delivered
+        hold = self._hold
+        if hold is not None:
+            self._inquest.delivered = hold.delivered
+            for at, post in enumerate(self._posts):
+                texts = [strand.looked_at(at) for strand in hold.strands]
+                self._inquest.inspected(post, [text for text in texts if text])
         return self._inquest.close()
 
 

@@ -49,6 +49,8 @@ def _settle(local: Local, overlap: int) -> Settle:
     def settle(text: str, start: int, whole: bool) -> tuple[tuple[Hit, ...], int]:
         if whole:
             return _hits(apart(local.found(text, start))), len(text)
+        if not local.found(text, start):  # the usual case, without what comes behind it
+            return (), max(start, local.partial_start(text, overlap))
         found, until = settled(local, text, start, overlap)
         return _hits(found), until
 
