@@ -4,13 +4,23 @@ import json
 
 import pytest
 
+from headrace.dsl.guarding import Window
 from headrace.extensions.reasons import Reason
 from headrace.extensions.records import Guarded
+from headrace.extensions.safety.contract import HttpReply
+from headrace.extensions.safety.desk import Desk
 from headrace.extensions.safety.stage import safety
 from headrace.extensions.stage import Outcome
 from headrace.host.exchange.part import BodyMode, Modes
-from headrace.host.exchange.reply import BodyReply, HeadersReply, ImmediateReply, Output, Streamed
-from tests.extensions.safety.doubles import desk, words
+from headrace.host.exchange.reply import (
+    BodyReply,
+    HeadersReply,
+    ImmediateReply,
+    Output,
+    Perform,
+    Streamed,
+)
+from tests.extensions.safety.doubles import desk, flagged_by, remote, words
 from tests.extensions.safety.streaming import delta, done, said
 from tests.host.exchange.drive import Drive
 
@@ -20,9 +30,9 @@ ASKED = json.dumps({"model": "m", "stream": True, "messages": [{"role": "user", 
 SSE = ("content-type", "text/event-stream")
 
 
-def asked(modes: Modes | None = None) -> Drive:
+def asked(at: Desk | None = None, modes: Modes | None = None) -> Drive:
     """Return an exchange whose request has gone upstream."""
-    stage = safety(desk(words("g", "sarin", inspect=ANSWERS)))
+    stage = safety(at or desk(words("g", "sarin", inspect=ANSWERS)))
     drive = Drive((stage,), modes or Modes(FDS, FDS))
     drive.head(("content-type", "application/json"))
     drive.chunk(ASKED.encode(), end=True)
@@ -79,7 +89,7 @@ def test_a_block_before_the_head_has_gone_is_a_plain_answer() -> None:
 
 @pytest.mark.parametrize("response", [BodyMode.NONE, BodyMode.BUFFERED_PARTIAL])
 def test_an_answer_that_cannot_be_seen_is_refused_and_counted(response: BodyMode) -> None:
-    drive = asked(Modes(FDS, response))
+    drive = asked(modes=Modes(FDS, response))
     outputs = drive.answer(SSE)
     if response is not BodyMode.NONE:
         outputs += drive.answer_chunk(delta("hello").raw)
@@ -108,3 +118,35 @@ def test_a_client_that_leaves_in_mid_stream_leaves_the_proof_behind() -> None:
     assert any(isinstance(o, HeadersReply) for o in outputs)
     assert (found.state, found.inspected_bytes) == ("applied", 31)
     assert found.delivered_bytes == 16
+
+
+def test_the_text_of_a_model_that_pauses_is_judged_without_a_full_window() -> None:
+    window = Window("characters", 200, 20)
+    judging = remote(flagged_by("bad"), inspect=ANSWERS, window=window)
+    drive = asked(desk(judging))
+    drive.answer(SSE)
+    first = drive.answer_chunk(delta("let me look that up").raw)
+
+    due_s = drive.exchange.deadline()
+    assert not delivered(first)
+    assert due_s == pytest.approx(drive.now_s + 0.5)
+    assert not drive.at(0.4)
+
+    (ask,) = [o for o in drive.at(0.1) if isinstance(o, Perform)]
+    outputs = drive.exchange.resume(ask.ticket, HttpReply(200, {}, b""), drive.now_s)
+
+    assert delivered(outputs) == delta("let me look that up").raw
+    assert drive.exchange.deadline() is None
+
+    drive.answer_chunk(delta(", and now I know").raw)
+
+    assert drive.exchange.deadline() == pytest.approx(drive.now_s + 0.5)
+
+
+def test_a_guard_that_looks_by_itself_needs_no_pause() -> None:
+    drive = asked()
+    drive.answer(SSE)
+    drive.answer_chunk(delta("hello you").raw)
+
+    assert drive.at(0.5) == []
+    assert drive.exchange.deadline() is None

@@ -43,6 +43,8 @@ from headrace.extensions.texts.values import Passage, Piece, Unreadable
 from headrace.extensions.values import DONE
 
 TOO_MUCH = "the stream has more text, or more of it waits, than the gateway screens"
+PAUSE = ResponseEvent(b"", b"", True)
+"""Stands for the event that does not come while a model pauses."""
 EDITS_MAX = 10_000  # changes to one text of a stream
 
 
@@ -159,6 +161,14 @@ class Answers:
             return self._report(None)
         return self._go_on(hold, hold.end(), None, now_s)
 
+    def idle(self, now_s: float) -> Action | Asking:
+        """Let what there is of the windows be judged, as the model pauses."""
+        hold = self._hold
+        if hold is None or not self._remote:
+            return CONTINUE
+        turns = self._turns(hold.strands, partial=True)
+        return begun(self._ask(hold, turns, PAUSE)) if turns else CONTINUE
+
     def left(self) -> tuple[object, ...]:
         """Return the records of a response that ended before its end; none if they are told."""
         return () if self._told else self._close()
@@ -187,11 +197,13 @@ class Answers:
                         return reject
         return None
 
-    def _turns(self, strands: Sequence[Strand]) -> list[tuple[Strand, int, Post, Turn]]:
+    def _turns(
+        self, strands: Sequence[Strand], partial: bool = False
+    ) -> list[tuple[Strand, int, Post, Turn]]:
         turns: list[tuple[Strand, int, Post, Turn]] = []
         for strand in strands:
             for at, post in self._remote:
-                turn = strand.turn(at, post)
+                turn = strand.turn(at, post, partial)
                 if turn is not None:
                     turns.append((strand, at, post, turn))
         return turns

@@ -34,6 +34,7 @@ from headrace.extensions.stage import (
 )
 from headrace.extensions.texts.values import Passage, Said, Unreadable
 
+IDLE_S = 0.5  # how long text of a model that pauses waits for its window to be full
 CURE = "set `request_body_mode` of the ext_proc filter to FULL_DUPLEX_STREAMED"
 
 
@@ -140,6 +141,7 @@ class Screening(PromptScreen):
     """Screens one exchange, both ways. Written by that exchange only."""
 
     __slots__ = ("_answers",)
+    idle_s = IDLE_S
 
     def __init__(self, desk: Desk, info: ExchangeInfo) -> None:
         super().__init__(desk)
@@ -170,6 +172,10 @@ class Screening(PromptScreen):
     def on_response_event(self, event: ResponseEvent, now_s: float) -> Action | Asking:
         """Decide what of the answer may go on by now."""
         return self._answers.take(event, now_s)
+
+    def on_response_idle(self, waited_s: float, now_s: float) -> Action | Asking:
+        """Let the guards that wait for a window judge what there is of it."""
+        return self._answers.idle(now_s)
 
     def on_response_end(self, end: ResponseEnd, now_s: float) -> Action | Asking:
         """Decide on what is left of the answer, and report."""

@@ -130,8 +130,11 @@ class Strand:
             read = end
         return "".join((*parts, whole[read : self._judged[at]]))
 
-    def turn(self, at: int, post: Post) -> Turn | None:
-        """Return what the guard number *at*, which asks a provider, is to judge now."""
+    def turn(self, at: int, post: Post, partial: bool = False) -> Turn | None:
+        """Return what the guard number *at*, which asks a provider, is to judge now.
+
+        *partial*: be the window full or not.
+        """
         judged, settled = self._judged[at], self._settled[at]
         window = post.guard.window
         context = max(self.kept_from, judged - window.overlap)
@@ -141,6 +144,8 @@ class Strand:
         if judged >= self.end:
             return None
         end = self.end
+        if partial:
+            return Turn(start, judged, end, last=False)
         if window.unit == "sentences":
             end = judged + full(self.text(judged, end), window.size)
         elif end - context < window.size:
