@@ -13,6 +13,7 @@ from headrace.extensions.stage import (
     EndReply,
     ExchangeInfo,
     Json,
+    Now,
     Reject,
     Request,
     SendChunk,
@@ -232,7 +233,10 @@ class Core(Struct):
     def _follow(self, walk: Walk, ask: Ask) -> None:
         """Do what the core itself does for a hook, then wait for what the edge must do."""
         try:
-            while isinstance(ask.effect, StartReply | SendChunk):
+            while isinstance(ask.effect, StartReply | SendChunk | Now):
+                if isinstance(ask.effect, Now):
+                    ask = walk.steps.send(self.now_s)
+                    continue
                 self._stream(ask.effect, walk.mode)
                 ask = walk.steps.send(None)
         except StopIteration as end:

@@ -150,7 +150,7 @@ class ResponseSide(Struct):
             core.stop(result, self.change.metadata)
             return
         limit = core.plan.limits.headers_max
-        if self.change.overlay.touched and len(self.change.overlay.headers()) > limit:
+        if self.change.overlay.exceeds(limit):
             core.reject(Reject(Reason.CHANGE_REFUSED, f"more than {limit} response headers"))
             return
         self.head_decided = True

@@ -1,6 +1,6 @@
 """An outcome in the words that metrics, log lines and spans share."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from headrace.extensions.call import Call
 from headrace.extensions.picker.decision import Decision
@@ -14,8 +14,7 @@ NO_MODEL = "none"
 OTHER_MODEL = "other"
 
 
-@dataclass(frozen=True, slots=True)
-class Summary:
+class Summary(Struct, frozen=True):
     """What one exchange came to.
 
     model_label  the policy's name for the model, ``other`` if it has none, ``none`` if the
