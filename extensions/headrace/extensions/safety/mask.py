@@ -140,6 +140,11 @@ class Restorer:
     def __repr__(self) -> str:
         return f"Restorer({len(self._held)} characters held)"
 
+    @property
+    def holds(self) -> bool:
+        """Whether it keeps something that the next `push` or `finish` returns."""
+        return bool(self._held)
+
     def push(self, text: str) -> str:
         """Return what is certain of the text so far and was not returned yet."""
         if not len(self._vault):
