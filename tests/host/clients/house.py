@@ -54,7 +54,9 @@ class House:
         settings = dict(self.settings)
         if self.provider == "presidio" and "anonymizer" in settings:
             settings["anonymizer"] = one(url)
-        ask = Provision(self.provider, url + self.path, settings, self.secrets, self.rules)
+        ask = Provision(
+            self.provider, url + self.path, settings, secrets=self.secrets, rules=self.rules
+        )
         return Guard("armour", span(), ask=ask, timeout_s=5.0, on_match=OnMatch.REDACT)
 
     def stand_in(self) -> StandIn:

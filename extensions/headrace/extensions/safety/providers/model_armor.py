@@ -172,15 +172,15 @@ def model_armor(guard: Guard) -> Provider:
     """
     settings, provision = Settings(guard), provision_of(guard)
     prompts = _templates(guard, settings.by_subject("template"))
-    if not prompts:
-        raise ProviderFault(guard, '`template` is missing, add `template "projects/..."`')
     responses = {**prompts, **_templates(guard, settings.by_subject("response_template"))}
+    if not responses:
+        raise ProviderFault(guard, '`template` is missing, add `template "projects/..."`')
     transport = settings.text("transport", "rest")
     if transport not in TRANSPORTS:
         raise ProviderFault(guard, f"`transport` is `rest` or `grpc`, not `{transport}`")
     location = settings.text("location", "")
     base = provision.url or (regional(location) if location else "")
-    http = caller(guard, base or "https://")
+    http = caller(guard, base or "https://", bearer=True)
     signed = "authorization" in {header.lower() for header in provision.secrets}
     # A token of Google's goes over TLS only: a server without it is a local one.
     http = replace(http, google=http.base.startswith("https:") and not signed)
