@@ -7,20 +7,20 @@ from dataclasses import dataclass, field
 from msgspec.structs import replace
 
 from headrace.dsl.program import Class, Model, RuleFault
+from headrace.extensions.apis import KNOWN
 from headrace.extensions.body_router.listing import Listing
 from headrace.extensions.body_router.table import Entry, Table, Target, bucket_of
 from headrace.extensions.body_router.values import Facts, facts
 from headrace.extensions.call import (
-    PATHS,
     Call,
     CallFault,
     api_of,
     is_name,
     parse_call,
     shown,
-    with_model,
 )
 from headrace.extensions.control import named_objective, named_rewrite
+from headrace.extensions.hints import TEXT_MAX as SESSION_MAX
 from headrace.extensions.reasons import Reason
 from headrace.extensions.records import Routing, RuleError, ShareOf
 from headrace.extensions.stage import (
@@ -34,6 +34,7 @@ from headrace.extensions.stage import (
     Request,
     Route,
 )
+from headrace.extensions.texts.patch import with_model
 
 NEEDS = Needs(request_body=True)
 UNKNOWN_OBJECTIVE = (RuleError("objective", "unknown"),)
@@ -114,8 +115,10 @@ class Router(Filter):
         bucket = bucket_of(request.id, model.name)
         target = entry.target(bucket)
         priority, objective, unknown = self._objective(request, model)
-        matched, errors = self._classify(request, asked, entry, priority, now_s)
+        matched, session, errors = self._classify(request, asked, entry, priority, now_s)
         route = _route_of(asked, entry, target, bucket, matched, priority)
+        if session is not None:
+            route = dataclasses.replace(route, session=session)
         if rewrite and not target.rewrite:  # what the policy says to ask for goes first
             adapter = rewrite if route.adapter else ""
             route = dataclasses.replace(route, target=rewrite, adapter=adapter)
@@ -157,16 +160,18 @@ class Router(Filter):
 
     def _classify(
         self, request: Request, asked: str, entry: Entry, priority: int, now_s: float
-    ) -> tuple[list[Class], list[RuleError]]:
-        """Return the classes that match, and the rules that failed."""
+    ) -> tuple[list[Class], str | None, list[RuleError]]:
+        """Return the classes that match, the session by them, and the rules that failed."""
         if not self._classes:
-            return [], []
+            return [], None, []
         values = facts(request)
         values.model = asked
         values.priority = priority
         values.adapter = _adapter(entry.model, asked)
         values.asked = entry.asked
-        return _classify(self._classes, values, now_s)
+        matched, errors = _classify(self._classes, values, now_s)
+        session = _session(matched, values, now_s, errors)
+        return matched, session, errors
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +223,21 @@ def _classify(
     return matched, errors
 
 
+def _session(
+    matched: list[Class], values: Facts, now_s: float, errors: list[RuleError]
+) -> str | None:
+    """Return the session that the first of *matched* to say one means; a fault means none."""
+    for kind in matched:
+        if kind.session is None:
+            continue
+        said = kind.session.value(values, None, now_s)
+        if isinstance(said, RuleFault):
+            errors.append(RuleError(kind.session.rule.name, said.kind))
+            return ""
+        return said[:SESSION_MAX]
+    return None
+
+
 def _route_of(
     asked: str,
     entry: Entry,
@@ -264,7 +284,7 @@ def _named(request: Request, model: str) -> Call | Reject:
 
 
 def _unknown_path(path: str) -> Reject:
-    message = f"no inference API at path `{shown(path)}`; known: {', '.join(PATHS)}, /v1/models"
+    message = f"no inference API at path `{shown(path)}`; known: {KNOWN}, /v1/models"
     return Reject(Reason.UNKNOWN_PATH, message)
 
 

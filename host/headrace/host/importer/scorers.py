@@ -110,9 +110,9 @@ def adapters(settings: Settings, known: Known) -> Part:
     """`lora-affinity-scorer`: 1 if active, 0.8 with a free slot, 0.6 if waiting, else 0."""
     return Formula(
         "lora_ready",
-        "request.adapter in endpoint.adapters ? 100% : endpoint.adapter_slots > 0 ? 80% : 0%",
-        "an adapter that still waits to be loaded counts as loaded, where the reference scores "
-        "0.6; the adapter is known for models that say `adapter of`",
+        "request.adapter in endpoint.adapters ? 100% : endpoint.adapter_slots > 0 ? 80% "
+        ": request.adapter in endpoint.adapters_waiting ? 60% : 0%",
+        "the adapter is known for models that say `adapter of`",
         "name your adapters: `model my-adapter { adapter of POOL }`",
     )
 

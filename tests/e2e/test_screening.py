@@ -1,0 +1,164 @@
+"""What a guard of the policy looks for is blocked, redacted or logged, whatever carries it.
+
+The matrix of docs/reference/screening.md: each API, both ways, as a stream and whole, zipped and
+not, in prose and in tool calls, in pieces of 1 byte, 3 bytes and whole; compared byte by byte.
+"""
+
+import asyncio
+import gzip
+import json
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.rig import product
+from tests.e2e.rig.http1 import Answer
+from tests.e2e.rig.product import Product
+from tests.e2e.rig.upstream import Call, Script
+from tests.e2e.screening.apis import Api, data_of
+from tests.e2e.screening.cases import GROUPS, SECRET, Case, cases, policy
+
+AT_ONCE = 16
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Generator[Product]:
+    folder: Path = tmp_path_factory.mktemp("screening")
+    with (
+        asyncio.Runner() as runner,
+        product.running(runner, folder, policy(), (0,)) as running,
+    ):
+        yield running
+
+
+@pytest.mark.parametrize(("api", "way"), GROUPS, ids=lambda one: getattr(one, "name", one))
+def test_what_a_guard_finds_is_handled_however_it_comes(
+    served: Product, api: Api, way: str
+) -> None:
+    answers = served.runner.run(_ask_all(served, cases(api, way)))
+
+    for case, answer in answers:
+        assert answer.complete, case.id
+        (_check_prompt if way == "prompt" else _check_response)(served, case, answer)
+
+
+async def _ask_all(served: Product, these: list[Case]) -> list[tuple[Case, Answer]]:
+    gate = asyncio.Semaphore(AT_ONCE)
+
+    async def ask(case: Case) -> tuple[Case, Answer]:
+        async with gate:
+            return case, await _ask(served, case)
+
+    return await asyncio.gather(*map(ask, these))
+
+
+async def _ask(served: Product, case: Case) -> Answer:
+    served.endpoints[0].scripts[case.id] = _replying(case)
+    fields = [
+        ("content-type", "application/json"),
+        ("x-act", f"{case.way}-{case.action}"),
+        ("x-script", case.id),
+        ("x-id", case.id),
+    ]
+    if case.zipped:
+        fields.append(("content-encoding", "gzip"))
+    body = json.dumps(case.request()).encode()
+    return await served.ask("POST", case.api.path, fields, case.pieces(body))
+
+
+def _replying(case: Case) -> Script:
+    kind = "text/event-stream" if case.stream else "application/json"
+    fields = [("content-type", kind), ("transfer-encoding", "chunked")]
+    if case.zipped:
+        fields.append(("content-encoding", "gzip"))
+
+    async def reply(call: Call) -> None:
+        await call.read()
+        await call.begin(200, fields)
+        for piece in case.pieces(case.response()):
+            await call.wire.send_chunk(piece)
+        await call.wire.end_chunks()
+
+    return reply
+
+
+def _check_prompt(served: Product, case: Case, answer: Answer) -> None:
+    seen = served.endpoints[0].seen.of(case.id)
+    sent = json.dumps(case.request()).encode()
+    if case.action == "block":
+        assert answer.status == 400, case.id
+        assert not seen, case.id
+        assert answer.head.get("x-headrace-reason") == "safety-blocked", case.id
+        _check_error(case, json.loads(answer.body))
+        return
+    assert answer.status == 200, case.id
+    assert len(seen) == 1, case.id
+    body = seen[0].body
+    if seen[0].head.get("content-encoding") == "gzip":
+        body = gzip.decompress(body)
+    if case.action == "log":
+        assert body == sent, case.id
+    else:
+        assert SECRET.encode() not in body, case.id
+        asked = case.api.asked(json.loads(body), case.tool)
+        assert asked == case.text.replace(SECRET, REDACTED), case.id
+    assert _content(answer) == case.response(), case.id
+
+
+def _check_response(served: Product, case: Case, answer: Answer) -> None:
+    sent, body = case.response(), _content(answer)
+    if case.action == "log":
+        assert answer.status == 200, case.id
+        assert body == sent, case.id
+        return
+    assert SECRET.encode() not in body, case.id
+    if case.action == "redact":
+        assert answer.status == 200, case.id
+        assert _said(case, body) == case.text.replace(SECRET, REDACTED), case.id
+    elif answer.status != 200:
+        assert answer.status == 400, case.id
+        _check_error(case, json.loads(body))
+    else:
+        assert case.stream, case.id
+        _check_cut(case, sent, body)
+
+
+def _check_cut(case: Case, sent: bytes, body: bytes) -> None:
+    """Check a stream that was ended: whole events as they were sent, then one error, then the end.
+
+    No character of the secret was delivered, not even the first.
+    """
+    events = [event + b"\n\n" for event in body.split(b"\n\n")[:-1]]
+    at = next(at for at, event in enumerate(events) if b'"error"' in event)
+    kept, tail = b"".join(events[:at]), events[at:]
+    assert sent.startswith(kept), case.id
+    said = case.api.streamed(data_of(kept), case.tool)
+    assert case.text.partition(SECRET)[0].startswith(said), case.id
+    data = next(line for line in tail[0].split(b"\n") if line.startswith(b"data: "))
+    _check_error(case, json.loads(data[6:]))
+    done = [b"data: [DONE]\n\n"] if sent.endswith(b"data: [DONE]\n\n") else []
+    assert tail[1:] == done, case.id
+
+
+def _check_error(case: Case, body: object) -> None:
+    """Check that *body* is an error as clients of the API read it."""
+    assert isinstance(body, dict), case.id
+    error = body["error"]
+    assert "safety" in error["message"], case.id
+    if case.api.name.startswith("Anthropic"):
+        assert body["type"] == "error", case.id
+
+
+def _content(answer: Answer) -> bytes:
+    zipped = answer.head.get("content-encoding") == "gzip"
+    return gzip.decompress(answer.body) if zipped else answer.body
+
+
+def _said(case: Case, body: bytes) -> str:
+    if case.stream:
+        return case.api.streamed(data_of(body), case.tool)
+    return case.api.answered(json.loads(body), case.tool)
+
+
+REDACTED = "[redacted]"
