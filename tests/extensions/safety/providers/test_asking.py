@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Struct, structs
 
+from headrace.dsl.providers import SCHEMAS
 from headrace.dsl.values import RuleFault
 from headrace.extensions.safety.contract import (
     Hit,
@@ -54,8 +55,19 @@ def made(name: str, **other: Any) -> Any:
     return guard(name, rules=MATCH if name == "http" else None, **LEAST[name], **other)
 
 
-def test_all_providers_are_asked_here() -> None:
-    assert LEAST.keys() == PROVIDERS.keys()
+def test_all_providers_of_the_language_are_asked_here() -> None:
+    assert LEAST.keys() == PROVIDERS.keys() == SCHEMAS.keys()
+
+
+@pytest.mark.parametrize("name", LEAST)
+def test_a_provider_can_do_what_the_language_says(name: str) -> None:
+    schema = SCHEMAS[name]
+    rules = dict.fromkeys(schema.readings, flagged)
+    reach = remote(guard(name, rules=rules, **LEAST[name])).reach
+
+    assert reach.chars_max == schema.chars_max
+    assert reach.locates == (schema.locates or schema.rewrites)
+    assert {direction.value for direction in reach.directions} == schema.directions
 
 
 @pytest.mark.parametrize("name", LEAST)

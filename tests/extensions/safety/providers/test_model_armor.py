@@ -132,13 +132,6 @@ def test_a_guard_of_answers_needs_no_template_for_prompts() -> None:
     assert isinstance(talked(of, prompt("x"))[0], Trouble)
 
 
-def test_a_location_chooses_the_server_of_all_templates() -> None:
-    of = guard("model_armor", "", template=CHAT, location="us")
-    call: Any = talked(of, prompt("x"), ok(result()))[1][0]
-
-    assert call.url.startswith("https://modelarmor.us.rep.googleapis.com/v1/")
-
-
 def test_by_grpc_the_template_is_in_the_body_and_windows_share_a_stream() -> None:
     of = guard("model_armor", "", template=CHAT, transport="grpc")
     call: Any = talked(of, prompt("x"), ok(result()))[1][0]
