@@ -1,6 +1,7 @@
 """The reference page of providers and detectors, from the language's own data."""
 
 from docs.tables import code, prose, table
+
 from headrace.dsl.providers import BODY_VALUES, DETECTORS, SCHEMAS, Option, Schema
 
 READINGS = {

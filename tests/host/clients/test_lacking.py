@@ -1,6 +1,8 @@
 """What guards need of a machine is told before it serves; who may know which package."""
 
 import ast
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -44,6 +46,22 @@ def test_grpc_without_its_package_is_told_with_the_cure(monkeypatch: pytest.Monk
     monkeypatch.setattr(lacking, "installed", lambda: False)
 
     assert "install `headrace[model-armor]`" in lacking.lacking(asks(GRPC), {})
+
+
+def test_what_grpc_needs_is_imported_before_it_is_asked_for() -> None:
+    code = (
+        "import sys\n"
+        "from headrace.host.clients.lacking import ready\n"
+        "from tests.host.clients.test_lacking import GRPC, SIGNED, asks\n"
+        "found = []\n"
+        "for provision in (SIGNED, GRPC):\n"
+        "    ready(asks(provision))\n"
+        "    found.append('google.cloud.modelarmor_v1' in sys.modules)\n"
+        "print(found)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+
+    assert done.stdout == "[False, True]\n", done.stderr
 
 
 @pytest.mark.parametrize(
