@@ -66,7 +66,7 @@ class Schema:
     directions: frozenset[str] = BOTH
     locates: bool = False
     rewrites: bool = False
-    chars_max: int = 100_000
+    chars_max: int = 32_000
 
     @property
     def by_name(self) -> Mapping[str, Option]:
@@ -85,6 +85,7 @@ _ALL = (
         (
             Option("template", _STRING, _TEMPLATE, many=True, of="model"),
             Option("response_template", _STRING, "the same, of answers", many=True, of="model"),
+            Option("transport", _WORD, "how it is asked", "rest", words=("rest", "grpc")),
         ),
         url="https://modelarmor.LOCATION.rep.googleapis.com",
         locates=True,
@@ -111,7 +112,7 @@ _ALL = (
             Option("model", _STRING, "the model's name there", required=True),
             Option("categories", _STRING, "the hazards that count; else all", many=True),
         ),
-        chars_max=30_000,
+        chars_max=16_000,
     ),
     Schema(
         "presidio",
@@ -124,6 +125,7 @@ _ALL = (
         ),
         locates=True,
         rewrites=True,
+        chars_max=100_000,
     ),
     Schema(
         "lakera",
@@ -150,7 +152,13 @@ _ALL = (
     Schema(
         "guardrails_ai",
         "a Guardrails AI server, by `POST /guards/NAME/validate`",
-        (Option("guard", _STRING, "the guard's name there", required=True),),
+        (
+            Option("guard", _STRING, "the guard's name there", required=True),
+            Option(
+                "casing", _WORD, "how the server spells `llm_output`", "snake",
+                words=("snake", "camel"),
+            ),
+        ),
         rewrites=True,
     ),
     Schema(
