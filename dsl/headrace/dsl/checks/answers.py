@@ -15,7 +15,7 @@ from headrace.dsl.cel.infer import Checker
 from headrace.dsl.cel.infer_calls import check_call
 from headrace.dsl.cel.kinds import BOOL, DYN, STRING, Base, Type, bare
 from headrace.dsl.cel.operators import article
-from headrace.dsl.cel.typed import Typed, wrong
+from headrace.dsl.cel.typed import Op, Typed, wrong
 from headrace.dsl.cel.values import Fault, Optional, given_out, taken_in
 from headrace.dsl.checks.names import Names
 from headrace.dsl.guarding import AnswerRule, VerdictRule
@@ -169,7 +169,12 @@ def _checked(written: Written, checker: Checker) -> Typed | None:
     if typed.size > SIZE_MAX or typed.depth > DEPTH_MAX:
         message = "this expression is too large"
         problems.add("S110", written.span, message, f"{typed.size} parts")
-    return typed if len(problems.found) == before else None
+    # What only follows from a mistake is not reported again, and is wrong all the same.
+    return typed if len(problems.found) == before and _sound(typed) else None
+
+
+def _sound(typed: Typed) -> bool:
+    return typed.op is not Op.WRONG and all(map(_sound, typed.args))
 
 
 def _is(typed: Typed, wanted: tuple[Type, str], written: Written, problems: Problems) -> bool:

@@ -27,7 +27,9 @@ def unscreened(subject: Subject) -> None:
 
 def _is_left(model: str, guard: Guard) -> bool:
     """Return whether *guard* has no template for requests for *model*, in some direction."""
-    settings = guard.ask.settings if guard.ask else {}
+    if guard.ask is None:
+        return False
+    settings = guard.ask.settings
     known: set[str] = set()
     for direction, name in _FORMS:
         known |= {of for _, of in settings.get(name, ())}
