@@ -53,6 +53,7 @@ class Caller:
 
     guard: str
     base: str
+    headers: tuple[tuple[str, str], ...] = ()
     secrets: tuple[Secret, ...] = ()
     google: bool = False
     timeout_s: float = TIMEOUT_S
@@ -69,7 +70,7 @@ class Caller:
             method,
             url,
             body,
-            JSON_HEADERS,
+            (*JSON_HEADERS, *self.headers),
             self.secrets,
             self.google,
             self.timeout_s,
@@ -93,7 +94,12 @@ def caller(guard: Guard, base: str = "", bearer: bool = False) -> Caller:
         raise ProviderFault(guard, why)
     timeout_s = TIMEOUT_S if guard.timeout_s is None else guard.timeout_s
     return Caller(
-        guard.name, url, _secrets(provision, bearer), timeout_s=timeout_s, at_once=guard.at_once
+        guard.name,
+        url,
+        tuple((name.lower(), value) for name, value in provision.headers.items()),
+        _secrets(provision, bearer),
+        timeout_s=timeout_s,
+        at_once=guard.at_once,
     )
 
 
@@ -104,9 +110,11 @@ def provision_of(guard: Guard) -> Provision:
 
 
 def _secrets(provision: Provision, bearer: bool) -> tuple[Secret, ...]:
-    prefix = "Bearer " if bearer else ""
+    usual = {"authorization": "Bearer "} if bearer else {}
+    said = {header.lower(): prefix for header, prefix in provision.prefixes.items()}
+    prefixes = usual | said
     return tuple(
-        Secret(header, variable, prefix if header.lower() == "authorization" else "")
+        Secret(header.lower(), variable, prefixes.get(header.lower(), ""))
         for header, variable in provision.secrets.items()
     )
 

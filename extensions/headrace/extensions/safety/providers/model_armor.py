@@ -172,15 +172,13 @@ def model_armor(guard: Guard) -> Provider:
     """
     settings, provision = Settings(guard), provision_of(guard)
     prompts = _templates(guard, settings.by_subject("template"))
-    if not prompts:
-        raise ProviderFault(guard, '`template` is missing, add `template "projects/..."`')
     responses = {**prompts, **_templates(guard, settings.by_subject("response_template"))}
+    if not responses:
+        raise ProviderFault(guard, '`template` is missing, add `template "projects/..."`')
     transport = settings.text("transport", "rest")
     if transport not in TRANSPORTS:
         raise ProviderFault(guard, f"`transport` is `rest` or `grpc`, not `{transport}`")
-    location = settings.text("location", "")
-    base = provision.url or (regional(location) if location else "")
-    http = caller(guard, base or "https://")
+    http = caller(guard, "https://", bearer=True)
     signed = "authorization" in {header.lower() for header in provision.secrets}
     # A token of Google's goes over TLS only: a server without it is a local one.
     http = replace(http, google=http.base.startswith("https:") and not signed)
@@ -188,7 +186,7 @@ def model_armor(guard: Guard) -> Provider:
         http,
         prompts,
         responses,
-        regional=not base,
+        regional=not provision.url,
         apart=guard.on_match not in (OnMatch.BLOCK, OnMatch.LOG),
         grpc=transport == "grpc",
     )
@@ -198,12 +196,7 @@ def endpoint(template: str) -> str:
     """Return the server of the location of *template*: the global one does not serve it."""
     match = TEMPLATE.fullmatch(template)
     assert match is not None, "checked when the provider was made"
-    return regional(match[1])
-
-
-def regional(location: str) -> str:
-    """Return the server of *location*."""
-    return f"https://modelarmor.{location}.rep.googleapis.com"
+    return f"https://modelarmor.{match[1]}.rep.googleapis.com"
 
 
 def _templates(guard: Guard, named: Mapping[str, str]) -> dict[str, str]:
