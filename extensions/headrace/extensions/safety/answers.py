@@ -8,7 +8,7 @@ import msgspec
 from headrace.dsl.guarding import OnMatch, Streamed
 from headrace.extensions.call import Call, Text
 from headrace.extensions.reasons import Reason
-from headrace.extensions.safety.answer import restore, screen_answer
+from headrace.extensions.safety.answer import screen_answer
 from headrace.extensions.safety.beside import begun, side_by_side
 from headrace.extensions.safety.contract import (
     Asked,
@@ -125,7 +125,7 @@ class Answers:
             return begun(self._whole(event.data))
         hold = self._hold
         if hold is None:
-            hold = self._hold = Holdback(self._posts, self._desk.reads.patched, self._vault)
+            hold = self._hold = Holdback(self._posts, self._desk.reads.spliced, self._vault)
         data, call = event.data, self._call
         usual = the_piece(call.api, data) if call is not None and self._known else None
         try:
@@ -290,13 +290,13 @@ class Answers:
         if isinstance(texts, Reject):
             return self._ended(texts)
         if self._vault is not None:
-            restore(texts, passages, self._vault)
+            texts.restore(self._vault)
         self._inquest.delivered += sum([len(t.encode("utf-8", "replace")) for t in texts.texts])
         patches, gone = texts.patches(), body
         if self._strips and passages:
             gone = self._desk.reads.stripped(body)
         if patches:
-            gone = self._desk.reads.patched(gone, patches)
+            gone = self._desk.reads.spliced(gone, patches)
         return CONTINUE if gone is body else Continue(body=gone)
 
     def _passages(self, body: bytes) -> tuple[Passage, ...] | Reject:

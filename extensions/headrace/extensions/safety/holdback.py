@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from headrace.extensions.safety.mask import Restorer, Vault
 from headrace.extensions.safety.post import Post
-from headrace.extensions.safety.rewriting import IN_JSON
+from headrace.extensions.safety.rewriting import IN_JSON, encoded
 from headrace.extensions.safety.strand import Strand
 from headrace.extensions.texts.values import Channel, Path, Piece, Unreadable
 
@@ -21,7 +21,7 @@ STRANDS_MAX = 1024  # texts of one stream: answers asked for, times parts of eac
 _LINE = re.compile(rb"[^\r\n]*(?:\r\n|\r|\n)?")
 
 Read = Callable[[bytes], tuple[Piece, ...]]
-Patch = Callable[[bytes, Mapping[Path, str]], bytes]
+Patch = Callable[[bytes, Mapping[Path, bytes]], bytes]
 
 
 class Placed(Struct):
@@ -203,7 +203,7 @@ class Holdback:
 
     def _gone(self, held: Held) -> bytes:
         """Return *held* as it goes on."""
-        changes: dict[Path, str] = {}
+        changes: dict[Path, bytes] = {}
         for placed in held.placed:
             strand, text = placed.strand, placed.piece.text
             strand.waiting -= 1
@@ -212,7 +212,7 @@ class Holdback:
             if new is None:
                 new = strand.edited(placed.start, text) if strand.edit_count else text
             if new != text:
-                changes[placed.piece.path] = new
+                changes[placed.piece.path] = encoded(new)
             self.delivered += len(new) if new.isascii() else len(new.encode("utf-8", "replace"))
             if placed.end - strand.kept_from > DROP_CHARS:
                 strand.forget()

@@ -52,7 +52,7 @@ class PromptScreen(Filter):
         """Decide whether *request* may pass, and as what. What cannot be read does not."""
         call = request.call
         if self._express and isinstance(call, Call):
-            passed = pass_by(self._desk, call, request.id)
+            passed = pass_by(self._desk, call)
             if passed is not None:
                 return passed
         return self._decide(request, now_s)
@@ -104,7 +104,7 @@ class PromptScreen(Filter):
         body = None
         if patches:
             assert request.body is not None, "what has passages has a body"
-            body = self._desk.reads.patched(request.body, patches)
+            body = self._desk.reads.spliced(request.body, patches)
         return Continue(body=body, records=inquest.close())
 
     def _passages(
@@ -151,7 +151,7 @@ class Screening(PromptScreen):
         """Decide on the prompt; see `PromptScreen`."""
         call = request.call
         if self._express and not self._conditional and isinstance(call, Call):
-            passed = pass_by(self._desk, call, request.id)
+            passed = pass_by(self._desk, call)
             if passed is not None:
                 self._opened(request, self._desk.posts)
                 return passed
