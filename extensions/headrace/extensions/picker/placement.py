@@ -30,6 +30,7 @@ class Keep(Flag):
     NOTHING = 0
     SESSION = auto()
     COLD = auto()
+    MEDIA = auto()
 
 
 class Placement:
@@ -71,12 +72,23 @@ class Placement:
         self.watch = watch
         self.reservation: Reservation | None = None
 
-    def take(self, pool: str, address: str, values: PickValues | None, now_s: float) -> None:
-        """Count the request at *address*; *values* are None if its prompt is not to be read."""
+    def take(
+        self,
+        pool: str,
+        address: str,
+        values: PickValues | None,
+        now_s: float,
+        comes_s: float | None = None,
+    ) -> None:
+        """Count the request at *address*; *values* are None if its prompt is not to be read.
+
+        comes_s  when another endpoint will have computed its prompt; None: it does so itself
+        """
         self.release(now_s)
         self._values, self._ticket = values, None
         learns = values is not None and (self._learns or values.prefix_was_read)
         load = self._load(values, address, learns) if values else NO_LOAD
+        load = load if comes_s is None else load.received(comes_s)
         self.reservation = self._store.reserve(pool, address, now_s, load)
         if values and learns:
             prompt = values.prompt
@@ -97,6 +109,8 @@ class Placement:
             affinity = self._store.affinities.get(reservation.pool)
             if affinity is not None:
                 affinity.bind(values.hints.session, served, now_s)
+        if values and Keep.MEDIA in self._keeps and reservation.pool in self._store.affinities:
+            self._store.affinities[reservation.pool].sent(served, values.media)
 
     def _remember(self, pool: str, address: str, values: PickValues, now_s: float) -> None:
         """Note in the pool's memory where the session went, and a prompt that nobody had."""
@@ -105,6 +119,8 @@ class Placement:
             affinity.bind(values.hints.session, address, now_s)
         if affinity is not None and Keep.COLD in self._keeps and not values.prefix:
             affinity.went_cold(address)
+        if affinity is not None and Keep.MEDIA in self._keeps:
+            affinity.sent(address, values.media)
 
     def end(self, ending: Ending, now_s: float) -> None:
         """Learn from how the answer ended, and stop counting the request.
