@@ -14,7 +14,10 @@ from headrace.dsl.values import RuleFault
 
 @dataclass(frozen=True, slots=True)
 class AnswerRule:
-    """What is computed from a provider's answer, a JSON value. A fault is a value."""
+    """What is computed from a provider's answer, a JSON value. A fault is a value.
+
+    `match` is a bool; `category` and `text` are a text, a list of texts, or None.
+    """
 
     rule: Rule
     read: Callable[[object], object | RuleFault] = field(repr=False, compare=False)

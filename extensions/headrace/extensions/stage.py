@@ -271,6 +271,13 @@ class Filter:
     def on_end(self, outcome: Outcome, now_s: float) -> None:
         """Note the end of the exchange. Always called once, whatever happened; never awaits."""
 
+    def cut(self, now_s: float) -> tuple[object, ...]:
+        """Return the records of a response that ended before `on_response_end` was called.
+
+        The client has gone, or an answer of ours has ended it. Called for every stage.
+        """
+        return ()
+
     def left(self, now_s: float) -> tuple[object, ...]:
         """Return the records of a hook that the exchange, ending, has left waiting."""
         return ()

@@ -19,14 +19,14 @@ from headrace.extensions.safety.contract import (
     Trouble,
     Verdict,
 )
-from headrace.extensions.safety.desk import Desk, Restoring
-from headrace.extensions.safety.holdback import Holdback
+from headrace.extensions.safety.desk import Desk
+from headrace.extensions.safety.holdback import Holdback, with_data
 from headrace.extensions.safety.inquest import Inquest
 from headrace.extensions.safety.judge import judge
+from headrace.extensions.safety.mask import Vault
 from headrace.extensions.safety.post import Post
 from headrace.extensions.safety.prompt import judged
 from headrace.extensions.safety.reads import ANSWER, any_passages, any_pieces
-from headrace.extensions.safety.rewriting import Masking
 from headrace.extensions.safety.strand import Strand, Turn
 from headrace.extensions.stage import (
     CONTINUE,
@@ -59,10 +59,7 @@ class Finishes(msgspec.Struct):
 
 
 class Answers:
-    """One exchange's response. Written by its `Screening`.
-
-    vault  knows what was masked in the prompt; None if nothing ever is
-    """
+    """One exchange's response. Written by its `Screening`."""
 
     __slots__ = (
         "_call",
@@ -74,16 +71,15 @@ class Answers:
         "_local",
         "_posts",
         "_remote",
+        "_strips",
         "_told",
-        "vault",
+        "_vault",
     )
 
     def __init__(self, desk: Desk, exchange_id: str) -> None:
         self._desk = desk
-        self.vault: Masking | None = None
-        if desk.masked:
-            assert desk.masks is not None, "who masks has what makes masks"
-            self.vault = desk.masks.vault()
+        self._vault: Vault | None = None
+        self._strips = desk.changes_answers
         self._call: Call | None = None
         self._context = Context(exchange_id=exchange_id)
         self._inquest = Inquest(desk.rule, Direction.RESPONSE, desk.answers)
@@ -110,24 +106,28 @@ class Answers:
                 self._inquest.skip(post, "condition")
         self._enlist([post for post in self._posts if post in applying])
 
+    def unmask(self, vault: Vault) -> None:
+        """Put the originals of *vault* back into the answer."""
+        self._vault = vault if len(vault) else None
+
     def begin(self, head: ResponseHead) -> None:
         """Note whether the body will be an answer of the API that was asked."""
         self._known = 200 <= head.status < 300
 
     def take(self, event: ResponseEvent, now_s: float) -> Action | Asking:
         """Decide what may go on now that *event* has come."""
-        if not self._posts and self.vault is None:
+        if not self._posts and self._vault is None:
             return CONTINUE
         if not event.event_stream:
             return begun(self._whole(event.data))
         hold = self._hold
         if hold is None:
-            hold = self._hold = self._new_hold()
+            hold = self._hold = Holdback(self._posts, self._desk.reads.patched, self._vault)
         pieces = self._pieces(event.data)
         if isinstance(pieces, Reject):
             return self._ended(pieces)
         try:
-            touched = hold.push(event.raw, event.data, pieces)
+            touched = self._push(hold, event, pieces)
         except Unreadable as unreadable:
             return self._ended(self._refused(unreadable.detail))
         if event.data == DONE:
@@ -137,10 +137,19 @@ class Answers:
                 touched += hold.end(choice)
         return self._go_on(hold, touched, event, now_s)
 
+    def _push(self, hold: Holdback, event: ResponseEvent, pieces: Sequence[Piece]) -> list[Strand]:
+        """Take an event, without what repeats its text where no guard sees it."""
+        raw, data = event.raw, event.data
+        if self._strips and pieces:
+            data = self._desk.reads.stripped(event.data)
+            if data is not event.data:
+                raw = with_data(event.raw, data)
+        return hold.push(raw, data, pieces)
+
     def finish(self, now_s: float) -> Action | Asking:
         """Decide on what is left, and report what the guards have done."""
         hold = self._hold
-        if hold is None or not (self._posts or self.vault):
+        if hold is None:
             return self._report(None)
         return self._go_on(hold, hold.end(), None, now_s)
 
@@ -265,11 +274,15 @@ class Answers:
         texts = await screen_answer(passages, self._context, self._posts, self._inquest)
         if isinstance(texts, Reject):
             return self._ended(texts)
-        if self.vault is not None and self._desk.masks is not None:
-            restore(texts, passages, self._desk.masks, self.vault)
+        if self._vault is not None:
+            restore(texts, passages, self._vault)
         self._inquest.delivered += sum([len(t.encode("utf-8", "replace")) for t in texts.texts])
-        patches = texts.patches()
-        return Continue(body=self._desk.reads.patched(body, patches)) if patches else CONTINUE
+        patches, gone = texts.patches(), body
+        if self._strips and passages:
+            gone = self._desk.reads.stripped(body)
+        if patches:
+            gone = self._desk.reads.patched(gone, patches)
+        return CONTINUE if gone is body else Continue(body=gone)
 
     def _passages(self, body: bytes) -> tuple[Passage, ...] | Reject:
         if self._call is None or not self._known:
@@ -300,17 +313,6 @@ class Answers:
 
     def _refused(self, what: str) -> Reject:
         return Reject(Reason.RESPONSE_UNREADABLE, f"the response cannot be screened: {what}")
-
-    def _new_hold(self) -> Holdback:
-        desk, vault = self._desk, self.vault
-        if vault is None or desk.masks is None:
-            return Holdback(self._posts, desk.reads.patched, None)
-        masks = desk.masks
-
-        def restorer(json: bool) -> Restoring:
-            return masks.restorer(vault, json)
-
-        return Holdback(self._posts, desk.reads.patched, restorer)
 
     def _ended(self, reject: Reject) -> Reject:
         """Return *reject* with what the guards have done until then."""

@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from msgspec import Struct
 
-from headrace.extensions.safety.answer import IN_JSON
-from headrace.extensions.safety.desk import Restoring
+from headrace.extensions.safety.mask import Restorer, Vault
 from headrace.extensions.safety.post import Post
+from headrace.extensions.safety.rewriting import IN_JSON
 from headrace.extensions.safety.strand import Strand
 from headrace.extensions.texts.values import Channel, Path, Piece, Unreadable
 
@@ -21,7 +21,6 @@ _LINE = re.compile(rb"[^\r\n]*(?:\r\n|\r|\n)?")
 
 Read = Callable[[bytes], tuple[Piece, ...]]
 Patch = Callable[[bytes, Mapping[Path, str]], bytes]
-NewRestorer = Callable[[bool], Restoring]
 
 
 class Placed(Struct):
@@ -54,25 +53,23 @@ class Holdback:
 
     __slots__ = (
         "_last",
-        "_new_restorer",
         "_patch",
         "_posts",
         "_queue",
         "_restorers",
         "_strands",
+        "_vault",
         "delivered",
         "held_bytes",
     )
 
-    def __init__(
-        self, posts: Sequence[Post], patch: Patch, new_restorer: NewRestorer | None
-    ) -> None:
+    def __init__(self, posts: Sequence[Post], patch: Patch, vault: Vault | None) -> None:
         self._posts = posts
         self._patch = patch
-        self._new_restorer = new_restorer
+        self._vault = vault
         self._queue: deque[Held] = deque()
         self._strands: dict[Channel, Strand] = {}
-        self._restorers: dict[Channel, Restoring] = {}
+        self._restorers: dict[Channel, Restorer] = {}
         self._last: dict[int, Strand] = {}
         self.held_bytes = 0
         self.delivered = 0
@@ -162,7 +159,7 @@ class Holdback:
         for placed in held.placed:
             if placed.end > placed.strand.cleared:
                 return False
-        if self._new_restorer is None or not held.placed:
+        if self._vault is None or not held.placed:
             return True
         known = True
         for placed in held.placed:
@@ -171,17 +168,16 @@ class Holdback:
 
     def _restored(self, placed: Placed) -> bool:
         """Put originals back into a piece; return whether it is known by now what becomes of it."""
-        assert self._new_restorer is not None, "asked for only where masks are"
+        assert self._vault is not None, "asked for only where masks are"
         strand, channel = placed.strand, placed.piece.channel
         in_json = channel.said in IN_JSON
         if placed.piece.repeats:
-            restorer = self._new_restorer(in_json)
-            text = restorer.push(strand.edited(placed.start, placed.piece.text))
-            placed.out = text + restorer.finish()
+            text = strand.edited(placed.start, placed.piece.text)
+            placed.out = self._vault.restore(text, in_json)
             return True
         known = self._restorers.get(channel)
         if known is None:
-            known = self._restorers[channel] = self._new_restorer(in_json)
+            known = self._restorers[channel] = Restorer(self._vault, in_json)
         if placed.out is None:
             placed.out = known.push(strand.edited(placed.start, placed.piece.text))
         if not known.holds or strand.waiting > 1:

@@ -19,12 +19,14 @@ class Reads:
 
     request  the passages of a request body        answer   those of a whole answer
     pieces   of the data of one event              patched  a body with other texts at some paths
+    stripped  a body or the data of an event, without what repeats its texts unseen
     """
 
     request: Callable[[Api, bytes], tuple[Passage, ...]]
     answer: Callable[[Api, bytes], tuple[Passage, ...]]
     pieces: Callable[[Api, bytes], tuple[Piece, ...]]
     patched: Callable[[bytes, Mapping[Path, str]], bytes]
+    stripped: Callable[[bytes], bytes]
 
 
 def any_passages(body: bytes) -> tuple[Passage, ...]:

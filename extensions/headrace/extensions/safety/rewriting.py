@@ -1,23 +1,19 @@
 """Texts that guards change, one after the other, and whether the body can take it."""
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
 
 from headrace.dsl.guarding import OnMatch
 from headrace.extensions.safety.contract import Hit, Verdict
 from headrace.extensions.safety.edits import applied, edits
-from headrace.extensions.texts.values import Passage, Path
+from headrace.extensions.safety.mask import Vault
+from headrace.extensions.texts.values import Passage, Path, Said
 
 NOT_LOCATED = "the guard does not say what to take out"
 NOT_WHOLE = "it stands where the text cannot be changed"
 
 
-class Masking(Protocol):
-    """Puts placeholders for what is found, and knows which stands for what. One per exchange."""
-
-    def mask(self, text: str, hits: Sequence[Hit]) -> str:
-        """Return *text* with a placeholder for each of *hits*."""
-        ...
+IN_JSON = frozenset((Said.TOOL_CALL, Said.TOOLS))
+"""What is source of JSON itself: what is put there is escaped."""
 
 
 class Texts:
@@ -45,16 +41,20 @@ class Texts:
             self._found.setdefault(place, []).append((hit, action))
         return ""
 
-    def take_out(self, vault: Masking | None) -> None:
+    def take_out(self, vault: Vault | None) -> None:
         """Take out what was found in the texts as they are.
 
         A text in which something is to be redacted has what is to be masked redacted, too.
+
+        Raises:
+            VaultFull: there are too many values to mask.
         """
         found, self._found = self._found, {}
         for place, pairs in found.items():
             text, hits = self.texts[place], [hit for hit, _ in pairs]
             if vault is not None and all(action is OnMatch.MASK for _, action in pairs):
-                self.put(place, vault.mask(text, hits))
+                in_json = self._passages[place].said in IN_JSON
+                self.put(place, vault.mask(text, hits, in_json))
             else:
                 self.put(place, applied(text, edits(hits, len(text))))
 

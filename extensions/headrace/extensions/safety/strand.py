@@ -17,6 +17,7 @@ from headrace.extensions.texts.values import Channel
 LOOK_BACK = 8  # characters before a place that tell whether a match may begin there
 KEPT_CHARS_MIN = 64  # before what is not judged
 DROP_CHARS = 4096  # what was judged is dropped by so much at a time
+GROWN_CHARS_MAX = 1 << 14  # a match that goes on for longer is taken as it is
 CLUSTER = 4  # overlapping finds that go on for so many overlaps are not waited for
 
 
@@ -113,8 +114,11 @@ class Strand:
         """
         assert post.settle is not None, "who looks by itself says what is settled"
         start = self._settled[at]
-        base = max(self._base, start - LOOK_BACK)
-        hits, until = post.settle(self._text[base - self._base :], start - base, self.ended)
+        base, end, ended = max(self._base, start - LOOK_BACK), self._end, self.ended
+        if end - start > GROWN_CHARS_MAX and not ended:
+            end, ended = end - post.guard.window.overlap, True
+        text = self._text[base - self._base : end - self._base]
+        hits, until = post.settle(text, start - base, ended)
         self._judged[at] = self._end
         self._settled[at] = max(start, base + until)
         if not hits:

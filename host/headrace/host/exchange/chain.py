@@ -167,6 +167,18 @@ class Chain(Struct):
             raise
         return action
 
+    def cut(self) -> None:
+        """Ask every filter for the records of a response whose end it was not told."""
+        for at in self.slots:
+            started_s = self.clock()
+            try:
+                records = at.filter.cut(self.now_s)
+            except Exception as fault:  # the other filters must still be asked
+                self._note(at, "cut", started_s, "failed", (), "open", _where(fault))
+                continue
+            if records:
+                self._note(at, "cut", started_s, "left", records)
+
     def finish(self, outcome: Outcome) -> None:
         """Tell every filter, first to last, how the exchange ended."""
         for at in self.slots:
