@@ -2,9 +2,10 @@
 
 import asyncio
 import json
+import subprocess
 import time
 import urllib.request
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,7 +34,11 @@ ASKED = {
     "lakera": 'lakera "http://LAKERA" { header "authorization" from env "LAKERA_KEY" }',
     "own": 'http "http://HTTP/check" { match when answer.flagged  text answer.clean }',
 }
+MORTALS = ("mortal_shut", "mortal_open")
+MORTAL = f'{{ template "{TEMPLATE}" }}'
 MORE = {
+    "mortal_shut": "on error block on timeout block",
+    "mortal_open": "on error allow on timeout allow",
     "own": "on match redact",
     "late": "timeout 300ms on timeout block",
     "open": "timeout 300ms on timeout allow on error allow",
@@ -46,15 +51,30 @@ class Screened:
 
     product: Product
     providers: dict[str, str]
+    mortals: dict[str, "subprocess.Popen[str]"]
 
-    def ask(self, guard: str, said: str, answered: str, stream: bool = False) -> Answer:
-        """Return the answer *answered* to a prompt that says *said*, both screened by *guard*."""
+    def ask(
+        self,
+        guard: str,
+        said: str,
+        answered: str,
+        stream: bool = False,
+        halfway: Callable[[], object] = int,
+    ) -> Answer:
+        """Return the answer *answered* to a prompt that says *said*, both screened by *guard*.
+
+        halfway  called when the model server has sent half of the answer
+        """
 
         async def reply(call: Call) -> None:
             await call.read()
             kind = "text/event-stream" if stream else "application/json"
             await call.begin(200, [("content-type", kind), ("transfer-encoding", "chunked")])
-            for piece in upstream(answered, stream):
+            pieces = upstream(answered, stream)
+            for at, piece in enumerate(pieces):
+                if at == len(pieces) // 2:
+                    await asyncio.sleep(0.2)
+                    halfway()
                 await call.wire.send_chunk(piece)
             await call.wire.end_chunks()
 
@@ -97,6 +117,7 @@ def upstream(text: str, stream: bool) -> list[bytes]:
 def policy(providers: dict[str, str]) -> str:
     """Return a policy with a guard per provider; a header says which one acts."""
     asked = {**ASKED, "late": ASKED["rest"], "open": ASKED["rest"]}
+    asked |= {name: f'model_armor "http://{name.upper()}" {MORTAL}' for name in MORTALS}
     text = HEAD
     for guard, provider in asked.items():
         for name, where in providers.items():
@@ -124,9 +145,15 @@ def screened(tmp_path_factory: pytest.TempPathFactory) -> Generator[Screened]:
             "lakera": lakera["listen"],
             "http": own["listen"],
         }
+        mortals: dict[str, subprocess.Popen[str]] = {}
+        for name in MORTALS:
+            mortals[name], ready = stack.enter_context(
+                running("provider", "model_armor", *any_port)
+            )
+            providers[name] = ready["listen"]
         runner = stack.enter_context(asyncio.Runner())
         running_now = product.running(runner, folder, policy(providers), (0,))
-        yield Screened(stack.enter_context(running_now), providers)
+        yield Screened(stack.enter_context(running_now), providers, mortals)
 
 
 BLOCKING = ["rest", "grpc", "lakera"]
@@ -193,6 +220,36 @@ def test_a_provider_that_fails_is_waited_for_no_longer_than_the_guard_says(
     assert took_s < 2.0
     assert opened.status == 200
     assert b"fine" in opened.body
+
+
+TALE = "Water runs downhill, and so does the tale. " * 40
+
+
+def test_if_the_provider_dies_in_the_middle_a_closed_guard_ends_the_stream(
+    screened: Screened,
+) -> None:
+    began_s = time.monotonic()
+    died = screened.mortals["mortal_shut"].kill
+    answer = screened.ask("mortal_shut", "Tell me.", TALE, stream=True, halfway=died)
+    said = [json.loads(e[6:]) for e in answer.body.split(b"\n\n") if e.startswith(b"data: {")]
+    text = "".join(one["choices"][0]["delta"]["content"] for one in said if "choices" in one)
+
+    assert answer.complete
+    assert time.monotonic() - began_s < 5.0
+    assert answer.body.endswith(b"data: [DONE]\n\n")
+    assert "error" in said[-1]
+    assert TALE.startswith(text)
+    assert 0 < len(text) < len(TALE)
+
+
+def test_if_the_provider_dies_in_the_middle_an_open_guard_lets_the_rest_flow(
+    screened: Screened,
+) -> None:
+    died = screened.mortals["mortal_open"].kill
+    answer = screened.ask("mortal_open", "Tell me.", TALE, stream=True, halfway=died)
+
+    assert answer.complete
+    assert answer.body == b"".join(upstream(TALE, True))
 
 
 def _settle(screened: Screened) -> None:

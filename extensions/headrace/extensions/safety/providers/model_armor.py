@@ -18,6 +18,7 @@ from headrace.extensions.safety.contract import (
     Http,
     Judged,
     Judging,
+    Kind,
     Provider,
     Reach,
     Rpc,
@@ -31,7 +32,6 @@ from headrace.extensions.safety.providers.asking import (
     ask_all,
     caller,
     combined,
-    failed,
     provision_of,
     read,
     word,
@@ -110,7 +110,8 @@ class ModelArmor:
         template = templates.get(asked.context.model) or templates.get("")
         if template is None:
             model = word(asked.context.model)
-            return failed(f"no template for the model `{model}`, and none for all the others")
+            why = f"no template for the model `{model}`, and none for all the others"
+            return Trouble(Kind.DECLINED, why)
         return self._screen(asked, template)
 
     async def _screen(self, asked: Asked, template: str) -> Judged:
