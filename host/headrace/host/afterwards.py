@@ -104,7 +104,6 @@ def request_of(outcome: Outcome) -> Facts:
 
 def _decision(outcome: Outcome, routing: Routing | None) -> DecisionFacts:
     picked, reason = find(outcome, Decision), outcome.reason
-    verdict = find(outcome, Verdict)
     waits = [r for run in outcome.runs for r in run.records if isinstance(r, Waited)]
     return DecisionFacts(
         shed=reason is Reason.SHED,
@@ -125,9 +124,19 @@ def _decision(outcome: Outcome, routing: Routing | None) -> DecisionFacts:
         profile=picked.profile if picked else routing.profile if routing else "",
         priority=routing.priority if routing else 0,
         kind=routing.classes[0] if routing and routing.classes else "",
-        guard=verdict.guard if verdict else "",
+        guard=_guard(outcome),
         retry_after_s=outcome.retry_after_s or 0.0,
     )
+
+
+def _guard(outcome: Outcome) -> str:
+    """Return the guard that stopped it, else the first that found something."""
+    found = [r for run in outcome.runs for r in run.records if isinstance(r, Verdict)]
+    stopped = [v.guard for v in found if v.action == "block"]
+    named = (
+        stopped if stopped and outcome.reason is Reason.SAFETY_BLOCKED else [v.guard for v in found]
+    )
+    return named[0] if named else ""
 
 
 def _endpoint(outcome: Outcome, picked: Decision | None) -> str:

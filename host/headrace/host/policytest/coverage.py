@@ -91,10 +91,10 @@ class Coverage:
     def decided(self, outcome: Outcome, program: Program) -> None:
         """Note what the filters, the scorers and the guards have said in *outcome*."""
         guards = {guard.name: guard for guard in program.guards}
-        verdict = find(outcome, Verdict)
-        if verdict is not None and verdict.guard in guards:
-            guard = guards[verdict.guard]
-            self._hit(f"guard {guard.name}: finds something", guard.span)
+        for record in (r for run in outcome.runs for r in run.records):
+            if isinstance(record, Verdict) and record.guard in guards:
+                guard = guards[record.guard]
+                self._hit(f"guard {guard.name}: finds something", guard.span)
         decision = find(outcome, Decision)
         if decision is not None and isinstance(decision.evidence, Capture):
             self._picked(decision, decision.evidence)
