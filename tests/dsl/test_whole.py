@@ -162,6 +162,15 @@ def test_a_class_can_say_by_what_it_is_fair(program: Program) -> None:
     assert fairness.value(RequestFacts(headers={"x-tenant": "acme"}), None, NOW_S) == "acme"
 
 
+def test_a_class_can_say_which_session_it_is(program: Program) -> None:
+    session = program.classes[1].session
+    headers = {"x-tenant": "acme/", "cookie": "a=1; chat = no; xchat=2;chat= c-7 ;chat=8"}
+
+    assert session is not None
+    assert session.value(RequestFacts(headers=headers), None, NOW_S) == "acme/c-7"
+    assert session.value(RequestFacts(headers={}), None, NOW_S) == ""
+
+
 def test_a_guard_of_a_provider_says_what_follows_from_what(program: Program) -> None:
     guard = program.guards[1]
 

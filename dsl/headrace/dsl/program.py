@@ -57,76 +57,16 @@ from headrace.dsl.values import (
 )
 
 __all__ = [
-    "DEFAULT_CHAIN",
-    "After",
-    "Afterwards",
-    "AnswerRule",
-    "Attribute",
-    "Beside",
-    "BoolColumn",
-    "Chain",
-    "Class",
-    "Combine",
-    "Condition",
-    "Cost",
-    "CostTerm",
-    "DecisionValues",
-    "EndpointFilter",
-    "EndpointValues",
-    "Given",
-    "GivenEndpoint",
-    "GivenGuard",
-    "GivenPool",
-    "Guard",
-    "HintValues",
-    "InferencePoolRef",
-    "KvEvents",
-    "Latency",
-    "Mirror",
-    "Model",
-    "ModelValues",
-    "Number",
-    "NumberOf",
-    "Objective",
-    "OnMatch",
-    "OnTrouble",
-    "Overload",
-    "Pick",
-    "Plugin",
-    "Pool",
-    "PoolValues",
-    "Profile",
-    "Program",
-    "Provision",
-    "Queue",
-    "RatioColumn",
-    "Refusal",
-    "RequestValues",
-    "ResponseValues",
-    "Rule",
-    "RuleFault",
-    "SafetyRule",
-    "Scalar",
-    "Scope",
-    "Scorer",
-    "Selector",
-    "Share",
-    "Shed",
-    "Speed",
-    "SpreadValues",
-    "StageUse",
-    "Streamed",
-    "Term",
-    "TestCase",
-    "Text",
-    "TextOf",
-    "TraceRules",
-    "Trust",
-    "Use",
-    "Values",
-    "VerdictRule",
-    "When",
-    "Window",
+    "DEFAULT_CHAIN", "After", "Afterwards", "AnswerRule", "Attribute", "Beside", "BoolColumn",
+    "Chain", "Class", "Combine", "Condition", "Cost", "CostTerm", "DecisionValues",
+    "EndpointFilter", "EndpointValues", "Given", "GivenEndpoint", "GivenGuard", "GivenPool",
+    "Guard", "HintValues", "InferencePoolRef", "KvEvents", "Latency", "Mirror", "Model",
+    "ModelValues", "Number", "NumberOf", "Objective", "OnMatch", "OnTrouble", "Overload", "Pick",
+    "Plugin", "Pool", "PoolValues", "Profile", "Program", "Provision", "Queue", "RatioColumn",
+    "Refusal", "RequestValues", "ResponseValues", "Rule", "RuleFault", "SafetyRule", "Scalar",
+    "Scope", "Scorer", "Selector", "Share", "Shed", "Speed", "SpreadValues", "StageUse", "Streamed",
+    "Term", "TestCase", "Text", "TextOf", "TraceRules", "Trust", "Use", "Values", "VerdictRule",
+    "When", "Window",
 ]  # fmt: skip
 
 
@@ -137,7 +77,7 @@ __all__ = [
 class Class:
     """A kind of request. The first that matches wins; after an `also` class matching goes on.
 
-    fairness  the key by which the queue is fair to these requests
+    fairness, session  the key by which queues are fair to these, and their conversation
     """
 
     name: str
@@ -146,6 +86,7 @@ class Class:
     profile: str | None = None
     also: bool = False
     fairness: Text | None = None
+    session: Text | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ DETECTORS: Mapping[str, str] = {
 }
 # What a body template may have between braces: each is put in as a JSON value.
 BODY_VALUES: Mapping[str, str] = {
-    "text": "the text; of several, with line ends between them",
+    "text": "the text; each of several is asked about on its own",
     "texts": "the texts as a list",
     "direction": "`prompt` or `response`",
     "model": "the model that was asked for",
@@ -66,7 +66,7 @@ class Schema:
     directions: frozenset[str] = BOTH
     locates: bool = False
     rewrites: bool = False
-    chars_max: int = 32_000
+    chars_max: int = 100_000
 
     @property
     def by_name(self) -> Mapping[str, Option]:
@@ -85,7 +85,10 @@ _ALL = (
         (
             Option("template", _STRING, _TEMPLATE, many=True, of="model"),
             Option("response_template", _STRING, "the same, of answers", many=True, of="model"),
-            Option("transport", _WORD, "how it is asked", "rest", words=("rest", "grpc")),
+            Option(
+                "transport", _WORD, "how it is spoken to; `grpc` has a stream per answer", "rest",
+                words=("rest", "grpc"),
+            ),
         ),
         url="https://modelarmor.LOCATION.rep.googleapis.com",
         locates=True,
@@ -112,7 +115,7 @@ _ALL = (
             Option("model", _STRING, "the model's name there", required=True),
             Option("categories", _STRING, "the hazards that count; else all", many=True),
         ),
-        chars_max=16_000,
+        chars_max=30_000,
     ),
     Schema(
         "presidio",
@@ -125,7 +128,6 @@ _ALL = (
         ),
         locates=True,
         rewrites=True,
-        chars_max=100_000,
     ),
     Schema(
         "lakera",
@@ -155,7 +157,7 @@ _ALL = (
         (
             Option("guard", _STRING, "the guard's name there", required=True),
             Option(
-                "casing", _WORD, "how the server spells `llm_output`", "snake",
+                "casing", _WORD, "how the server spells JSON; `camel` up to version 0.3", "snake",
                 words=("snake", "camel"),
             ),
         ),

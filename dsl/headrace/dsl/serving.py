@@ -100,6 +100,8 @@ class Pool:
     wait_max   how many may wait so
     block_tokens  in a block of the prefix index; None: as the servers' own blocks fit
     prefix_bytes_max  that the prefix index may take; None: what a host thinks fit
+    ranks_port  where the hosts take requests for all their endpoints, which are ranks of one
+               server; None: each endpoint takes its own
     """
 
     name: str
@@ -121,6 +123,7 @@ class Pool:
     dialect: Dialect = field(default_factory=builtin.vllm, repr=False)
     gpu: GpuSource | None = None
     described: tuple[Member, ...] = ()
+    ranks_port: int | None = None
 
     @property
     def members(self) -> tuple[Member, ...]:

@@ -63,12 +63,20 @@ class BondValues(Protocol):
 
     session_at  the address its session is bound to; empty if to none
     cold        address -> the number of the last prompt without any cache that it was given
+    media       address -> share of its images, sounds and files that were sent there before
+    peer_labels, peer_zone  of the endpoint that it is picked beside; empty without one
     """
 
     @property
     def session_at(self) -> str: ...
     @property
     def cold(self) -> Mapping[str, int]: ...
+    @property
+    def media(self) -> Mapping[str, float]: ...
+    @property
+    def peer_labels(self) -> Mapping[str, str]: ...
+    @property
+    def peer_zone(self) -> str: ...
 
 
 class HintValues(Protocol):
@@ -128,6 +136,8 @@ class EndpointValues(Protocol):
     def gpu(self) -> float | None: ...
     @property
     def adapters(self) -> Sequence[str]: ...
+    @property
+    def adapters_waiting(self) -> Sequence[str]: ...
     @property
     def adapter_slots(self) -> int: ...
     @property

@@ -124,6 +124,10 @@ VARIABLES = (
     _endpoint("in_flight", COUNT, "our own open requests there", COUNTS),
     _endpoint("kv_cache", RATIO, "used share of the KV cache", SHARE),
     _endpoint("adapters", STRINGS, "the adapters loaded there", items_max=_ADAPTERS_MAX),
+    _endpoint(
+        "adapters_waiting", STRINGS, "further adapters that requests there wait for",
+        items_max=_ADAPTERS_MAX,
+    ),
     _endpoint("adapter_slots", COUNT, "how many more adapters it can load", COUNTS),
     Variable(
         "endpoint.gpu", RATIO, Binding.SCRAPE, "accelerator utilisation, if reported",
@@ -145,6 +149,21 @@ VARIABLES = (
         "endpoint.cold_order", COUNT, Binding.BOTH,
         "the number of the last prompt without any cache that it was given; 0 if none ever",
         "{0}(e.address, 0)", COUNTS, hoisted="request.bonds.cold.get",
+    ),
+    Variable(
+        "endpoint.media_match", RATIO, Binding.BOTH,
+        "share of the prompt's images, sounds and files that were sent there before",
+        "{0}(e.address, 0.0)", SHARE, hoisted="request.bonds.media.get",
+    ),
+    Variable(
+        "endpoint.peer_labels", STRING_MAP, Binding.BOTH,
+        "labels of the endpoint that it is picked beside; empty without one",
+        "{0}", hoisted="request.bonds.peer_labels", items_max=_LABELS_MAX,
+    ),
+    Variable(
+        "endpoint.peer_zone", STRING, Binding.BOTH,
+        "the zone of the endpoint that it is picked beside, or empty",
+        "{0}", hoisted="request.bonds.peer_zone",
     ),
     _endpoint("tokens_in_flight", TOKENS, "prompt tokens of our open requests there", COUNTS),
     _endpoint("uncached_tokens_in_flight", TOKENS, "of prompts of ours to be computed", COUNTS),

@@ -45,6 +45,7 @@ __all__ = [
     "Filter",
     "Json",
     "Needs",
+    "Now",
     "OnFailure",
     "Outcome",
     "Reject",
@@ -91,6 +92,11 @@ class Run(Effect[Any]):
     """
 
     coroutine: Coroutine[Any, Any, Any] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Now(Effect[float]):
+    """Ask what the time is, after another effect has taken some: the host's `now_s`."""
 
 
 class ResponseNeed(Enum):
@@ -264,6 +270,13 @@ class Filter:
 
     def on_end(self, outcome: Outcome, now_s: float) -> None:
         """Note the end of the exchange. Always called once, whatever happened; never awaits."""
+
+    def cut(self, now_s: float) -> tuple[object, ...]:
+        """Return the records of a response that ended before `on_response_end` was called.
+
+        The client has gone, or an answer of ours has ended it. Called for every stage.
+        """
+        return ()
 
     def left(self, now_s: float) -> tuple[object, ...]:
         """Return the records of a hook that the exchange, ending, has left waiting."""

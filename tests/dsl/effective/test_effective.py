@@ -110,7 +110,7 @@ def test_a_built_in_rule_whose_name_is_taken_gets_another() -> None:
     shown, program = flat(Source("main.sched", TWO["main.sched"]), loader(TWO))
     _, same = flat(Source("again.sched", shown))
 
-    assert "filter built_in_alive = endpoint.ready && endpoint.age < 2s" in shown
+    assert "filter built_in_alive = endpoint.ready" in shown
     assert same.profiles["quick"].require[0].rule.text == program.profiles["default"].require[
         0
     ].rule.text.replace("  ", " ")

@@ -20,13 +20,18 @@ CASES_MAX = 500  # of one policy
 _NO_ROW: Mapping[str, Written] = {}
 # What follows from the policy, or from headers, is not given.
 _DECIDED = {v.name for v in vocabulary.VARIABLES if v.code.startswith("request.hints.")} | {
-    *("request.adapter", "request.priority", "endpoint.name")
+    *("request.adapter", "request.priority", "endpoint.name"),
+    *("endpoint.peer_labels", "endpoint.peer_zone"),
 }
 # What to write for what is asked and not given; of a header also what `trust` asks for.
 _INSTEAD: Mapping[str, str] = {
     "request.adapter": "it follows from the model: ask for an adapter's name",
     "request.priority": "it follows from the model, its objective and the classes",
     "endpoint.name": 'it is what stands before the braces: `endpoint a { "queue": 9 }`',
+    **dict.fromkeys(
+        ("endpoint.peer_labels", "endpoint.peer_zone"),
+        'it follows from who is picked: give all endpoints `"labels": { "rack": "r1" }`',
+    ),
     "request.session": 'write `"headers": { "x-session-id": "s-1" }`',
     **{
         f"request.{field}": f'write `"headers": {{ {header} }}`, and the header that `trust` reads'

@@ -26,7 +26,7 @@ def class_(node: Tree, parts: Parts) -> ClassBlock:
     """Build a `class`."""
     when, *rest = trees(node)
     settings = parts.settings(rest)
-    fairness = settings.get("fairness")
+    fairness, session = settings.get("fairness"), settings.get("session")
     return ClassBlock(
         name=parts.word(tokens(node)[0]),
         when=parts.written(when),
@@ -36,6 +36,7 @@ def class_(node: Tree, parts: Parts) -> ClassBlock:
         profile=parts.first_name(settings.get("use_profile")),
         fairness=parts.written(trees(fairness)[0]) if fairness else None,
         also="also" in settings,
+        session=parts.written(trees(session)[0]) if session else None,
     )
 
 

@@ -66,6 +66,7 @@ class PoolBlock:
     prefix_blocks: Number | None = None
     prefix_memory: Number | None = None
     kv_ports: tuple[Number, ...] = ()
+    ranks_port: Number | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +109,7 @@ class ClassBlock:
     profile: Word | None = None
     fairness: Written | None = None
     also: bool = False
+    session: Written | None = None
 
 
 @dataclass(frozen=True, slots=True)

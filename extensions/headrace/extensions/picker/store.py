@@ -210,10 +210,12 @@ class Store:
             ledger, old = live.ledgers[position], live.endpoints[position]
             if ledger.blind:
                 ledger.advance(now_s)
-            predicted_s = old.outlook.first_token_s(old, load, now_s) if load.output_tokens else 0.0
+            predicted_s = 0.0
+            if load.output_tokens:
+                predicted_s = load.comes_s + old.outlook.first_token_s(old, load, now_s)
             ledger.add(self._last_id, load, now_s, predicted_s)
             if load.output_tokens:
-                live.means = live.means.after_pick(load.prompt_tokens, load.uncached_tokens)
+                live.means = live.means.after_pick(load.prompt_tokens, load.kept_tokens)
             live.recount(position, now_s)
             self._note(now_s)
         return Reservation(self._last_id, pool, address, now_s)
@@ -225,6 +227,14 @@ class Store:
             return NO_LOAD
         endpoint = found[0].endpoints[found[1]]
         return endpoint.outlook.load(endpoint, work)
+
+    def expects(self, pool: str, address: str, work: Work, now_s: float) -> float:
+        """Return the seconds until the endpoint at *address* would have the prompt of *work*."""
+        found = self._find(pool, address)
+        if found is None:
+            return 0.0
+        endpoint = found[0].endpoints[found[1]]
+        return endpoint.outlook.predicted_ttft(endpoint, work, now_s)
 
     def release(self, reservation: Reservation, now_s: float) -> None:
         """Stop counting *reservation*. Releasing twice, or after its endpoint went, is no fault."""
@@ -266,7 +276,9 @@ class Store:
         if entry is None:
             return
         took_s, outlook = now_s - entry.picked_s, old.outlook
-        feedback, error = outlook.feedback.after_first_token(took_s, entry.predicted_s, now_s)
+        # What another server computes and sends says nothing of how fast this one is.
+        predicted_s = 0.0 if entry.load.received_tokens else entry.predicted_s
+        feedback, error = outlook.feedback.after_first_token(took_s, predicted_s, now_s)
         live.means = live.means.after_error(error) if error else live.means
         self._learn(live, position, feedback, now_s, alive=True)
 
@@ -317,6 +329,7 @@ class Store:
     def _forget(self, pool: str, address: str) -> None:
         """Forget what the server at *address* had cached: it is gone, or began anew."""
         self.prefixes[pool].forget(address)
+        self.affinities[pool].restarted(address)
         if pool in self.kv:
             self.kv[pool].restarted(address)
 

@@ -130,8 +130,12 @@ class Exchange:
         core.outputs = [o for o in core.outputs if isinstance(o, Cancel)]
         if termination in ("complete", "client-gone"):
             termination = "complete" if self._ended() else "client-gone"
-        self._outcome = self._sum_up(termination)
         core.chain.now_s = core.now_s
+        reading = self._response.reading
+        if reading is not None and not reading.ended:
+            core.chain.cut()
+        self._outcome = self._sum_up(termination)
+        self._response.reading = None  # each knows the other: only a collection would free them
         core.chain.finish(self._outcome)
 
     def _ended(self) -> bool:

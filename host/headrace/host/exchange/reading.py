@@ -74,6 +74,7 @@ class Reading(Struct):
     work_bytes  of the events in it; bounded as the bytes a stage may hold or observe
     busy        a hook is at work, perhaps waiting
     over        the last event of a stream has been told, whether or not the body has ended
+    ended       the end of the body has been told
     """
 
     core: Core
@@ -86,6 +87,7 @@ class Reading(Struct):
     working: bool = False
     busy: bool = False
     over: bool = False
+    ended: bool = False
     first_event_s: float | None = None
     last_event_s: float | None = None
     event_count: int = 0
@@ -155,7 +157,7 @@ class Reading(Struct):
             self.over = work.event_stream and work.data == DONE
             self._tell(work)
             return
-        self.busy = True
+        self.busy = self.ended = True
         reader, data = self.reader, work.data
         end = ResponseEnd(reader.whole, reader.event_stream, reader.truncated, self.trailers)
 

@@ -217,6 +217,7 @@ def _members(path: str, opener: str, names: Names) -> Iterator[Choice]:
                 yield Choice(member, "field", detail, variable.doc)
     if path == "request" and "request" in roots:
         yield Choice("header", "function", "string", "the value of a header, or empty")
+        yield Choice("cookie", "function", "string", "the value of a cookie, or empty")
     for name in FUNCTIONS:
         if name.startswith(f"{path}."):
             yield Choice(name[len(path) + 1 :], "function", "function", signatures(name))

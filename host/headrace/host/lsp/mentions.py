@@ -68,7 +68,7 @@ def _block(block: said.Block, *, defines: bool) -> Iterator[Mention]:
         case said.ClassBlock():
             yield from _all("class", block.name, defines=defines)
             yield from _all("profile", block.profile)
-            yield from _written(block.when, block.fairness)
+            yield from _written(block.when, block.fairness, block.session)
         case said.RuleBlock():
             yield from _all(RULE, block.name, defines=defines)
             yield from _written(block.value)
