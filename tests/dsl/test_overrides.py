@@ -103,7 +103,8 @@ def test_a_class_keeps_its_place_and_a_guard_its_other_answers() -> None:
     text = f"""{POOLS}{ROUTES}
         class x when request.stream {{ priority 1 }}
         class y when request.stream {{ priority 2 }}
-        guard g {{ template "t"  on error allow  on timeout allow }}
+        guard g {{ template "projects/acme/locations/eu/templates/t"
+            on error allow  on timeout allow }}
         override class x when !request.stream {{ priority 3 }}
         override guard g {{ on error log }}
         """

@@ -6,10 +6,23 @@ stages read it; nothing at run time parses, looks up or interprets policy text.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import Enum
 
-from headrace.dsl.cases import Given, GivenEndpoint, GivenPool, TestCase
+from headrace.dsl.cases import Given, GivenEndpoint, GivenGuard, GivenPool, TestCase
+from headrace.dsl.choosing import Beside, Combine, CostTerm, Pick, Plugin, Profile, Refusal, Term
 from headrace.dsl.compiled import After, Cost, EndpointFilter, Number, Rule, Scorer, Text, When
+from headrace.dsl.guarding import (
+    NO_SAFETY_RULE,
+    AnswerRule,
+    Guard,
+    OnMatch,
+    OnTrouble,
+    Provision,
+    SafetyRule,
+    Scope,
+    Streamed,
+    VerdictRule,
+    Window,
+)
 from headrace.dsl.serving import (
     InferencePoolRef,
     KvEvents,
@@ -44,133 +57,17 @@ from headrace.dsl.values import (
 )
 
 __all__ = [
-    "DEFAULT_CHAIN", "After", "Afterwards", "Attribute", "Beside", "BoolColumn", "Chain", "Class",
-    "Combine", "Condition", "Cost", "CostTerm", "DecisionValues", "EndpointFilter",
-    "EndpointValues", "Given", "GivenEndpoint", "GivenPool", "Guard", "HintValues",
-    "InferencePoolRef", "KvEvents", "Latency", "Mirror", "Model", "ModelValues", "Number",
-    "NumberOf", "Objective", "OnMatch", "OnTrouble", "Overload", "Pick", "Plugin", "Pool",
-    "PoolValues", "Profile", "Program", "Queue", "RatioColumn", "Refusal", "RequestValues",
-    "ResponseValues", "Rule", "RuleFault", "Scalar", "Scorer", "Selector", "Share", "Shed",
-    "Speed", "SpreadValues", "StageUse", "Term", "TestCase", "Text", "TextOf", "TraceRules",
-    "Trust", "Use", "Values", "When",
+    "DEFAULT_CHAIN", "After", "Afterwards", "AnswerRule", "Attribute", "Beside", "BoolColumn",
+    "Chain", "Class", "Combine", "Condition", "Cost", "CostTerm", "DecisionValues",
+    "EndpointFilter", "EndpointValues", "Given", "GivenEndpoint", "GivenGuard", "GivenPool",
+    "Guard", "HintValues", "InferencePoolRef", "KvEvents", "Latency", "Mirror", "Model",
+    "ModelValues", "Number", "NumberOf", "Objective", "OnMatch", "OnTrouble", "Overload", "Pick",
+    "Plugin", "Pool", "PoolValues", "Profile", "Program", "Provision", "Queue", "RatioColumn",
+    "Refusal", "RequestValues", "ResponseValues", "Rule", "RuleFault", "SafetyRule", "Scalar",
+    "Scope", "Scorer", "Selector", "Share", "Shed", "Speed", "SpreadValues", "StageUse", "Streamed",
+    "Term", "TestCase", "Text", "TextOf", "TraceRules", "Trust", "Use", "Values", "VerdictRule",
+    "When", "Window",
 ]  # fmt: skip
-
-
-# ---- how an endpoint is chosen
-
-
-@dataclass(frozen=True, slots=True)
-class Term:
-    """A scorer and its weight, > 0.
-
-    In a product the weight is a power, > 0; in tiers, how much worse than the best still
-    counts as equal, 0..1.
-    """
-
-    weight: float
-    scorer: Scorer
-
-
-@dataclass(frozen=True, slots=True)
-class CostTerm:
-    """A cost and its weight, > 0."""
-
-    weight: float
-    cost: Cost
-
-
-class Combine(Enum):
-    """How the scorers of a profile make one total: `score`, `multiply`, `rank by`."""
-
-    SUM = "sum"
-    PRODUCT = "product"
-    TIERS = "tiers"
-
-
-class Pick(Enum):
-    """How the winner is taken from the endpoints.
-
-    LEAST is of costs, MAX of scores; BEST, of some drawn by chance the best, is of either.
-    RANDOM looks at neither.
-    """
-
-    MAX = "max"
-    LEAST = "least"
-    WEIGHTED = "weighted"
-    RANDOM = "random"
-    RANDOM_TOP = "random of top"
-    BEST = "best of random"
-
-
-@dataclass(frozen=True, slots=True)
-class Beside:
-    """Another endpoint of the pool, picked beside the first one: `also pick ROLE by profile P`.
-
-    role  of ``prefill encode``
-    when  asked of the endpoint that was picked; None: always
-    """
-
-    role: str
-    profile: str
-    when: EndpointFilter | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """Do not send the request to the endpoint that was picked if *when* holds there."""
-
-    when: EndpointFilter
-    status: int = 412
-    message: str = "refused by the policy"
-
-
-@dataclass(frozen=True, slots=True)
-class Plugin:
-    """A part written in Python that a profile uses, with its settings in base units."""
-
-    name: str
-    settings: Mapping[str, Scalar]
-    span: Span = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Profile:
-    """How to choose an endpoint.
-
-    require    filters that must hold
-    prefer     filters that are skipped, each in turn, if they leave nothing
-    terms      the scorers whose combination is looked at, by default their weighted sum
-    costs      the weighted sum of costs that LEAST looks at; empty if there are terms
-    pick_top   of WEIGHTED and RANDOM_TOP: among how many best; of BEST: of how many
-    ties       lower is better; None: go on to the hash of request id and endpoint
-    otherwise  the profile to ask if `require` leaves nothing
-    """
-
-    name: str
-    span: Span = field(repr=False)
-    require: tuple[EndpointFilter, ...] = ()
-    prefer: tuple[EndpointFilter, ...] = ()
-    terms: tuple[Term, ...] = ()
-    pick: Pick = Pick.MAX
-    pick_top: int = 1
-    ties: Scorer | None = None
-    otherwise: str | None = None
-    costs: tuple[CostTerm, ...] = ()
-    plugins: tuple[Plugin, ...] = ()
-    combine: Combine = Combine.SUM
-    beside: tuple[Beside, ...] = ()
-    refusals: tuple[Refusal, ...] = ()
-
-    @property
-    def how(self) -> str:
-        """How it picks, as it is written."""
-        top = self.pick_top
-        named = {
-            Pick.WEIGHTED: f"weighted of top {top}",
-            Pick.RANDOM_TOP: f"random of top {top}",
-            Pick.BEST: f"best of {top} random",
-        }
-        return named.get(self.pick, str(self.pick.value))
 
 
 # ---- what happens to requests beside the picking
@@ -242,46 +139,6 @@ class Overload:
     pools: tuple[str, ...] = ()
     sheds: tuple[Shed, ...] = ()
     queue: Queue | None = None
-
-
-class OnMatch(Enum):
-    """What a guard does about a finding."""
-
-    BLOCK = "block"
-    REDACT = "redact"
-    LOG = "log"
-
-
-class OnTrouble(Enum):
-    """What a guard does when it has no verdict, or only a part of one."""
-
-    BLOCK = "block"
-    ALLOW = "allow"
-    LOG = "log"
-
-
-@dataclass(frozen=True, slots=True)
-class Guard:
-    """A screen: a list of RE2 patterns, or a template of a provider; a match is a finding.
-
-    inspect     of ``prompt response``
-    timeout_s   how long a provider may take; None: the stage's deadline
-    on_partial  what to do about a text the provider has screened in part
-    """
-
-    name: str
-    span: Span = field(repr=False)
-    patterns: tuple[str, ...] = ()
-    when: When | None = None
-    on_match: OnMatch = OnMatch.BLOCK
-    status: int = 400
-    message: str = "blocked by safety policy"
-    template: str | None = None
-    inspect: frozenset[str] = frozenset({"prompt"})
-    timeout_s: float | None = None
-    on_error: OnTrouble = OnTrouble.BLOCK
-    on_timeout: OnTrouble = OnTrouble.BLOCK
-    on_partial: OnTrouble = OnTrouble.BLOCK
 
 
 @dataclass(frozen=True, slots=True)
@@ -385,6 +242,7 @@ class Program:
     rules: tuple[Rule, ...] = ()
     uses: tuple[Use, ...] = ()
     metrics: tuple[str, ...] = ()
+    safety: SafetyRule = NO_SAFETY_RULE
 
     def chain(self, name: str) -> Chain | None:
         """Return the chain *name*; `default` exists in every program."""

@@ -9,11 +9,13 @@ the model server might take the other one; of any other doubled key the last cou
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import Enum
 
 import msgspec
 from xxhash import xxh3_64_intdigest
 
+from headrace.extensions.apis import KNOWN, PATH_OF
+from headrace.extensions.apis import Api as Api
+from headrace.extensions.apis import api_of as api_of
 from headrace.extensions.reasons import Reason
 from headrace.extensions.shapes import (
     MEDIA,
@@ -35,17 +37,6 @@ from headrace.extensions.shapes import (
 
 MODEL_CHARS_MAX = 256
 TOKEN_BYTES = 4  # English text in the tokenizers of current models: four bytes a token
-
-
-class Api(Enum):
-    """The APIs whose bodies are understood, by OpenTelemetry's `gen_ai.operation.name`."""
-
-    CHAT = "chat"
-    COMPLETIONS = "text_completion"
-    EMBEDDINGS = "embeddings"
-    RESPONSES = "responses"
-
-    __hash__ = object.__hash__  # members are singletons; Enum's own hash is a Python function
 
 
 class Text(msgspec.Struct, frozen=True):
@@ -102,23 +93,6 @@ class CallFault:
     model: str = ""
 
 
-PATHS = {
-    "/v1/chat/completions": Api.CHAT,
-    "/v1/completions": Api.COMPLETIONS,
-    "/v1/embeddings": Api.EMBEDDINGS,
-    "/v1/responses": Api.RESPONSES,
-}
-
-
-def api_of(path: str) -> Api | None:
-    """Return the API that *path* names: by its end, so that any prefix before `/v1/` fits."""
-    bare = path.partition("?")[0]
-    api = PATHS.get(bare)
-    if api is not None:
-        return api
-    return next((api for end, api in PATHS.items() if bare.endswith(end)), None)
-
-
 def shown(text: str, chars_max: int = 128) -> str:
     """Return *text* of a caller as it may stand in a message: printable, short, no query."""
     bare = text[: chars_max + 1].partition("?")[0]
@@ -132,8 +106,8 @@ def parse_call(path: str, content_type: str, body: bytes, depth_max: int = 64) -
     Without a *path*, which only a peer other than Envoy leaves out, its fields tell the API.
     """
     api = api_of(path)
-    if api is None and path:
-        message = f"no inference API at path `{shown(path)}`; known: {', '.join(PATHS)}"
+    if path and (api is None or api not in READERS):
+        message = f"no inference API at path `{shown(path)}`; known: {KNOWN}"
         return CallFault(Reason.UNKNOWN_PATH, message)
     fault = _unreadable(content_type, body, depth_max)
     if fault is not None:
@@ -155,19 +129,6 @@ def _likely(body: bytes) -> Api:
         if name in fields:
             return api
     return Api.COMPLETIONS
-
-
-def with_model(body: bytes, model: str) -> bytes:
-    """Return *body*, a JSON object, with its top-level `model` replaced.
-
-    Order and the bytes of all other values stay as they are.
-
-    Raises:
-        msgspec.DecodeError: *body* is no JSON object.
-    """
-    fields = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
-    fields["model"] = msgspec.Raw(msgspec.json.encode(model))
-    return msgspec.json.encode(fields)
 
 
 def _unreadable(content_type: str, body: bytes, depth_max: int) -> CallFault | None:
@@ -363,9 +324,6 @@ def _call(
         tuple(prose.media),
         canonical(shape.cache_salt),
     )
-
-
-PATH_OF = {api: path for path, api in PATHS.items()}
 
 
 def is_name(model: str) -> bool:

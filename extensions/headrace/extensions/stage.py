@@ -45,6 +45,7 @@ __all__ = [
     "Filter",
     "Json",
     "Needs",
+    "Now",
     "OnFailure",
     "Outcome",
     "Reject",
@@ -91,6 +92,11 @@ class Run(Effect[Any]):
     """
 
     coroutine: Coroutine[Any, Any, Any] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Now(Effect[float]):
+    """Ask what the time is, after another effect has taken some: the host's `now_s`."""
 
 
 class ResponseNeed(Enum):

@@ -9,6 +9,7 @@ from typing import cast
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import Struct
 
 from headrace.dsl.effective import bindings, flatten, plain, redacted, text
 from headrace.dsl.policy import compile_policy
@@ -55,6 +56,8 @@ def said(value: object) -> object:
     if is_dataclass(value):
         shown = [f.name for f in fields(value) if f.repr]
         return {name: said(getattr(value, name)) for name in shown}
+    if isinstance(value, Struct):
+        return {name: said(getattr(value, name)) for name in value.__struct_fields__}
     if isinstance(value, Mapping):
         pairs = cast(Mapping[object, object], value).items()
         return {repr(key): said(inner) for key, inner in pairs}

@@ -7,18 +7,17 @@ from dataclasses import dataclass, field
 from msgspec.structs import replace
 
 from headrace.dsl.program import Class, Model, RuleFault
+from headrace.extensions.apis import KNOWN
 from headrace.extensions.body_router.listing import Listing
 from headrace.extensions.body_router.table import Entry, Table, Target, bucket_of
 from headrace.extensions.body_router.values import Facts, facts
 from headrace.extensions.call import (
-    PATHS,
     Call,
     CallFault,
     api_of,
     is_name,
     parse_call,
     shown,
-    with_model,
 )
 from headrace.extensions.control import named_objective, named_rewrite
 from headrace.extensions.hints import TEXT_MAX as SESSION_MAX
@@ -35,6 +34,7 @@ from headrace.extensions.stage import (
     Request,
     Route,
 )
+from headrace.extensions.texts.patch import with_model
 
 NEEDS = Needs(request_body=True)
 UNKNOWN_OBJECTIVE = (RuleError("objective", "unknown"),)
@@ -284,7 +284,7 @@ def _named(request: Request, model: str) -> Call | Reject:
 
 
 def _unknown_path(path: str) -> Reject:
-    message = f"no inference API at path `{shown(path)}`; known: {', '.join(PATHS)}, /v1/models"
+    message = f"no inference API at path `{shown(path)}`; known: {KNOWN}, /v1/models"
     return Reject(Reason.UNKNOWN_PATH, message)
 
 

@@ -6,8 +6,8 @@ Source of the headers: llm-d-router, disagg-profile-handler.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from headrace.dsl.program import EndpointFilter, Profile, Refusal, RuleFault
@@ -23,8 +23,7 @@ HEADERS: Mapping[str, str] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class After:
+class After(Struct, frozen=True):
     """What a profile says of an endpoint that it has picked.
 
     decision  with what was picked beside it

@@ -103,7 +103,7 @@ class Placement:
         self.reservation = self._store.move(reservation, served, now_s)
         if values and self._ticket:
             index = self._store.prefixes[reservation.pool]
-            self._take_back(index, reservation.address, values)
+            self._take_back(index, reservation.address, values, self._ticket)
             self._ticket = index.insert(served, values.hashes, values.prompt)
         if values and Keep.SESSION in self._keeps:
             affinity = self._store.affinities.get(reservation.pool)
@@ -128,6 +128,8 @@ class Placement:
         A prompt that was answered with an error is cached nowhere.
         """
         reservation, values, ticket = self.reservation, self._values, self._ticket
+        # The values lead back to the filter that has this place: only a collection would free them.
+        self._values = self._ticket = None
         if reservation is not None and self.watch:
             streamed = values is not None and values.stream and 200 <= ending.status < 300
             if streamed and not (ending.failed or self._begun):
@@ -144,7 +146,7 @@ class Placement:
             index.settle(ticket, values.prompt, ending.observed)
             self._match(reservation, values, ending.observed, now_s)
         elif ending.status >= 400:
-            self._take_back(index, reservation.address, values)
+            self._take_back(index, reservation.address, values, ticket)
 
     def _match(
         self, reservation: Reservation, values: PickValues, observed: Observed, now_s: float
@@ -158,11 +160,12 @@ class Placement:
             )
             book.ended(reservation.address, request, now_s)
 
-    def _take_back(self, index: PrefixIndex, address: str, values: PickValues) -> None:
+    def _take_back(
+        self, index: PrefixIndex, address: str, values: PickValues, ticket: Ticket
+    ) -> None:
         """Forget what the endpoint at *address* was to get by this request alone."""
-        if self._ticket is not None:
-            fresh = (*values.hashes[self._ticket.plain :], values.prompt.end)
-            index.withdraw(address, fresh, self._ticket.stamp)
+        fresh = (*values.hashes[ticket.plain :], values.prompt.end)
+        index.withdraw(address, fresh, ticket.stamp)
 
     def piece(self, now_s: float) -> None:
         """Note a piece of the answer: the first tells how long the prompt took."""

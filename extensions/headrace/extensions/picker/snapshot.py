@@ -118,6 +118,11 @@ class Endpoint(Struct, frozen=True):
         """The used share of its KV cache as it was last reported."""
         return self.kv_cache - self.kv_drift
 
+    @property
+    def unseen(self) -> int:
+        """How many requests were sent there since its last scrape, and are open."""
+        return self.queue - self.waiting_scraped - self.queue_drift
+
     def age_s(self, now_s: float) -> float:
         """Return how old the metrics are; infinite if there are none."""
         return now_s - self.scraped_at_s

@@ -195,6 +195,7 @@ class PickFilter(Filter):
         self._place.end(ending, now_s)
         for place in self._beside:  # whose own answers nobody sees
             place.end(Ending(ending.status, False, Observed()), now_s)
+        self._visit = None  # it leads back here: only a collection would free the two
 
     def left(self, now_s: float) -> tuple[object, ...]:
         """Return the record of a wait that nobody waits for the end of any more."""

@@ -70,7 +70,9 @@ Steps = Generator[Ask, Any, T]
 class Slot(Struct):
     """One stage's filter in one exchange. Written by its chain only.
 
-    out   the stage has failed and is not asked again (but for `on_end`)
+    on_end  `on_response_end` is to be called
+    hears   `on_end` is
+    out     the stage has failed and is not asked again (but for `on_end`)
     """
 
     stage: Stage
@@ -79,6 +81,7 @@ class Slot(Struct):
     on_head: bool
     on_event: bool
     on_end: bool
+    hears: bool
     out: bool = False
 
 
@@ -89,14 +92,15 @@ def slot(stage: Stage, opened: Filter) -> Slot:
 
 
 @lru_cache(maxsize=256)  # asked for every exchange, of the few stages of a chain
-def _hooks(kind: type[Filter], need: ResponseNeed) -> tuple[bool, bool, bool, bool]:
-    """Return whether `on_request`, `on_head`, `on_event` and `on_end` are to be called."""
+def _hooks(kind: type[Filter], need: ResponseNeed) -> tuple[bool, bool, bool, bool, bool]:
+    """Return whether each hook is to be called, in the order of the fields of `Slot`."""
     told = need is not ResponseNeed.NONE
     return (
         kind.on_request is not Filter.on_request,
         kind.on_response_headers is not Filter.on_response_headers,
         told and kind.on_response_event is not Filter.on_response_event,
         told and kind.on_response_end is not Filter.on_response_end,
+        kind.on_end is not Filter.on_end,
     )
 
 
@@ -138,9 +142,13 @@ class Chain(Struct):
         started_s = self.clock()
         try:
             decided = hook(value, self.now_s)
-            if type(decided) not in ACTIONS:
+            if decided is CONTINUE:  # the usual case: nothing to apply, nothing recorded
+                if name != "on_response_event":
+                    self._note(at, name, started_s, "continue")
+            elif type(decided) not in ACTIONS:
                 return Asked(at, name, value, apply, started_s, decided)
-            self._settle(at, name, started_s, decided, apply)
+            else:
+                self._settle(at, name, started_s, decided, apply)
         except Exception as fault:  # whatever a stage raises is the stage's failure
             return self._road(at, name, started_s, fault, value, apply)
         settled: Action = decided
@@ -162,6 +170,8 @@ class Chain(Struct):
     def finish(self, outcome: Outcome) -> None:
         """Tell every filter, first to last, how the exchange ended."""
         for at in self.slots:
+            if not at.hears:
+                continue
             started_s = self.clock()
             try:
                 at.filter.on_end(outcome, self.now_s)

@@ -13,11 +13,13 @@ from headrace.extensions.stage import (
     EndReply,
     ExchangeInfo,
     Json,
+    Now,
     Reject,
     Request,
     SendChunk,
     StartReply,
 )
+from headrace.extensions.texts.errors import error_events
 from headrace.host.exchange.chain import (
     Ask,
     Chain,
@@ -27,7 +29,7 @@ from headrace.host.exchange.chain import (
     Stopped,
     slot,
 )
-from headrace.host.exchange.local import event_error, head_of, immediate
+from headrace.host.exchange.local import api_asked, head_of, immediate
 from headrace.host.exchange.part import BodyMode, Context, Modes
 from headrace.host.exchange.passes import local_pass
 from headrace.host.exchange.plain_errors import plain
@@ -231,7 +233,10 @@ class Core(Struct):
     def _follow(self, walk: Walk, ask: Ask) -> None:
         """Do what the core itself does for a hook, then wait for what the edge must do."""
         try:
-            while isinstance(ask.effect, StartReply | SendChunk):
+            while isinstance(ask.effect, StartReply | SendChunk | Now):
+                if isinstance(ask.effect, Now):
+                    ask = walk.steps.send(self.now_s)
+                    continue
                 self._stream(ask.effect, walk.mode)
                 ask = walk.steps.send(None)
         except StopIteration as end:
@@ -278,7 +283,7 @@ class Core(Struct):
     def _whole(
         self, answer: Reject | Answer, headers: Pairs, grpc: bool, metadata: Metadata | None
     ) -> ImmediateReply:
-        reply = immediate(answer, headers, grpc, metadata)
+        reply = immediate(answer, headers, grpc, metadata, api_asked(self.request))
         if self.plan.plain_errors and isinstance(answer, Reject) and not grpc:
             return plain(reply, answer)
         return reply
@@ -291,7 +296,8 @@ class Core(Struct):
         elif isinstance(answer, EndReply):
             self.outputs.append(LocalTrailers(trailers) if trailers else LocalChunk(b"", True))
         elif local.event_stream and isinstance(answer, Reject):
-            self.outputs.append(LocalChunk(event_error(answer), True))
+            events = error_events(api_asked(self.request), answer)
+            self.outputs.append(LocalChunk(events, True))
         else:
             self.outputs.append(Abort("UNAVAILABLE", "a stage failed in its streamed answer"))
 

@@ -131,6 +131,7 @@ class Exchange:
         if termination in ("complete", "client-gone"):
             termination = "complete" if self._ended() else "client-gone"
         self._outcome = self._sum_up(termination)
+        self._response.reading = None  # each knows the other: only a collection would free them
         core.chain.now_s = core.now_s
         core.chain.finish(self._outcome)
 

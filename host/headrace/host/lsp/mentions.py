@@ -140,7 +140,7 @@ def _written(*found: Written | None) -> Iterator[Mention]:
     left: list[tree.Expr] = [written.expr for written in found if written is not None]
     while left:
         expr = left.pop()
-        left += parts(expr)
+        left += tree.parts_of(expr)
         match expr:
             case tree.Name(text=text):
                 yield Mention(RULE, text, expr.span, quoted=False)
@@ -165,29 +165,6 @@ def _text(kind: str, expr: tree.Expr) -> Iterator[Mention]:
         plain = expr.span.text[1:-1] == expr.value  # no escapes, not raw
         if plain:
             yield _mention(kind, expr.value, expr.span)
-
-
-def parts(expr: tree.Expr) -> list[tree.Expr]:
-    """Return the expressions directly in *expr*."""
-    match expr:
-        case tree.Select(of=of):
-            return [of]
-        case tree.Index(of=of, at=at):
-            return [of, at]
-        case tree.Call(of=of, args=args):
-            return [*([of] if of else []), *args]
-        case tree.Unary(arg=arg):
-            return [arg]
-        case tree.Binary(left=a, right=b):
-            return [a, b]
-        case tree.Ternary(test=test, yes=yes, no=no):
-            return [test, yes, no]
-        case tree.ListOf(items=items):
-            return list(items)
-        case tree.MapOf(entries=entries):
-            return [part for entry in entries for part in entry]
-        case _:
-            return []
 
 
 def kinds_of(kind: str) -> frozenset[str]:

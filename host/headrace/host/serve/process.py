@@ -2,6 +2,7 @@
 
 import gc
 import logging
+import os
 from contextlib import AsyncExitStack
 from ipaddress import ip_address
 from secrets import token_bytes
@@ -13,6 +14,7 @@ from headrace.extensions.picker.flow.waiter import How
 from headrace.extensions.picker.store import Store
 from headrace.extensions.registry import Site
 from headrace.extensions.stage import Outcome
+from headrace.host.clients.clients import Clients
 from headrace.host.envoy.address import Address
 from headrace.host.explain.log import DecisionLog
 from headrace.host.explain.tell import decided, note
@@ -72,6 +74,7 @@ class Host:
         store = Store.for_program(program)
         self._store = store
         self._usher = Usher(store, self._waited)
+        self._clients = Clients(os.environ)
         site = Site(
             store,
             self._report,
@@ -112,6 +115,7 @@ class Host:
             self._exits.callback(self._usher.close)
             telemetry.metrics.queues(self._store.flows)
             self._open_decision_log(telemetry)
+            await self._exits.enter_async_context(self._clients)
             await self._exits.enter_async_context(Watchdog(telemetry.metrics.loop_lag))
             await self._exits.enter_async_context(self._succession.scraper)
             self._exits.push_async_callback(self._succession.listener.stop)
@@ -208,7 +212,7 @@ class Host:
         server = make_server(
             options.transport,
             current.open,
-            Performer({Turn: self._usher.turn}),
+            Performer({Turn: self._usher.turn, **self._clients.performers}),
             options=GrpcOptions(
                 message_bytes_max=options.limits.body_bytes_max + ENVELOPE_BYTES,
                 tls=options.tls,

@@ -6,6 +6,7 @@ keeps those that only older generations use until the last of their exchanges ha
 
 import asyncio
 import logging
+import os
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
@@ -15,6 +16,7 @@ from typing import Protocol
 from headrace.dsl.program import Program
 from headrace.extensions.picker.store import Store
 from headrace.extensions.registry import Site, UnknownStage, builders, unannounced
+from headrace.host.clients.lacking import lacking
 from headrace.host.generation import Generation, build_generation, request_ids
 from headrace.host.kv_events.listener import Counts as KvCounts
 from headrace.host.kv_events.listener import KvListener, missing
@@ -126,9 +128,9 @@ class Succession:
 
     def _build(self, program: Program, site: Site) -> Generation:
         options = self._world.options
-        lacking = missing(program)
-        if lacking:
-            raise Unservable(lacking)
+        why_not = missing(program) or lacking(program, os.environ)
+        if why_not:
+            raise Unservable(why_not)
         try:
             generation = build_generation(
                 program,

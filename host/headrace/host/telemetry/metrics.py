@@ -72,9 +72,10 @@ class Metrics:
             self._decision_s.see(summary.decision_s)
         if summary.ttft_s is not None and outcome.event_stream:
             self._ttft_s.see(summary.ttft_s, model, pool)
-        see = self._stage_s.see
+        self._stage_s.see_each(
+            [(r.ended_s - r.started_s, (r.stage, r.hook, r.result)) for r in outcome.runs]
+        )
         for run in outcome.runs:
-            see(run.ended_s - run.started_s, run.stage, run.hook, run.result)
             if run.road:
                 self._stage_failures.add(run.stage, run.road)
             if run.stage == BODY_ROUTER and run.hook == "on_request":

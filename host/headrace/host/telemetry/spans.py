@@ -207,7 +207,7 @@ def _exchange(outcome: Outcome, summary: Summary) -> Attributes:
 
 
 def _call(call: Call, found: Attributes) -> None:
-    found["gen_ai.operation.name"] = call.api.value
+    found["gen_ai.operation.name"] = call.api.operation
     found["gen_ai.provider.name"] = "openai"  # the convention for servers of that API
     found["headrace.prompt_tokens_estimate"] = call.prompt_tokens
     if call.stream:

@@ -1,6 +1,6 @@
 """An outcome in the words that metrics, log lines and spans share."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from headrace.extensions.call import Call
 from headrace.extensions.picker.decision import Decision
@@ -14,8 +14,7 @@ NO_MODEL = "none"
 OTHER_MODEL = "other"
 
 
-@dataclass(frozen=True, slots=True)
-class Summary:
+class Summary(Struct, frozen=True):
     """What one exchange came to.
 
     model_label  the policy's name for the model, ``other`` if it has none, ``none`` if the
@@ -83,7 +82,7 @@ def summarise(outcome: Outcome) -> Summary:
     return Summary(
         model=model,
         model_label=route.model if route else (OTHER_MODEL if model else NO_MODEL),
-        operation=call.api.value if isinstance(call, Call) else "",
+        operation=call.api.operation if isinstance(call, Call) else "",
         stream=call.stream if isinstance(call, Call) else False,
         pool=route.pool if route else "",
         endpoint=endpoint,
