@@ -35,7 +35,7 @@ CHOICES = st.fixed_dictionaries(
     optional={
         "index": st.integers(0, 2),
         "finish_reason": st.sampled_from([None, "stop"]),
-        "logprobs": st.sampled_from([None, {"content": []}]),
+        "logprobs": st.sampled_from([None, {"content": "tokens"}]),
     },
 )
 
