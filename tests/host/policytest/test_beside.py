@@ -122,6 +122,9 @@ guard names { deny "bluebird"  inspect response  on match redact }
         ("given guard armor fails partial in response", "decision.rejected"),
         ("", "!decision.rejected && response.status == 200"),
         ('given response "the project bluebird"', 'decision.guard == "names"'),
+        ('given response "bluebird"', "decision.redacted && !decision.masked"),
+        ("", "!decision.redacted && !decision.masked"),
+        ('given request { "prompt": "ann@example.com" }', "decision.masked && !decision.redacted"),
     ],
 )
 def test_what_providers_say_has_its_consequences(given: str, expected: str) -> None:
