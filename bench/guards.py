@@ -1,4 +1,4 @@
-"""What guards of the response cost per event of a stream, and how long they hold text back."""
+"""What guards of the response cost per chunk of a stream, and how long they hold text back."""
 
 import asyncio
 import json
@@ -15,33 +15,36 @@ from bench.measure import WARM_UP, Figure, Tick, costs_us, drive, standing
 from bench.processes import free_ports
 from bench.sides import CHAIN, Host, Setup, Side
 
-EVENTS = 200
-REQUESTS = 60  # streams of a round; whole answers are cheap, so there are more
+EVENTS = 100
+GAP_S = 0.01
+REQUESTS = 48  # streams of a round; whole answers are cheap, so there are more
 PLAIN, NONE = "passed through", "no guard"
 LOCAL = "a local pattern guard"
 GUARD = 'guard secrets { patterns "-----BEGIN [A-Z ]*PRIVATE KEY-----"  inspect response }'
 UNGUARDED = "body_router  picker  observability"
 WINDOW_CHARS = 200
-GAP_S = 0.01
 PROVIDER_S = 0.05
 DELAY_STREAMS = 12
 DELAY_TICKS = 3
 
 
 def ticks(rounds: int) -> int:
-    """Return how many ticks `per_event` has."""
+    """Return how many ticks `per_chunk` has."""
     return rounds * 3
 
 
 def _variants() -> Iterator[tuple[str, Setup]]:
     hosts = (Host.HEADRACE,)
-    yield PLAIN, Setup(hosts, events=EVENTS, guard="", chain=UNGUARDED)
-    yield NONE, Setup(hosts, events=EVENTS, guard="")
-    yield LOCAL, Setup(hosts, events=EVENTS, guard=GUARD)
+    yield PLAIN, Setup(hosts, events=EVENTS, gap_s=GAP_S, guard="", chain=UNGUARDED)
+    yield NONE, Setup(hosts, events=EVENTS, gap_s=GAP_S, guard="")
+    yield LOCAL, Setup(hosts, events=EVENTS, gap_s=GAP_S, guard=GUARD)
 
 
-def per_event(rounds: int, tick: Tick) -> list[Figure]:
-    """Return CPU per event with and without guards: all stand side by side and take turns."""
+def per_chunk(rounds: int, tick: Tick) -> list[Figure]:
+    """Return CPU per chunk with and without guards: all stand side by side and take turns.
+
+    The events come one by one, so that each is a chunk, a message of Envoy, and a reply.
+    """
     streams, wholes = Load(REQUESTS, stream=True), Load(REQUESTS * 5)
     found: dict[str, list[float]] = {}
     with ExitStack() as stack:
@@ -56,7 +59,7 @@ def per_event(rounds: int, tick: Tick) -> list[Figure]:
                 found.setdefault(name, []).append((all_us - fixed_us) / EVENTS)
                 tick()
     rows = [
-        Figure(f"per event, {name}", round(statistics.median(costs), 1), "us CPU/event")
+        Figure(f"per chunk, {name}", round(statistics.median(costs), 1), "us CPU/chunk")
         for name, costs in found.items()
     ]
     plain = found[PLAIN]
@@ -64,7 +67,7 @@ def per_event(rounds: int, tick: Tick) -> list[Figure]:
         ratio = statistics.median(
             ours / bare for ours, bare in zip(found[name], plain, strict=True)
         )
-        rows.append(Figure(f"ratio per event, {name} to {PLAIN}", round(ratio, 3), "x"))
+        rows.append(Figure(f"ratio per chunk, {name} to {PLAIN}", round(ratio, 3), "x"))
     return rows
 
 
@@ -82,7 +85,7 @@ def delay(tick: Tick) -> list[Figure]:
         local_s = _first_text_s(ours) - bare_s
         tick()
         url = stack.enter_context(_provider())
-        ask = f'ask http "{url}" {{ body "{{text}}"  match when answer.bad }}'
+        ask = f"""ask http "{url}" {{ body '{{text}}'  match when answer.bad }}"""
         asking = f"guard asks {{ {ask}  inspect response  timeout 1s  {_window()} }}"
         (remote,) = stack.enter_context(standing(_paced(asking)))
         remote_s = _first_text_s(remote) - bare_s
@@ -97,7 +100,7 @@ def delay(tick: Tick) -> list[Figure]:
 
 
 def _window() -> str:
-    return f"window {WINDOW_CHARS} characters overlap 64"
+    return f"window {WINDOW_CHARS} characters, overlap 64"
 
 
 def _paced(guard: str) -> Setup:

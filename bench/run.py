@@ -73,7 +73,7 @@ def steps(given: argparse.Namespace) -> Iterator[Step]:
         run = partial(compare, case, rounds)
         yield case.name, rounds * len(case.setup.hosts), run
     yield "chunk timing", 6, chunk_delay
-    yield "guards", guards.ticks(rounds), partial(guards.per_event, rounds)
+    yield "guards", guards.ticks(rounds), partial(guards.per_chunk, rounds)
     yield "hold-back", guards.DELAY_TICKS, guards.delay
     yield "idle, 100 endpoints", 1, partial(idle, 100)
     if given.memory_requests:

@@ -9,6 +9,7 @@ from msgspec import Struct, structs
 
 from headrace.dsl.providers import SCHEMAS
 from headrace.dsl.values import RuleFault
+from headrace.extensions.safety.breaker import Breaker
 from headrace.extensions.safety.contract import (
     Hit,
     HttpReply,
@@ -19,7 +20,13 @@ from headrace.extensions.safety.contract import (
     Verdict,
 )
 from headrace.extensions.safety.providers import PROVIDERS, ProviderFault, remote
-from headrace.extensions.safety.providers.asking import combined, read, retry_after_s, word
+from headrace.extensions.safety.providers.asking import (
+    combined,
+    read,
+    refused,
+    retry_after_s,
+    word,
+)
 from tests.extensions.safety.providers.talk import guard, ok, prompt, response, talked
 
 TEMPLATE = "projects/p/locations/l/templates/t"
@@ -181,7 +188,7 @@ def test_any_json_as_an_answer_is_a_verdict_or_trouble(name: str, value: object)
         (HttpReply(204, {}, b""), Kind.ERROR, "status 204"),
         (
             HttpReply(400, {}, b'{"error": {"type": "invalid_request"}}'),
-            Kind.ERROR,
+            Kind.DECLINED,
             "status 400 invalid_request",
         ),
         (
@@ -189,6 +196,7 @@ def test_any_json_as_an_answer_is_a_verdict_or_trouble(name: str, value: object)
             Kind.ERROR,
             "status 403 PERMISSION_DENIED: are the credentials right, and may they do this?",
         ),
+        (HttpReply(422, {}, b'{"detail": "planted"}'), Kind.DECLINED, "status 422"),
         (HttpReply(429, {"retry-after": "3"}, b""), Kind.QUOTA, "status 429"),
     ],
 )
@@ -199,6 +207,19 @@ def test_what_is_no_answer_says_why_and_nothing_of_its_text(
 
     assert isinstance(said, Trouble)
     assert (said.kind, said.detail) == (kind, detail)
+
+
+def test_a_text_that_is_declined_does_not_open_the_breaker_for_the_others() -> None:
+    breaker = Breaker(2, 10.0)
+    for _ in range(10):
+        breaker.failed(refused(HttpReply(400, {}, b"")), 0.0)
+
+    assert breaker.allows(0.0)
+
+    for _ in range(2):
+        breaker.failed(refused(HttpReply(500, {}, b"")), 0.0)
+
+    assert not breaker.allows(0.0)
 
 
 def test_an_error_that_is_null_is_none() -> None:

@@ -29,6 +29,8 @@ from headrace.extensions.safety.contract import (
 TIMEOUT_S = 1.0  # of a guard that names none: the stage's deadline
 RETRY_AFTER_S_MAX = 3600.0  # what a provider asks beyond this is a mistake
 DETAIL_CHARS_MAX = 200
+# The text's fault, not the provider's, which is well: it must not open the circuit breaker.
+DECLINED = frozenset({400, 413, 422})
 QUOTA_WORD = "RESOURCE_EXHAUSTED"  # of google.rpc.Code
 WORD = re.compile(r"[A-Za-z0-9_.:/ -]{1,64}")
 JSON_HEADERS = (("content-type", "application/json"), ("accept", "application/json"))
@@ -158,8 +160,9 @@ def refused(reply: HttpReply) -> Trouble:
     word = _error_inside(reply.body)
     detail = f"status {reply.status}{f' {word}' if word else ''}{_cure(reply.status)}"
     quota = reply.status == 429 or word == QUOTA_WORD
+    kind = Kind.QUOTA if quota else Kind.DECLINED if reply.status in DECLINED else Kind.ERROR
     after_s = retry_after_s(reply.headers) if quota or reply.status == 503 else None
-    return Trouble(Kind.QUOTA if quota else Kind.ERROR, detail[:DETAIL_CHARS_MAX], after_s)
+    return Trouble(kind, detail[:DETAIL_CHARS_MAX], after_s)
 
 
 def failed(detail: str) -> Trouble:
