@@ -85,7 +85,7 @@ def delay(tick: Tick) -> list[Figure]:
         local_s = _first_text_s(ours) - bare_s
         tick()
         url = stack.enter_context(_provider())
-        ask = f'ask http "{url}" {{ body "{{text}}"  match when answer.bad }}'
+        ask = f"""ask http "{url}" {{ body '{{text}}'  match when answer.bad }}"""
         asking = f"guard asks {{ {ask}  inspect response  timeout 1s  {_window()} }}"
         (remote,) = stack.enter_context(standing(_paced(asking)))
         remote_s = _first_text_s(remote) - bare_s
@@ -100,7 +100,7 @@ def delay(tick: Tick) -> list[Figure]:
 
 
 def _window() -> str:
-    return f"window {WINDOW_CHARS} characters overlap 64"
+    return f"window {WINDOW_CHARS} characters, overlap 64"
 
 
 def _paced(guard: str) -> Setup:

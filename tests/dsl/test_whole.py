@@ -175,9 +175,8 @@ def test_a_guard_of_a_provider_says_what_follows_from_what(program: Program) -> 
     guard = program.guards[1]
 
     template = "projects/example/locations/eu/templates/strict"
-    url = "https://modelarmor.eu.rep.googleapis.com"
     settings = {"template": ((template, ""),), "transport": (("rest", ""),)}
-    assert guard.ask == Provision("model_armor", url, settings)
+    assert guard.ask == Provision("model_armor", settings=settings)
     assert guard.inspect == {"prompt", "response"}
     assert guard.timeout_s == 0.3
     assert (guard.on_match, guard.on_error) == (OnMatch.REDACT, OnTrouble.ALLOW)

@@ -78,7 +78,7 @@ class Window(Struct, frozen=True):
 class Provision(Struct, frozen=True):
     """Whom a guard asks, and what for.
 
-    url       of the provider's server, the provider's own if the policy says none
+    url       of the provider's server, its own if the policy says none; empty: by the template
     settings  name -> its values in their order, each with what it is `for`, or empty
     headers   header -> its value, which is no secret
     secrets   header -> the environment variable that holds its value

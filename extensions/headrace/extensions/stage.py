@@ -240,7 +240,12 @@ class Filter:
     effects first. The plain one makes no coroutine: keep hot paths plain. When an
     exchange ends early, the ``finally`` blocks of a waiting hook run; they may not await.
     *now_s* is the host's monotonic clock at the call, in seconds.
+
+    idle_s  under GATE: after so long without an event `on_response_idle` is called, once until
+            the next event; None: never
     """
+
+    idle_s: float | None = None
 
     def on_request(self, request: Request, now_s: float) -> Action | Asking:
         """Decide on *request*. Stages are called first to last."""
@@ -258,6 +263,13 @@ class Filter:
         """Decide on one event: only for stages that need OBSERVE or GATE.
 
         Under OBSERVE the bytes have passed: changes in the Continue are a bug of the stage.
+        """
+        return CONTINUE
+
+    def on_response_idle(self, waited_s: float, now_s: float) -> Action | Asking:
+        """Decide what may go on although no event came for *waited_s*: see `idle_s`.
+
+        A Continue's `body` is sent. Called only where Envoy takes bytes at any time.
         """
         return CONTINUE
 

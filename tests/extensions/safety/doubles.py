@@ -1,7 +1,7 @@
 """Providers and readers for tests: a scripted provider, patterns that look by themselves, masks."""
 
 import re
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -23,11 +23,12 @@ from headrace.extensions.safety.contract import (
     Verdict,
 )
 from headrace.extensions.safety.desk import Desk
-from headrace.extensions.safety.post import Post, post
+from headrace.extensions.safety.post import Post, asking, looking
 from headrace.extensions.safety.reads import Reads
 from headrace.extensions.stage import Action, Asking, Effect, Now
 from headrace.extensions.texts.copies import without_copies
-from headrace.extensions.texts.values import Channel, Passage, Path, Piece, Said, Unreadable
+from headrace.extensions.texts.patch import spliced
+from headrace.extensions.texts.values import Channel, Passage, Piece, Said, Unreadable
 from tests.extensions.body_router.policies import span
 
 REMOTE = Reach()
@@ -64,6 +65,9 @@ class Words:
 
     def screen(self, asked: Asked) -> Verdict:
         return found_by(self.expression)(asked)
+
+    def find(self, text: str) -> list[str]:
+        return re.findall(self.expression, text)
 
     def settle(self, text: str, start: int, whole: bool) -> tuple[tuple[Hit, ...], int]:
         """Say what is certain of a growing text, as `contract.Local` promises it."""
@@ -112,12 +116,12 @@ def guard(name: str = "g", **fields: Any) -> Guard:
 def words(name: str = "g", expression: str = "sarin", **fields: Any) -> Post:
     """Return a guard that looks by itself for *expression*. Any: as `guard`."""
     provider = Words(expression)
-    return post(guard(name, **fields), provider, provider.settle)
+    return looking(guard(name, **fields), provider, provider.settle, provider.find, b"")
 
 
 def remote(judge: Judge, name: str = "g", reach: Reach = REMOTE, **fields: Any) -> Post:
     """Return a guard that asks a provider. Any: as `guard`."""
-    return post(guard(name, **fields), Remote(judge, reach))
+    return asking(guard(name, **fields), Remote(judge, reach))
 
 
 def desk(*posts: Post, rule: SafetyRule | None = None, **fields: Any) -> Desk:
@@ -216,17 +220,6 @@ def chat_pieces(api: Api, data: bytes) -> tuple[Piece, ...]:
     return tuple(found)
 
 
-def chat_patched(body: bytes, texts: Mapping[Path, str]) -> bytes:
-    """Return *body* with other texts."""
-    value: Any = msgspec.json.decode(body)  # Any: JSON
-    for path, text in texts.items():
-        place = value
-        for step in path[:-1]:
-            place = place[step]
-        place[path[-1]] = text
-    return msgspec.json.encode(value)
-
-
 def _object(body: bytes) -> dict[str, Any]:
     try:
         return msgspec.json.decode(body, type=dict[str, Any])
@@ -242,4 +235,4 @@ def _choices(body: bytes) -> list[dict[str, Any]]:
     return cast("list[dict[str, Any]]", choices)
 
 
-READS = Reads(chat_passages, chat_answer, chat_pieces, chat_patched, without_copies)
+READS = Reads(chat_passages, chat_answer, chat_pieces, spliced, without_copies)

@@ -96,3 +96,54 @@ def test_the_model_answers_as_given() -> None:
     assert found.ran is not None
     assert found.ran.seen.downstream is not None
     assert b'"content":"well, well"' in found.ran.seen.downstream.body
+
+
+BOTH = """
+guard armor {
+  template "projects/acme/locations/eu/templates/chat"
+  inspect  prompt, response
+  on match block with 403 "no"
+  on timeout allow
+}
+guard mail { detect email  inspect prompt, response  on match mask }
+guard names { deny "bluebird"  inspect response  on match redact }
+"""
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ('given guard armor finds "jailbreak"', "decision.blocked && decision.status == 403"),
+        ('given guard armor finds "a" in response', 'decision.blocked && decision.message == "no"'),
+        ('given guard armor finds "a" in prompt', 'decision.blocked && decision.guard == "armor"'),
+        ("given guard armor fails timeout", "!decision.rejected && response.status == 200"),
+        ("given guard armor fails error", 'decision.reason == "safety-unavailable"'),
+        ("given guard armor fails error", '!decision.blocked && decision.guard == "armor"'),
+        ("given guard armor fails partial in response", "decision.rejected"),
+        ("", "!decision.rejected && response.status == 200"),
+        ('given response "the project bluebird"', 'decision.guard == "names"'),
+    ],
+)
+def test_what_providers_say_has_its_consequences(given: str, expected: str) -> None:
+    asked = 'when request { "model": "chat" }'
+    (found,) = results(f'{CHAT}{BOTH}test "t" {{ {given} {asked} expect {expected} }}')
+
+    assert found.passed, found
+
+
+@pytest.mark.parametrize("path", ["chat/completions", "completions", "responses", "messages"])
+def test_what_guards_of_their_own_find_is_really_changed(path: str) -> None:
+    mail = "write to ann@example.com"
+    request = f'{{ "model": "chat", "path": "/v1/{path}", "prompt": "{mail}" }}'
+    said = 'given response "bluebird is at <EMAIL_1>"'
+    text = f'{CHAT}{BOTH}test "t" {{ {said} when request {request} expect !decision.rejected }}'
+    (found,) = results(text)
+
+    assert found.passed, found
+    assert found.ran is not None
+    seen = found.ran.seen
+    assert seen.upstream is not None
+    assert seen.downstream is not None
+    assert b"ann@example.com" not in seen.upstream.body
+    assert b"bluebird" not in seen.downstream.body
+    assert b"[redacted] is at ann@example.com" in seen.downstream.body

@@ -1,4 +1,4 @@
-"""Models that a guard has nothing to say about: S334."""
+"""Models that a guard has no template for, so no verdict on: S334."""
 
 from headrace.dsl.lints.subject import Subject
 from headrace.dsl.program import Guard
@@ -19,10 +19,11 @@ def unscreened(subject: Subject) -> None:
             continue
         names = ", ".join(f"`{name}`" for name in left[:_SHOWN_MAX])
         more = f" and {len(left) - _SHOWN_MAX} more" if len(left) > _SHOWN_MAX else ""
-        message = f"guard `{guard.name}` screens nothing for {names}{more}"
+        message = f"guard `{guard.name}` has no template for {names}{more}"
         help_ = 'add a `template "..."` without `for`, or say `when` the guard is asked'
+        done = guard.on_error.value
         span = blocks[guard.name].span
-        subject.problems.add("S334", span, message, "no template for them", help_)
+        subject.problems.add("S334", span, message, f"`on error {done}`, each time", help_)
 
 
 def _is_left(model: str, guard: Guard) -> bool:

@@ -8,10 +8,9 @@ from headrace.extensions.safety.beside import side_by_side
 from headrace.extensions.safety.contract import Asked, Context, Direction, Judged, Trouble, Verdict
 from headrace.extensions.safety.inquest import Inquest
 from headrace.extensions.safety.judge import judge
-from headrace.extensions.safety.mask import Vault
 from headrace.extensions.safety.post import Post
 from headrace.extensions.safety.prompt import judged
-from headrace.extensions.safety.rewriting import IN_JSON, Texts
+from headrace.extensions.safety.rewriting import Texts
 from headrace.extensions.stage import Now, Reject
 from headrace.extensions.texts.values import Passage
 
@@ -46,10 +45,3 @@ async def _hear(post: Post, asked: Asked) -> tuple[Judged, float]:
     started_s = await Now()
     verdict = await judged(judge(post, asked, started_s))
     return verdict, await Now() - started_s
-
-
-def restore(texts: Texts, passages: Sequence[Passage], vault: Vault) -> None:
-    """Put the originals of *vault* back into *texts*."""
-    for at, passage in enumerate(passages):
-        if passage.whole:
-            texts.put(at, vault.restore(texts.texts[at], passage.said in IN_JSON))

@@ -8,7 +8,7 @@ import msgspec
 from headrace.dsl.guarding import OnMatch, Streamed
 from headrace.extensions.call import Call, Text
 from headrace.extensions.reasons import Reason
-from headrace.extensions.safety.answer import restore, screen_answer
+from headrace.extensions.safety.answer import screen_answer
 from headrace.extensions.safety.beside import begun, side_by_side
 from headrace.extensions.safety.contract import (
     Asked,
@@ -26,6 +26,7 @@ from headrace.extensions.safety.judge import judge
 from headrace.extensions.safety.mask import Vault
 from headrace.extensions.safety.post import Post
 from headrace.extensions.safety.prompt import judged
+from headrace.extensions.safety.quick import the_piece
 from headrace.extensions.safety.reads import ANSWER, any_passages, any_pieces
 from headrace.extensions.safety.strand import Strand, Turn
 from headrace.extensions.stage import (
@@ -41,7 +42,9 @@ from headrace.extensions.stage import (
 from headrace.extensions.texts.values import Passage, Piece, Unreadable
 from headrace.extensions.values import DONE
 
-TOO_MUCH = "more of the stream waits to be screened than the gateway holds"
+TOO_MUCH = "the stream has more text, or more of it waits, than the gateway screens"
+PAUSE = ResponseEvent(b"", b"", True)
+"""Stands for the event that does not come while a model pauses."""
 EDITS_MAX = 10_000  # changes to one text of a stream
 
 
@@ -122,18 +125,23 @@ class Answers:
             return begun(self._whole(event.data))
         hold = self._hold
         if hold is None:
-            hold = self._hold = Holdback(self._posts, self._desk.reads.patched, self._vault)
-        pieces = self._pieces(event.data)
-        if isinstance(pieces, Reject):
-            return self._ended(pieces)
+            hold = self._hold = Holdback(self._posts, self._desk.reads.spliced, self._vault)
+        data, call = event.data, self._call
+        usual = the_piece(call.api, data) if call is not None and self._known else None
         try:
-            touched = self._push(hold, event, pieces)
+            if usual is not None:
+                touched = hold.push(event.raw, data, (usual,))
+            else:
+                pieces = self._pieces(data)
+                if isinstance(pieces, Reject):
+                    return self._ended(pieces)
+                touched = self._push(hold, event, pieces)
         except Unreadable as unreadable:
             return self._ended(self._refused(unreadable.detail))
-        if event.data == DONE:
+        if data == DONE:
             touched = hold.end()
-        elif hold.choices > 1 and b'"finish_reason"' in event.data:
-            for choice in _finished(event.data):
+        elif hold.choices > 1 and b'"finish_reason"' in data:
+            for choice in _finished(data):
                 touched += hold.end(choice)
         return self._go_on(hold, touched, event, now_s)
 
@@ -152,6 +160,14 @@ class Answers:
         if hold is None:
             return self._report(None)
         return self._go_on(hold, hold.end(), None, now_s)
+
+    def idle(self, now_s: float) -> Action | Asking:
+        """Let what there is of the windows be judged, as the model pauses."""
+        hold = self._hold
+        if hold is None or not self._remote:
+            return CONTINUE
+        turns = self._turns(hold.strands, partial=True)
+        return begun(self._ask(hold, turns, PAUSE)) if turns else CONTINUE
 
     def left(self) -> tuple[object, ...]:
         """Return the records of a response that ended before its end; none if they are told."""
@@ -172,12 +188,8 @@ class Answers:
 
     def _look(self, strands: Sequence[Strand]) -> Reject | None:
         """Let the guards that judge at once look at *strands*."""
-        inquest = self._inquest
         for strand in strands:
             for at, post in self._local:
-                new = strand.new_of(at)
-                if new:
-                    inquest.inspected(post, (new,))
                 hits = strand.look(at, post)
                 if hits:
                     reject = self._found(strand, post, Verdict(tuple(hits)))
@@ -185,11 +197,13 @@ class Answers:
                         return reject
         return None
 
-    def _turns(self, strands: Sequence[Strand]) -> list[tuple[Strand, int, Post, Turn]]:
+    def _turns(
+        self, strands: Sequence[Strand], partial: bool = False
+    ) -> list[tuple[Strand, int, Post, Turn]]:
         turns: list[tuple[Strand, int, Post, Turn]] = []
         for strand in strands:
             for at, post in self._remote:
-                turn = strand.turn(at, post)
+                turn = strand.turn(at, post, partial)
                 if turn is not None:
                     turns.append((strand, at, post, turn))
         return turns
@@ -221,10 +235,10 @@ class Answers:
     def _heard(
         self, strand: Strand, at: int, post: Post, turn: Turn, one: Judged, took_s: float
     ) -> Reject | None:
+        self._inquest.took(post, took_s)
         if isinstance(one, Trouble):
             strand.forgive(at, turn)
             return self._inquest.hear(post, one)
-        self._inquest.inspected(post, (strand.text(turn.new, turn.end),), took_s)
         hits = strand.hear(at, post, turn, one)
         if not one.hits:
             return self._inquest.hear(post, one) if one.partial else None
@@ -254,7 +268,8 @@ class Answers:
             out = hold.release()
         except Unreadable as unreadable:
             return self._ended(self._refused(unreadable.detail))
-        if hold.held_bytes > self._desk.held_bytes_max:
+        desk = self._desk
+        if hold.held_bytes > desk.held_bytes_max or hold.chars > desk.text_chars_max:
             return self._ended(Reject(Reason.RESPONSE_TOO_LARGE, TOO_MUCH))
         if event is None:
             return self._report(b"".join(out) or None)
@@ -275,13 +290,13 @@ class Answers:
         if isinstance(texts, Reject):
             return self._ended(texts)
         if self._vault is not None:
-            restore(texts, passages, self._vault)
+            texts.restore(self._vault)
         self._inquest.delivered += sum([len(t.encode("utf-8", "replace")) for t in texts.texts])
         patches, gone = texts.patches(), body
         if self._strips and passages:
             gone = self._desk.reads.stripped(body)
         if patches:
-            gone = self._desk.reads.patched(gone, patches)
+            gone = self._desk.reads.spliced(gone, patches)
         return CONTINUE if gone is body else Continue(body=gone)
 
     def _passages(self, body: bytes) -> tuple[Passage, ...] | Reject:
@@ -324,8 +339,12 @@ class Answers:
 
     def _close(self) -> tuple[object, ...]:
         self._told = True
-        if self._hold is not None:
-            self._inquest.delivered = self._hold.delivered
+        hold = self._hold
+        if hold is not None:
+            self._inquest.delivered = hold.delivered
+            for at, post in enumerate(self._posts):
+                texts = [strand.looked_at(at) for strand in hold.strands]
+                self._inquest.inspected(post, [text for text in texts if text])
         return self._inquest.close()
 
 

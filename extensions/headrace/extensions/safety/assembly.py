@@ -7,18 +7,18 @@ from headrace.extensions.safety.desk import Desk
 from headrace.extensions.safety.local import apart, settled
 from headrace.extensions.safety.memory import key_from
 from headrace.extensions.safety.own import own
-from headrace.extensions.safety.post import Post, Settle, post
+from headrace.extensions.safety.post import Post, Settle, asking, looking
 from headrace.extensions.safety.providers import remote
 from headrace.extensions.safety.reads import Reads
 from headrace.extensions.texts import answer, pieces, request
 from headrace.extensions.texts.copies import without_copies
-from headrace.extensions.texts.patch import patched
+from headrace.extensions.texts.patch import spliced
 
 READS = Reads(
     request.passages,
     answer.passages,
     pieces.pieces,
-    patched,
+    spliced,
     without_copies,
 )
 
@@ -38,9 +38,11 @@ def desk(program: Program, site: Site) -> Desk:
 def _post(guard: Guard, key: bytes) -> Post | None:
     """Return *guard* at its post; None if it looks for nothing, so has nothing to do."""
     if guard.ask is not None:
-        return post(guard, remote(guard), key=key)
+        return asking(guard, remote(guard), key)
     local = own(guard)
-    return None if local is None else post(guard, local, _settle(local, guard.window.overlap), key)
+    if local is None:
+        return None
+    return looking(guard, local, _settle(local, guard.window.overlap), local.found, key)
 
 
 def _settle(local: Local, overlap: int) -> Settle:
@@ -49,6 +51,8 @@ def _settle(local: Local, overlap: int) -> Settle:
     def settle(text: str, start: int, whole: bool) -> tuple[tuple[Hit, ...], int]:
         if whole:
             return _hits(apart(local.found(text, start))), len(text)
+        if not local.found(text, start):  # the usual case, without what comes behind it
+            return (), max(start, local.partial_start(text, overlap))
         found, until = settled(local, text, start, overlap)
         return _hits(found), until
 

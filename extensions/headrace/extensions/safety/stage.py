@@ -34,6 +34,7 @@ from headrace.extensions.stage import (
 )
 from headrace.extensions.texts.values import Passage, Said, Unreadable
 
+IDLE_S = 0.5  # how long text of a model that pauses waits for its window to be full
 CURE = "set `request_body_mode` of the ext_proc filter to FULL_DUPLEX_STREAMED"
 
 
@@ -51,7 +52,7 @@ class PromptScreen(Filter):
         """Decide whether *request* may pass, and as what. What cannot be read does not."""
         call = request.call
         if self._express and isinstance(call, Call):
-            passed = pass_by(self._desk, call, request.id)
+            passed = pass_by(self._desk, call)
             if passed is not None:
                 return passed
         return self._decide(request, now_s)
@@ -103,7 +104,7 @@ class PromptScreen(Filter):
         body = None
         if patches:
             assert request.body is not None, "what has passages has a body"
-            body = self._desk.reads.patched(request.body, patches)
+            body = self._desk.reads.spliced(request.body, patches)
         return Continue(body=body, records=inquest.close())
 
     def _passages(
@@ -140,6 +141,7 @@ class Screening(PromptScreen):
     """Screens one exchange, both ways. Written by that exchange only."""
 
     __slots__ = ("_answers",)
+    idle_s = IDLE_S
 
     def __init__(self, desk: Desk, info: ExchangeInfo) -> None:
         super().__init__(desk)
@@ -149,7 +151,7 @@ class Screening(PromptScreen):
         """Decide on the prompt; see `PromptScreen`."""
         call = request.call
         if self._express and not self._conditional and isinstance(call, Call):
-            passed = pass_by(self._desk, call, request.id)
+            passed = pass_by(self._desk, call)
             if passed is not None:
                 self._opened(request, self._desk.posts)
                 return passed
@@ -170,6 +172,10 @@ class Screening(PromptScreen):
     def on_response_event(self, event: ResponseEvent, now_s: float) -> Action | Asking:
         """Decide what of the answer may go on by now."""
         return self._answers.take(event, now_s)
+
+    def on_response_idle(self, waited_s: float, now_s: float) -> Action | Asking:
+        """Let the guards that wait for a window judge what there is of it."""
+        return self._answers.idle(now_s)
 
     def on_response_end(self, end: ResponseEnd, now_s: float) -> Action | Asking:
         """Decide on what is left of the answer, and report."""

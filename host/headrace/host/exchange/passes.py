@@ -185,6 +185,34 @@ def _each(
     return ResponseEvent(raw, raw, event.event_stream) if raw else None
 
 
+def idle_pass(chain: Chain, waited_s: float) -> Steps[ResponseEvent | Reject | None]:
+    """Ask the stages that hold events back what may go on although nothing comes."""
+    raw = b""
+
+    def apply(at: Slot, action: Action) -> None:
+        nonlocal raw
+        raw = _of_body(at, action, gated=True) or b""
+
+    gone: list[bytes] = []
+    for at in reversed(chain.slots):
+        if at.out or at.idle_s is None:
+            continue
+        raw = b""
+        action = chain.call(at, "on_response_idle", at.filter.on_response_idle, waited_s, apply)
+        if isinstance(action, Asked):
+            action = yield from chain.drive(action)
+        if isinstance(action, Reject):
+            return action
+        if raw:
+            rest = [slot for slot in _behind(chain, at) if slot.on_event]
+            passed = yield from _each(chain, ResponseEvent(raw, raw, True), rest)
+            if isinstance(passed, Reject):
+                return passed
+            gone.append(passed.raw if passed is not None else b"")
+    raw = b"".join(gone)
+    return ResponseEvent(raw, raw, True) if raw else None
+
+
 def observe(chain: Chain, event: ResponseEvent) -> Steps[None] | None:
     """Tell every observing stage of *event*; return what is left to do if a hook awaits."""
     rest = reversed(chain.slots)
