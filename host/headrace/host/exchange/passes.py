@@ -153,6 +153,9 @@ def _through(
         body = _of_body(at, action, gated=True)
         if body is not None:
             event = ResponseEvent(body, body, event.event_stream)
+        if isinstance(action, Continue) and action.meanwhile is not None:
+            started_s = chain.clock()
+            chain.beside.append(Asked(at, "meanwhile", None, _nothing, started_s, action.meanwhile))
 
     for number, at in enumerate(rest, 1):
         if at.out:
@@ -166,6 +169,10 @@ def _through(
         if event is not before:
             return (yield from _each(chain, event, rest[number:])) if event.raw else None
     return event
+
+
+def _nothing(at: Slot, action: Action) -> None:
+    """Apply nothing: what goes on beside changes nothing any more."""
 
 
 def _each(
