@@ -126,6 +126,14 @@ class Pool:
     ranks_port: int | None = None
 
     @property
+    def destinations(self) -> tuple[str, ...]:
+        """Where a proxy sends what its endpoints are picked for, each place once."""
+        if self.ranks_port is None:
+            return self.endpoints
+        hosts = dict.fromkeys(address.rpartition(":")[0] for address in self.endpoints)
+        return tuple(f"{host}:{self.ranks_port}" for host in hosts)
+
+    @property
     def members(self) -> tuple[Member, ...]:
         """Its endpoints, in the order of the policy."""
         described = {m.address: m for m in self.described}

@@ -132,7 +132,7 @@ def _response_item(text: str, tool: bool) -> Json:
     if tool:
         call = {"type": "function_call", "id": "f1", "call_id": "c1", "name": "note"}
         return {**call, "arguments": text, "status": "completed"}
-    content = [{"type": "output_text", "text": text, "annotations": []}]
+    content: Json = [{"type": "output_text", "text": text, "annotations": []}]
     message = {"type": "message", "id": "m1", "role": "assistant", "status": "completed"}
     return {**message, "content": content}
 
@@ -172,8 +172,8 @@ def _response_events(pieces: Sequence[str], tool: bool) -> list[bytes]:
     said.append({"type": f"response.{what}.done", **place, "arguments" if tool else "text": whole})
     said.append({"type": "response.output_item.done", "output_index": 0, "item": item})
     said.append({"type": "response.completed", "response": _response_answer(whole, tool)})
-    numbered = [{**one, "sequence_number": at} for at, one in enumerate(said)]
-    return [event(one, one["type"]) for one in numbered]
+    numbered: list[Json] = [{**one, "sequence_number": at} for at, one in enumerate(said)]
+    return [event(one, str(one["type"])) for one in numbered]
 
 
 def _response_streamed(events: Sequence[Json], tool: bool) -> str:
@@ -227,7 +227,7 @@ def _message_events(pieces: Sequence[str], tool: bool) -> list[bytes]:
     if tool:
         block = {"type": "tool_use", "id": "t1", "name": "note", "input": {}}
     kind, field = ("input_json_delta", "partial_json") if tool else ("text_delta", "text")
-    start = {"id": "m", "type": "message", "role": "assistant", "content": []}
+    start: Json = {"id": "m", "type": "message", "role": "assistant", "content": []}
     said: list[Json] = [
         {"type": "message_start", "message": {**start, "usage": {"input_tokens": 9}}},
         {"type": "content_block_start", "index": 0, "content_block": block},

@@ -14,11 +14,6 @@ PATH = "/v1/chat/completions"
 PROMPT = "hello, who are you?"
 BYTES_PER_TOKEN = 4  # of the host's own estimate
 PROMPT_BYTES_MAX = 16 << 20
-REPLY = Message.answer(
-    b'{"object":"chat.completion","choices":[{"index":0,"finish_reason":"stop",'
-    b'"message":{"role":"assistant","content":"hello"}}],'
-    b'"usage":{"prompt_tokens":5,"completion_tokens":1,"total_tokens":6}}'
-)
 
 
 class Unaskable(Exception):
