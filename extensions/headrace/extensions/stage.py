@@ -157,6 +157,7 @@ class Continue(Struct, frozen=True):
     body            replace the body, or of a gated response this event (empty: drop it)
     metadata        namespace -> key -> value, handed to Envoy as dynamic metadata
     records         what was decided and why, for observers (e.g. a Decision)
+    watch           of a request: performed while it is with the upstream; its reply ends it
     """
 
     set_headers: Mapping[str, str] = NO_HEADERS
@@ -167,6 +168,7 @@ class Continue(Struct, frozen=True):
     metadata: Mapping[str, Mapping[str, Json]] = NO_METADATA
     route: Route | None = None
     records: tuple[object, ...] = ()
+    watch: "Effect[Reject] | None" = None
 
     def __repr__(self) -> str:
         names = (*self.set_headers, *self.remove_headers)
