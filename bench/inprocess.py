@@ -12,7 +12,7 @@ from types import FrameType
 from typing import Any
 
 from bench.load import Load, chat
-from bench.sides import GUARD, POLICY
+from bench.sides import CHAIN, GUARD, POLICY
 from headrace.dsl.policy import compile_policy
 from headrace.dsl.source import Source
 from headrace.extensions.picker.snapshot import ServerFacts
@@ -37,7 +37,7 @@ class InProcess:
         # All as long as one another, so that one can stand for another in a message: see `run`.
         addresses = [f"10.0.{100 + at // 100}.{100 + at % 100}:8000" for at in range(endpoints)]
         quoted = ", ".join(f'"{address}"' for address in addresses)
-        text = policy.format(endpoints=quoted, guard=GUARD)
+        text = policy.format(endpoints=quoted, guard=GUARD, chain=CHAIN)
         program = compile_policy([Source("bench.sched", text)])
         store = Store.for_program(program)
         now_s = asyncio.get_running_loop().time()

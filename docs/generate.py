@@ -14,6 +14,7 @@ from docs.error_pages import error_pages, errors
 from docs.library_page import page as library
 from docs.pages import log, metrics, order, reasons, spans, vocabulary
 from docs.plugins_page import page as plugins
+from docs.providers_page import providers
 from docs.unperformed_list import unperformed
 
 ROOT = Path(__file__).parents[1]
@@ -25,6 +26,7 @@ WHOLE = {
     "docs/reference/log.md": log,
     "docs/reference/metrics.md": metrics,
     "docs/reference/plugins.md": plugins,
+    "docs/reference/providers.md": providers,
     "docs/reference/reasons.md": reasons,
     "docs/reference/spans.md": spans,
     "docs/reference/vocabulary.md": vocabulary,

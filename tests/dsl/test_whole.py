@@ -184,8 +184,8 @@ def test_a_guard_of_a_provider_says_what_follows_from_what(program: Program) -> 
     guard = program.guards[1]
 
     template = "projects/example/locations/eu/templates/strict"
-    url = "https://modelarmor.eu.rep.googleapis.com"
-    assert guard.ask == Provision("model_armor", url, {"template": ((template, ""),)})
+    settings = {"template": ((template, ""),), "transport": (("rest", ""),)}
+    assert guard.ask == Provision("model_armor", settings=settings)
     assert guard.inspect == {"prompt", "response"}
     assert guard.timeout_s == 0.3
     assert (guard.on_match, guard.on_error) == (OnMatch.REDACT, OnTrouble.ALLOW)
@@ -234,6 +234,7 @@ def test_model_armor_has_a_template_for_each_model_and_one_for_the_others(progra
             (f"{base}/chat", ""), (f"{base}/strict", "assistant"), (f"{base}/strict", "granite-7b"),
         ),
         "response_template": ((f"{base}/answers", ""),),
+        "transport": (("rest", ""),),
     }  # fmt: skip
     assert (guard.ask.url, guard.streamed) == ("http://127.0.0.1:8443", Streamed.OBSERVE)
 

@@ -14,7 +14,10 @@ from headrace.dsl.values import RuleFault
 
 @dataclass(frozen=True, slots=True)
 class AnswerRule:
-    """What is computed from a provider's answer, a JSON value. A fault is a value."""
+    """What is computed from a provider's answer, a JSON value. A fault is a value.
+
+    `match` is a bool; `category` and `text` are a text, a list of texts, or None.
+    """
 
     rule: Rule
     read: Callable[[object], object | RuleFault] = field(repr=False, compare=False)
@@ -75,7 +78,7 @@ class Window(Struct, frozen=True):
 class Provision(Struct, frozen=True):
     """Whom a guard asks, and what for.
 
-    url       of the provider's server, the provider's own if the policy says none
+    url       of the provider's server, its own if the policy says none; empty: by the template
     settings  name -> its values in their order, each with what it is `for`, or empty
     headers   header -> its value, which is no secret
     secrets   header -> the environment variable that holds its value

@@ -23,7 +23,7 @@ DETECTORS: Mapping[str, str] = {
 }
 # What a body template may have between braces: each is put in as a JSON value.
 BODY_VALUES: Mapping[str, str] = {
-    "text": "the text; of several, with line ends between them",
+    "text": "the text; each of several is asked about on its own",
     "texts": "the texts as a list",
     "direction": "`prompt` or `response`",
     "model": "the model that was asked for",
@@ -85,6 +85,10 @@ _ALL = (
         (
             Option("template", _STRING, _TEMPLATE, many=True, of="model"),
             Option("response_template", _STRING, "the same, of answers", many=True, of="model"),
+            Option(
+                "transport", _WORD, "how it is spoken to; `grpc` has a stream per answer", "rest",
+                words=("rest", "grpc"),
+            ),
         ),
         url="https://modelarmor.LOCATION.rep.googleapis.com",
         locates=True,
@@ -150,7 +154,13 @@ _ALL = (
     Schema(
         "guardrails_ai",
         "a Guardrails AI server, by `POST /guards/NAME/validate`",
-        (Option("guard", _STRING, "the guard's name there", required=True),),
+        (
+            Option("guard", _STRING, "the guard's name there", required=True),
+            Option(
+                "casing", _WORD, "how the server spells JSON; `camel` up to version 0.3", "snake",
+                words=("snake", "camel"),
+            ),
+        ),
         rewrites=True,
     ),
     Schema(

@@ -241,7 +241,7 @@ VARIABLES = (
     _after("decision.profile", STRING, "the profile that picked"),
     _after("decision.priority", INT, "the priority it was decided by"),
     _after("decision.class", STRING, "the first class that matched, or empty", "kind"),
-    _after("decision.guard", STRING, "the first guard that found something, or empty"),
+    _after("decision.guard", STRING, "the guard that stopped it, else the first to find something"),
     _after("decision.wait", DURATION, "how long it waited", "wait_s"),
     _after("decision.retry_after", DURATION, "what the client was told to wait", "retry_after_s"),
     _after("response.status", INT, "the status; 0 if no response came"),

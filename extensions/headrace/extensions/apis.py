@@ -124,17 +124,20 @@ class Place:
     streams: bool = False
 
 
+_PLACES: Mapping[str, Place] = {path: Place(api) for path, api in (*PATHS.items(), *WHOLE.items())}
+
+
 def place_of(path: str) -> Place | None:
     """Return what *path*, its query left out, says; None if it is no inference API's."""
     bare = path.partition("?")[0]
-    api = PATHS.get(bare) or WHOLE.get(bare)
-    if api is not None:
-        return Place(api)
+    place = _PLACES.get(bare)
+    if place is not None:
+        return place
     if ":" in bare or "/endpoints/" in bare or "/deployments/" in bare:
         found = _of_cloud(bare)
         if found is not None:
             return found
-    return next((Place(api) for end, api in PATHS.items() if bare.endswith(end)), None)
+    return next((_PLACES[end] for end in PATHS if bare.endswith(end)), None)
 
 
 def api_of(path: str) -> Api | None:
@@ -155,6 +158,6 @@ def _of_cloud(bare: str) -> Place | None:
     predicted = _PREDICT.search(bare)
     if predicted is None:
         return None
-    # An endpoint is a number and no model: which one it serves, only the policy can know.
-    model = unquote(predicted[2])
+    # An endpoint's name is a number, not a model's: then the body names it, or nobody.
+    model = unquote(predicted[2]) if predicted[1] == "models" else ""
     return Place(Api.PREDICT, model, predicted[3] != "predict", predicted[3] == "streamRawPredict")

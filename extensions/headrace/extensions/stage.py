@@ -242,7 +242,12 @@ class Filter:
     effects first. The plain one makes no coroutine: keep hot paths plain. When an
     exchange ends early, the ``finally`` blocks of a waiting hook run; they may not await.
     *now_s* is the host's monotonic clock at the call, in seconds.
+
+    idle_s  under GATE: after so long without an event `on_response_idle` is called, once until
+            the next event; None: never
     """
+
+    idle_s: float | None = None
 
     def on_request(self, request: Request, now_s: float) -> Action | Asking:
         """Decide on *request*. Stages are called first to last."""
@@ -263,6 +268,13 @@ class Filter:
         """
         return CONTINUE
 
+    def on_response_idle(self, waited_s: float, now_s: float) -> Action | Asking:
+        """Decide what may go on although no event came for *waited_s*: see `idle_s`.
+
+        A Continue's `body` is sent. Called only where Envoy takes bytes at any time.
+        """
+        return CONTINUE
+
     def on_response_end(self, end: ResponseEnd, now_s: float) -> Action | Asking:
         """Decide on the end of the response: only for stages that need OBSERVE or GATE.
 
@@ -272,6 +284,13 @@ class Filter:
 
     def on_end(self, outcome: Outcome, now_s: float) -> None:
         """Note the end of the exchange. Always called once, whatever happened; never awaits."""
+
+    def cut(self, now_s: float) -> tuple[object, ...]:
+        """Return the records of a response that ended before `on_response_end` was called.
+
+        The client has gone, or an answer of ours has ended it. Called for every stage.
+        """
+        return ()
 
     def left(self, now_s: float) -> tuple[object, ...]:
         """Return the records of a hook that the exchange, ending, has left waiting."""

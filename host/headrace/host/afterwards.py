@@ -14,12 +14,13 @@ from headrace.extensions.picker.decision import Decision
 from headrace.extensions.picker.flow.waited import Waited
 from headrace.extensions.picker.stage import Served
 from headrace.extensions.reasons import Reason
-from headrace.extensions.records import Routing, Usage, Verdict
+from headrace.extensions.records import Guarded, Routing, Usage, Verdict
 from headrace.extensions.stage import Outcome
 from headrace.extensions.values import NO_MODEL, ModelFacts
 
 NO_NAMES: Mapping[str, str] = {}
 R = TypeVar("R")
+_CLOSED = "failed-closed"  # what `Guarded` says of a guard that let nothing pass without a verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +105,6 @@ def request_of(outcome: Outcome) -> Facts:
 
 def _decision(outcome: Outcome, routing: Routing | None) -> DecisionFacts:
     picked, reason = find(outcome, Decision), outcome.reason
-    verdict = find(outcome, Verdict)
     waits = [r for run in outcome.runs for r in run.records if isinstance(r, Waited)]
     return DecisionFacts(
         shed=reason is Reason.SHED,
@@ -125,9 +125,21 @@ def _decision(outcome: Outcome, routing: Routing | None) -> DecisionFacts:
         profile=picked.profile if picked else routing.profile if routing else "",
         priority=routing.priority if routing else 0,
         kind=routing.classes[0] if routing and routing.classes else "",
-        guard=verdict.guard if verdict else "",
+        guard=_guard(outcome),
         retry_after_s=outcome.retry_after_s or 0.0,
     )
+
+
+def _guard(outcome: Outcome) -> str:
+    """Return the guard that stopped it, else the first that found something."""
+    records = [record for run in outcome.runs for record in run.records]
+    found = [r for r in records if isinstance(r, Verdict)]
+    stopped: list[str] = []
+    if outcome.reason is Reason.SAFETY_BLOCKED:
+        stopped = [v.guard for v in found if v.action == "block"]
+    elif outcome.reason is Reason.SAFETY_UNAVAILABLE:
+        stopped = [r.guard for r in records if isinstance(r, Guarded) and r.state == _CLOSED]
+    return next(iter([*stopped, *(v.guard for v in found)]), "")
 
 
 def _endpoint(outcome: Outcome, picked: Decision | None) -> str:

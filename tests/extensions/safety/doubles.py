@@ -1,13 +1,13 @@
 """Providers and readers for tests: a scripted provider, patterns that look by themselves, masks."""
 
 import re
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, cast
 
 import msgspec
 
-from headrace.dsl.guarding import Guard, OnMatch, SafetyRule
+from headrace.dsl.guarding import Guard, SafetyRule
 from headrace.extensions.call import Api
 from headrace.extensions.safety.contract import (
     Asked,
@@ -22,12 +22,13 @@ from headrace.extensions.safety.contract import (
     Trouble,
     Verdict,
 )
-from headrace.extensions.safety.desk import Desk, Restoring
-from headrace.extensions.safety.post import Post, post
+from headrace.extensions.safety.desk import Desk
+from headrace.extensions.safety.post import Post, asking, looking
 from headrace.extensions.safety.reads import Reads
-from headrace.extensions.safety.rewriting import Masking
 from headrace.extensions.stage import Action, Asking, Effect, Now
-from headrace.extensions.texts.values import Channel, Passage, Path, Piece, Said, Unreadable
+from headrace.extensions.texts.copies import without_copies
+from headrace.extensions.texts.patch import spliced
+from headrace.extensions.texts.values import Channel, Passage, Piece, Said, Unreadable
 from tests.extensions.body_router.policies import span
 
 REMOTE = Reach()
@@ -64,6 +65,9 @@ class Words:
 
     def screen(self, asked: Asked) -> Verdict:
         return found_by(self.expression)(asked)
+
+    def find(self, text: str) -> list[str]:
+        return re.findall(self.expression, text)
 
     def settle(self, text: str, start: int, whole: bool) -> tuple[tuple[Hit, ...], int]:
         """Say what is certain of a growing text, as `contract.Local` promises it."""
@@ -112,18 +116,17 @@ def guard(name: str = "g", **fields: Any) -> Guard:
 def words(name: str = "g", expression: str = "sarin", **fields: Any) -> Post:
     """Return a guard that looks by itself for *expression*. Any: as `guard`."""
     provider = Words(expression)
-    return post(guard(name, **fields), provider, provider.settle)
+    return looking(guard(name, **fields), provider, provider.settle, provider.find, b"")
 
 
 def remote(judge: Judge, name: str = "g", reach: Reach = REMOTE, **fields: Any) -> Post:
     """Return a guard that asks a provider. Any: as `guard`."""
-    return post(guard(name, **fields), Remote(judge, reach))
+    return asking(guard(name, **fields), Remote(judge, reach))
 
 
 def desk(*posts: Post, rule: SafetyRule | None = None, **fields: Any) -> Desk:
     """Return the guards at their posts, with the readers of chats. Any: whatever a Desk has."""
-    masks = TokenMasks() if any(p.guard.on_match is OnMatch.MASK for p in posts) else None
-    return Desk(posts, READS, rule or SafetyRule(), masks, **fields)
+    return Desk(posts, READS, rule or SafetyRule(), **fields)
 
 
 @dataclass(slots=True)
@@ -175,61 +178,6 @@ class World:
                 raise AssertionError(f"no such effect: {effect}")
 
 
-@dataclass(slots=True)
-class TokenVault:
-    """Gives every value a placeholder: `<1>`, `<2>`, ..."""
-
-    values: list[str] = field(default_factory=list[str])
-
-    def mask(self, text: str, hits: Sequence[Hit]) -> str:
-        for hit in sorted(hits, key=lambda hit: -hit.start):
-            value = text[hit.start : hit.end]
-            if value not in self.values:
-                self.values.append(value)
-            token = f"<{self.values.index(value) + 1}>"
-            text = text[: hit.start] + token + text[hit.end :]
-        return text
-
-
-class TokenRestorer:
-    """Puts values back for whole placeholders, and keeps what may become one."""
-
-    def __init__(self, vault: TokenVault, json: bool) -> None:
-        self._vault, self._json, self._kept = vault, json, ""
-
-    @property
-    def holds(self) -> bool:
-        return bool(self._kept)
-
-    def push(self, text: str) -> str:
-        text = self._kept + text
-        half = re.search(r"<\d*$", text)
-        self._kept = half[0] if half else ""
-        return re.sub(r"<(\d+)>", self._value, text[: len(text) - len(self._kept)])
-
-    def finish(self) -> str:
-        kept, self._kept = self._kept, ""
-        return kept
-
-    def _value(self, found: re.Match[str]) -> str:
-        at = int(found[1]) - 1
-        if not 0 <= at < len(self._vault.values):
-            return found[0]
-        value = self._vault.values[at]
-        return msgspec.json.encode(value).decode()[1:-1] if self._json else value
-
-
-class TokenMasks:
-    """Makes vaults of tokens."""
-
-    def vault(self) -> Masking:
-        return TokenVault()
-
-    def restorer(self, vault: Masking, json: bool) -> Restoring:
-        assert isinstance(vault, TokenVault)
-        return TokenRestorer(vault, json)
-
-
 def chat_passages(api: Api, body: bytes) -> tuple[Passage, ...]:
     """Return the texts of a chat, or the prompts of a completion."""
     value = _object(body)
@@ -272,17 +220,6 @@ def chat_pieces(api: Api, data: bytes) -> tuple[Piece, ...]:
     return tuple(found)
 
 
-def chat_patched(body: bytes, texts: Mapping[Path, str]) -> bytes:
-    """Return *body* with other texts."""
-    value: Any = msgspec.json.decode(body)  # Any: JSON
-    for path, text in texts.items():
-        place = value
-        for step in path[:-1]:
-            place = place[step]
-        place[path[-1]] = text
-    return msgspec.json.encode(value)
-
-
 def _object(body: bytes) -> dict[str, Any]:
     try:
         return msgspec.json.decode(body, type=dict[str, Any])
@@ -298,4 +235,4 @@ def _choices(body: bytes) -> list[dict[str, Any]]:
     return cast("list[dict[str, Any]]", choices)
 
 
-READS = Reads(chat_passages, chat_answer, chat_pieces, chat_patched)
+READS = Reads(chat_passages, chat_answer, chat_pieces, spliced, without_copies)

@@ -154,4 +154,4 @@ def streamed(
 
 def redacted(text: str, expression: str) -> str:
     """Return *text* as a guard that redacts *expression* would leave it, seen whole."""
-    return re.sub(expression, "[REDACTED]", text)
+    return re.sub(expression, "[redacted]", text)

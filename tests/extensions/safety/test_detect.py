@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from headrace.dsl.providers import DETECTORS
 from headrace.extensions.safety.contract import Local
 from headrace.extensions.safety.deny import deny_list
 from headrace.extensions.safety.detect import NAMES, detector
@@ -33,6 +34,10 @@ TEXTS = pieces(st.one_of([strategy() for strategy in VALID.values()]))
 
 def texts_of(local: Local, text: str) -> list[str]:
     return [text[one.start : one.end] for one in apart(local.found(text))]
+
+
+def test_the_language_names_the_detectors_there_are() -> None:
+    assert DETECTORS.keys() == NAMES
 
 
 @pytest.mark.parametrize("name", sorted(NAMES))

@@ -168,9 +168,9 @@ def test_what_is_redacted_does_not_go_upstream_and_the_next_guard_does_not_see_i
     )
 
     assert isinstance(action, Continue)
-    assert texts_of(client.upstream) == ["make [REDACTED], [REDACTED] now", "please"]
+    assert texts_of(client.upstream) == ["make [redacted], [redacted] now", "please"]
     assert isinstance(judging.provider, Remote)
-    assert judging.provider.asked[0].texts[0].text == "make [REDACTED], [REDACTED] now"
+    assert judging.provider.asked[0].texts[0].text == "make [redacted], [redacted] now"
     assert proof(action, "first").action == "redact"
 
 
@@ -182,7 +182,7 @@ def test_guards_in_parallel_see_the_same_and_all_that_they_find_is_taken_out() -
     at = desk(first, judging, rule=SafetyRule(parallel=True))
     _, client = ask(at, "make sarin now")
 
-    assert texts_of(client.upstream) == ["make [REDACTED] [REDACTED]"]
+    assert texts_of(client.upstream) == ["make [redacted] [redacted]"]
     assert isinstance(judging.provider, Remote)
     assert judging.provider.asked[0].texts[0].text == "make sarin now"
 

@@ -63,7 +63,7 @@ def proof(action: Action, guard: str) -> Guarded:
         (("hello",), None),
         (("hello", "how to build a PipeBomb"), "pattern 0"),
         (("sarin",), "pattern 1"),
-        (("sarin pipe bomb",), "pattern 0"),
+        (("sarin pipe bomb",), "pattern 1"),
         (("sarinx",), None),
         (("na\N{LATIN SMALL LETTER I WITH DIAERESIS}ve sarin",), "pattern 1"),
     ],

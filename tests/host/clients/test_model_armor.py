@@ -337,4 +337,5 @@ def test_a_model_has_its_own_template_and_one_that_has_none_is_trouble() -> None
     assert lenient == Verdict()
     assert strict == Verdict((Hit("rai/dangerous", 0),))
     assert isinstance(other, Trouble)
+    assert other.kind is Kind.DECLINED
     assert "no template for the model `other`" in other.detail

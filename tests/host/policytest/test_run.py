@@ -194,3 +194,21 @@ def test_the_clock_of_a_case_stands_still() -> None:
 
     assert ran.outcome.started_s == ran.outcome.ended_s == NOW_S
     assert all(run.started_s == run.ended_s == NOW_S for run in ran.outcome.runs)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "guard"),
+    [("x and y and z", "last"), ("x and y", "first"), ("y", "second"), ("nothing", "")],
+)
+def test_the_guard_of_a_decision_is_the_one_that_stopped_it_else_the_first(
+    prompt: str, guard: str
+) -> None:
+    guards = "".join(
+        f'guard {name} {{ patterns "{what}"  on match {action} }}\n'
+        for name, what, action in (
+            ("first", "\\bx\\b", "log"), ("second", "\\by\\b", "log"), ("last", "\\bz\\b", "block"),
+        )
+    )  # fmt: skip
+    asked = f'when request {{ "model": "chat", "prompt": "{prompt}" }}'
+
+    assert one(f'{asked} expect decision.guard == "{guard}"', CHAT + guards) is True

@@ -5,6 +5,7 @@ They are plain CEL with dyn, compiled once. What goes wrong in one is a RuleFaul
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import cast
 
 from headrace.dsl.cel import generate
 from headrace.dsl.cel.declared import Declarations
@@ -12,9 +13,9 @@ from headrace.dsl.cel.expression import DEPTH_MAX, SIZE_MAX
 from headrace.dsl.cel.folds import Steps
 from headrace.dsl.cel.infer import Checker
 from headrace.dsl.cel.infer_calls import check_call
-from headrace.dsl.cel.kinds import BOOL, DYN, STRING, Type, bare
+from headrace.dsl.cel.kinds import BOOL, DYN, STRING, Base, Type, bare
 from headrace.dsl.cel.operators import article
-from headrace.dsl.cel.typed import Typed, wrong
+from headrace.dsl.cel.typed import Op, Typed, wrong
 from headrace.dsl.cel.values import Fault, Optional, given_out, taken_in
 from headrace.dsl.checks.names import Names
 from headrace.dsl.guarding import AnswerRule, VerdictRule
@@ -29,8 +30,8 @@ _UNREADABLE = (AttributeError, MemoryError, OverflowError, RecursionError, TypeE
 # What is computed -> the types it may have, and what they are called.
 _WANTED: Mapping[str, tuple[Type, str]] = {
     "match": (BOOL, "`match when` is true or false"),
-    "category": (STRING, "`category` is a text"),
-    "text": (STRING, "`text` is a text"),
+    "category": (STRING, "`category` is a text, or a list of texts"),
+    "text": (STRING, "`text` is a text, or of `{texts}` a list of texts"),
 }
 
 
@@ -105,7 +106,10 @@ class GuardsNamed:
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    """Computes one value of an answer. *wanted* is BOOL or STRING; null stands for neither."""
+    """Computes one value of an answer.
+
+    wanted  BOOL, or STRING: then a list of texts will do too, and None if there is none
+    """
 
     run: generate.Expression
     wanted: Type
@@ -119,10 +123,7 @@ class _Read:
             return RuleFault("type")
         if isinstance(value, Optional):
             value = value.value if value.present else None
-        kind = bool if self.wanted is BOOL else str
-        if isinstance(value, kind) or (value is None and kind is str):
-            return value
-        return RuleFault("type")
+        return value if _fits(value, self.wanted) else RuleFault("type")
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +141,14 @@ class _Test:
             return fault.fault
         except _UNREADABLE:
             return RuleFault("type")
+
+
+def _fits(value: object, wanted: Type) -> bool:
+    if wanted is BOOL:
+        return isinstance(value, bool)
+    if isinstance(value, list):
+        return all(isinstance(item, str) for item in cast(list[object], value))
+    return value is None or isinstance(value, str)
 
 
 def _variable(guard: str) -> str:
@@ -160,15 +169,22 @@ def _checked(written: Written, checker: Checker) -> Typed | None:
     if typed.size > SIZE_MAX or typed.depth > DEPTH_MAX:
         message = "this expression is too large"
         problems.add("S110", written.span, message, f"{typed.size} parts")
-    return typed if len(problems.found) == before else None
+    # What only follows from a mistake is not reported again, and is wrong all the same.
+    return typed if len(problems.found) == before and _sound(typed) else None
+
+
+def _sound(typed: Typed) -> bool:
+    return typed.op is not Op.WRONG and all(map(_sound, typed.args))
 
 
 def _is(typed: Typed, wanted: tuple[Type, str], written: Written, problems: Problems) -> bool:
     type_, message = wanted
     if typed.type.loose or typed.type.base is type_.base:
         return True
-    if type_ is STRING and typed.type.item is not None and typed.type.item.loose:
-        return True  # an optional text
+    item = typed.type.item
+    several = typed.type.base in (Base.LIST, Base.OPTIONAL)
+    if type_ is STRING and several and item is not None and (item.loose or item.base is type_.base):
+        return True
     problems.add("S203", written.span, message, f"this is {article(bare(typed.type))}")
     return False
 

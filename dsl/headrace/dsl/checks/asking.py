@@ -20,7 +20,7 @@ from headrace.dsl.syntax.guard_said import AskSaid, HeaderSaid, ProviderSaid, Te
 from headrace.dsl.syntax.tree import Word, Written
 
 MODEL_ARMOR = "model_armor"
-_TEMPLATE = re.compile(r"projects/[^/\s]+/locations/([a-z0-9-]+)/templates/[^/\s]+")
+_TEMPLATE = re.compile(r"projects/[^/\s]+/locations/[a-z0-9-]+/templates/[^/\s]+")
 _TEMPLATE_LIKE = '"projects/acme/locations/europe-west4/templates/chat"'
 _TEXT_CHARS_MAX = 500
 _VALUES_MAX = 100  # of one setting
@@ -42,7 +42,7 @@ def provision(block: GuardBlock, rules: Rules) -> Provision | None:
         return None
     asking = _Asking(schema, said.span if said else block.span, rules)
     settings = asking.settings(said.settings if said else (), _templates(block, said))
-    url = asking.url(said.url if said else None, settings)
+    url = asking.url(said.url if said else None)
     sent = asking.headers(said.headers if said else ())
     readings = asking.readings(said.readings if said else ())
     return Provision(
@@ -185,8 +185,8 @@ class _Asking:
                 message = f"unknown model `{word.text}`"
                 self.problems.add("S227", word.span, message, "no such model", help_)
 
-    def url(self, word: Word | None, settings: Mapping[str, Sequence[Value]]) -> str:
-        """Return where the provider is."""
+    def url(self, word: Word | None) -> str:
+        """Return where the provider is; empty if that is by the location of each template."""
         if word is not None:
             check_url(word, self.problems)
             return word.text.rstrip("/")
@@ -194,14 +194,7 @@ class _Asking:
             help_ = f'write `ask {self.schema.name} "http://{self.schema.name}:8000" {{ ... }}`'
             message = f"{self.what} needs its URL"
             self.problems.add("S216", self.head, message, "where is it?", help_)
-        names = [str(value) for rows in settings.values() for value, _ in rows]
-        places = {found[1] for name in names if (found := _TEMPLATE.fullmatch(name))}
-        if len(places) > 1:
-            message = f"the templates are in {len(places)} locations, each with an endpoint"
-            label = ", ".join(sorted(places))
-            help_ = "write a guard for each location"
-            self.problems.add("S217", self.head, message, label, help_)
-        return self.schema.url.replace("LOCATION", min(places, default="global"))
+        return "" if "LOCATION" in self.schema.url else self.schema.url
 
     def headers(self, said: Sequence[HeaderSaid]) -> Sent:
         """Return what is sent beside the text."""

@@ -22,6 +22,10 @@ def body_template(said: Word, problems: Problems) -> None:
             help_ = did_you_mean(name, BODY_VALUES, "values")
             message = f"`{{{name}}}` is no value that a body can have"
             problems.add("S214", said.span, message, "unknown", help_)
+    if {"text", "texts"} <= set(names):
+        help_ = "`{texts}` asks once about all, `{text}` once about each: put one of them into it"
+        message = "this body has `{text}` and `{texts}`"
+        problems.add("S217", said.span, message, "one of them", help_)
     if not {"text", "texts"} & set(names):
         help_ = "put `{text}` or `{texts}` into it"
         message = "this body does not have the text, so nothing would be screened"

@@ -21,7 +21,7 @@ _NAMED = re.compile(r"(?i)(?:^|[-_])(?:secret|password|passwd|token|api-?key)(?:
 _VALUES = re.compile(
     r"(?:^|[\s\"'=:])(?:sk-[\w-]{8}|ghp_\w{8}|github_pat_\w{8}|glpat-[\w-]{8}|hf_\w{8}|AKIA\w{8}"
     r"|AIza[\w-]{8}|ya29\.[\w-]{8}|xox[abprs]-[\w-]{8}|nvapi-[\w-]{8}|eyJ[\w-]{8}|"
-    r"[Bb]earer +[^\s{]|[Bb]asic +[\w+/=]{8}|-----BEGIN )"
+    r"-----BEGIN )|(?:^|[\"'=:] ?)(?:[Bb]earer +[^\s{]|[Bb]asic +(?=\S*[a-z]\S*[A-Z])[\w+/]{8})"
 )
 _IN_QUERY = re.compile(r"(?i)[?&](?:api[-_]?key|key|token|access[-_]?token|secret|password)=")
 

@@ -177,7 +177,7 @@ def safety(block: SafetyBlock) -> Section:
     if block.order:
         order = block.order.text
         at = origin(block.spans["order"])
-        lines.append(Line(f"guards in {order}", at, said("guards in", order, order)))
+        lines.append(Line(f"guards in {order}", at, said("order of guards", order, order)))
     if block.block:
         at = origin(block.spans["blocks"])
         facts = expressed("block", block.block)

@@ -156,6 +156,8 @@ def _without_stage(subject: Subject) -> None:
         match block:
             case said.GuardBlock():
                 what, stage = f"guard `{block.name.text}`", "safety"
+            case said.SafetyBlock():
+                what, stage = "this `safety`", "safety"
             case said.OverloadBlock():
                 what, stage = "this overload", "picker"
             case said.ModelBlock():

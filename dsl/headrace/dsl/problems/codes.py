@@ -110,6 +110,7 @@ CODES = (
     _warning("S331", "an endpoint is in more than one pool"),
     _error("S332", "a block says nothing"),
     _error("S333", "no chain has the stage that would act on this block"),
+    _warning("S334", "a guard has no template for a model"),
 )
 
 

@@ -85,8 +85,8 @@ class Router(Filter):
             call = _named(request, rewrite)
             if isinstance(call, Reject):
                 return call
-            return self._find(request, call.model, now_s, rewrite, "")
-        return self._find(request, call.model, now_s, rewrite, call.model)
+            return self._find(request, call, now_s, rewrite, "")
+        return self._find(request, call, now_s, rewrite, call.model)
 
     def _elsewhere(self, request: Request, now_s: float) -> Action:
         """Route what asks for no model: to the servers of model `*`, or of the only pool."""
@@ -95,18 +95,33 @@ class Router(Filter):
             return _unknown_path(request.path)
         return self._route(request, "", entry, now_s)
 
-    def _find(self, request: Request, asked: str, now_s: float, rewrite: str, said: str) -> Action:
-        """Route a call for *asked*; *said* is what its body has as the model."""
-        entry = self._table.find(asked) or (self._table.find(rewrite) if rewrite else None)
+    def _find(self, request: Request, call: Call, now_s: float, rewrite: str, said: str) -> Action:
+        """Route *call*; *said* is what its path or its body has as the model."""
+        asked = call.model
+        entry = self._table.find(asked) if asked else None
+        if entry is None and rewrite:
+            entry = self._table.find(rewrite)
+        if entry is None and not asked:
+            entry = self._table.unnamed
         if entry is None:
-            message = f"unknown model `{asked}`; {self._table.known()}"
-            return Reject(Reason.UNKNOWN_MODEL, message, param="model", code="model_not_found")
+            return self._unknown(asked)
         going = self._route(request, asked, entry, now_s, rewrite)
         assert going.route is not None, "it was just routed"
-        if going.route.target == said:
+        target = going.route.target
+        if target == said or call.api.grpc:  # a message of gRPC has no place for a model
             return going
+        if call.in_path:
+            message = f"model `{asked}` is named by the path, and the policy asks for another"
+            return Reject(Reason.CHANGE_REFUSED, f"{message}; name it in the body", param="model")
         assert request.body is not None, "a call was read from a body"
-        return replace(going, body=with_model(request.body, going.route.target))
+        return replace(going, body=with_model(request.body, target))
+
+    def _unknown(self, asked: str) -> Reject:
+        if not asked:
+            message = f"`model` is missing, and there is more than one; {self._table.known()}"
+            return Reject(Reason.MISSING_MODEL, message, param="model")
+        message = f"unknown model `{asked}`; {self._table.known()}"
+        return Reject(Reason.UNKNOWN_MODEL, message, param="model", code="model_not_found")
 
     def _route(
         self, request: Request, asked: str, entry: Entry, now_s: float, rewrite: str = ""

@@ -6,17 +6,13 @@ from headrace.dsl.guarding import OnMatch
 from headrace.extensions.call import Text
 from headrace.extensions.safety.beside import side_by_side
 from headrace.extensions.safety.contract import Asked, Context, Direction, Judged, Trouble, Verdict
-from headrace.extensions.safety.desk import Masks
 from headrace.extensions.safety.inquest import Inquest
 from headrace.extensions.safety.judge import judge
 from headrace.extensions.safety.post import Post
 from headrace.extensions.safety.prompt import judged
-from headrace.extensions.safety.rewriting import Masking, Texts
+from headrace.extensions.safety.rewriting import Texts
 from headrace.extensions.stage import Now, Reject
-from headrace.extensions.texts.values import Passage, Said
-
-IN_JSON = frozenset((Said.TOOL_CALL, Said.TOOLS))
-"""What is JSON itself: an original that is put back there is escaped."""
+from headrace.extensions.texts.values import Passage
 
 
 async def screen_answer(
@@ -49,12 +45,3 @@ async def _hear(post: Post, asked: Asked) -> tuple[Judged, float]:
     started_s = await Now()
     verdict = await judged(judge(post, asked, started_s))
     return verdict, await Now() - started_s
-
-
-def restore(texts: Texts, passages: Sequence[Passage], masks: Masks, vault: Masking) -> None:
-    """Put the originals of *vault* back into *texts*."""
-    for at, passage in enumerate(passages):
-        if passage.whole:
-            restorer = masks.restorer(vault, passage.said in IN_JSON)
-            text = restorer.push(texts.texts[at])
-            texts.put(at, text + restorer.finish())

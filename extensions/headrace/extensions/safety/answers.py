@@ -8,7 +8,7 @@ import msgspec
 from headrace.dsl.guarding import OnMatch, Streamed
 from headrace.extensions.call import Call, Text
 from headrace.extensions.reasons import Reason
-from headrace.extensions.safety.answer import restore, screen_answer
+from headrace.extensions.safety.answer import screen_answer
 from headrace.extensions.safety.beside import begun, side_by_side
 from headrace.extensions.safety.contract import (
     Asked,
@@ -19,14 +19,15 @@ from headrace.extensions.safety.contract import (
     Trouble,
     Verdict,
 )
-from headrace.extensions.safety.desk import Desk, Restoring
-from headrace.extensions.safety.holdback import Holdback
+from headrace.extensions.safety.desk import Desk
+from headrace.extensions.safety.holdback import Holdback, with_data
 from headrace.extensions.safety.inquest import Inquest
 from headrace.extensions.safety.judge import judge
+from headrace.extensions.safety.mask import Vault
 from headrace.extensions.safety.post import Post
 from headrace.extensions.safety.prompt import judged
+from headrace.extensions.safety.quick import the_piece
 from headrace.extensions.safety.reads import ANSWER, any_passages, any_pieces
-from headrace.extensions.safety.rewriting import Masking
 from headrace.extensions.safety.strand import Strand, Turn
 from headrace.extensions.stage import (
     CONTINUE,
@@ -41,7 +42,9 @@ from headrace.extensions.stage import (
 from headrace.extensions.texts.values import Passage, Piece, Unreadable
 from headrace.extensions.values import DONE
 
-TOO_MUCH = "more of the stream waits to be screened than the gateway holds"
+TOO_MUCH = "the stream has more text, or more of it waits, than the gateway screens"
+PAUSE = ResponseEvent(b"", b"", True)
+"""Stands for the event that does not come while a model pauses."""
 EDITS_MAX = 10_000  # changes to one text of a stream
 
 
@@ -59,10 +62,7 @@ class Finishes(msgspec.Struct):
 
 
 class Answers:
-    """One exchange's response. Written by its `Screening`.
-
-    vault  knows what was masked in the prompt; None if nothing ever is
-    """
+    """One exchange's response. Written by its `Screening`."""
 
     __slots__ = (
         "_call",
@@ -74,16 +74,15 @@ class Answers:
         "_local",
         "_posts",
         "_remote",
+        "_strips",
         "_told",
-        "vault",
+        "_vault",
     )
 
     def __init__(self, desk: Desk, exchange_id: str) -> None:
         self._desk = desk
-        self.vault: Masking | None = None
-        if desk.masked:
-            assert desk.masks is not None, "who masks has what makes masks"
-            self.vault = desk.masks.vault()
+        self._vault: Vault | None = None
+        self._strips = desk.changes_answers
         self._call: Call | None = None
         self._context = Context(exchange_id=exchange_id)
         self._inquest = Inquest(desk.rule, Direction.RESPONSE, desk.answers)
@@ -110,39 +109,65 @@ class Answers:
                 self._inquest.skip(post, "condition")
         self._enlist([post for post in self._posts if post in applying])
 
+    def unmask(self, vault: Vault) -> None:
+        """Put the originals of *vault* back into the answer."""
+        self._vault = vault if len(vault) else None
+
     def begin(self, head: ResponseHead) -> None:
         """Note whether the body will be an answer of the API that was asked."""
         self._known = 200 <= head.status < 300
 
     def take(self, event: ResponseEvent, now_s: float) -> Action | Asking:
         """Decide what may go on now that *event* has come."""
-        if not self._posts and self.vault is None:
+        if not self._posts and self._vault is None:
             return CONTINUE
         if not event.event_stream:
             return begun(self._whole(event.data))
         hold = self._hold
         if hold is None:
-            hold = self._hold = self._new_hold()
-        pieces = self._pieces(event.data)
-        if isinstance(pieces, Reject):
-            return self._ended(pieces)
+            hold = self._hold = Holdback(self._posts, self._desk.reads.spliced, self._vault)
+        data, call = event.data, self._call
+        usual = the_piece(call.api, data) if call is not None and self._known else None
         try:
-            touched = hold.push(event.raw, event.data, pieces)
+            if usual is not None:
+                touched = hold.push(event.raw, data, (usual,))
+            else:
+                pieces = self._pieces(data)
+                if isinstance(pieces, Reject):
+                    return self._ended(pieces)
+                touched = self._push(hold, event, pieces)
         except Unreadable as unreadable:
             return self._ended(self._refused(unreadable.detail))
-        if event.data == DONE:
+        if data == DONE:
             touched = hold.end()
-        elif hold.choices > 1 and b'"finish_reason"' in event.data:
-            for choice in _finished(event.data):
+        elif hold.choices > 1 and b'"finish_reason"' in data:
+            for choice in _finished(data):
                 touched += hold.end(choice)
         return self._go_on(hold, touched, event, now_s)
+
+    def _push(self, hold: Holdback, event: ResponseEvent, pieces: Sequence[Piece]) -> list[Strand]:
+        """Take an event, without what repeats its text where no guard sees it."""
+        raw, data = event.raw, event.data
+        if self._strips and pieces:
+            data = self._desk.reads.stripped(event.data)
+            if data is not event.data:
+                raw = with_data(event.raw, data)
+        return hold.push(raw, data, pieces)
 
     def finish(self, now_s: float) -> Action | Asking:
         """Decide on what is left, and report what the guards have done."""
         hold = self._hold
-        if hold is None or not (self._posts or self.vault):
+        if hold is None:
             return self._report(None)
         return self._go_on(hold, hold.end(), None, now_s)
+
+    def idle(self, now_s: float) -> Action | Asking:
+        """Let what there is of the windows be judged, as the model pauses."""
+        hold = self._hold
+        if hold is None or not self._remote:
+            return CONTINUE
+        turns = self._turns(hold.strands, partial=True)
+        return begun(self._ask(hold, turns, PAUSE)) if turns else CONTINUE
 
     def left(self) -> tuple[object, ...]:
         """Return the records of a response that ended before its end; none if they are told."""
@@ -163,12 +188,8 @@ class Answers:
 
     def _look(self, strands: Sequence[Strand]) -> Reject | None:
         """Let the guards that judge at once look at *strands*."""
-        inquest = self._inquest
         for strand in strands:
             for at, post in self._local:
-                new = strand.new_of(at)
-                if new:
-                    inquest.inspected(post, (new,))
                 hits = strand.look(at, post)
                 if hits:
                     reject = self._found(strand, post, Verdict(tuple(hits)))
@@ -176,11 +197,13 @@ class Answers:
                         return reject
         return None
 
-    def _turns(self, strands: Sequence[Strand]) -> list[tuple[Strand, int, Post, Turn]]:
+    def _turns(
+        self, strands: Sequence[Strand], partial: bool = False
+    ) -> list[tuple[Strand, int, Post, Turn]]:
         turns: list[tuple[Strand, int, Post, Turn]] = []
         for strand in strands:
             for at, post in self._remote:
-                turn = strand.turn(at, post)
+                turn = strand.turn(at, post, partial)
                 if turn is not None:
                     turns.append((strand, at, post, turn))
         return turns
@@ -212,10 +235,10 @@ class Answers:
     def _heard(
         self, strand: Strand, at: int, post: Post, turn: Turn, one: Judged, took_s: float
     ) -> Reject | None:
+        self._inquest.took(post, took_s)
         if isinstance(one, Trouble):
             strand.forgive(at, turn)
             return self._inquest.hear(post, one)
-        self._inquest.inspected(post, (strand.text(turn.new, turn.end),), took_s)
         hits = strand.hear(at, post, turn, one)
         if not one.hits:
             return self._inquest.hear(post, one) if one.partial else None
@@ -245,7 +268,8 @@ class Answers:
             out = hold.release()
         except Unreadable as unreadable:
             return self._ended(self._refused(unreadable.detail))
-        if hold.held_bytes > self._desk.held_bytes_max:
+        desk = self._desk
+        if hold.held_bytes > desk.held_bytes_max or hold.chars > desk.text_chars_max:
             return self._ended(Reject(Reason.RESPONSE_TOO_LARGE, TOO_MUCH))
         if event is None:
             return self._report(b"".join(out) or None)
@@ -265,11 +289,15 @@ class Answers:
         texts = await screen_answer(passages, self._context, self._posts, self._inquest)
         if isinstance(texts, Reject):
             return self._ended(texts)
-        if self.vault is not None and self._desk.masks is not None:
-            restore(texts, passages, self._desk.masks, self.vault)
+        if self._vault is not None:
+            texts.restore(self._vault)
         self._inquest.delivered += sum([len(t.encode("utf-8", "replace")) for t in texts.texts])
-        patches = texts.patches()
-        return Continue(body=self._desk.reads.patched(body, patches)) if patches else CONTINUE
+        patches, gone = texts.patches(), body
+        if self._strips and passages:
+            gone = self._desk.reads.stripped(body)
+        if patches:
+            gone = self._desk.reads.spliced(gone, patches)
+        return CONTINUE if gone is body else Continue(body=gone)
 
     def _passages(self, body: bytes) -> tuple[Passage, ...] | Reject:
         if self._call is None or not self._known:
@@ -301,17 +329,6 @@ class Answers:
     def _refused(self, what: str) -> Reject:
         return Reject(Reason.RESPONSE_UNREADABLE, f"the response cannot be screened: {what}")
 
-    def _new_hold(self) -> Holdback:
-        desk, vault = self._desk, self.vault
-        if vault is None or desk.masks is None:
-            return Holdback(self._posts, desk.reads.patched, None)
-        masks = desk.masks
-
-        def restorer(json: bool) -> Restoring:
-            return masks.restorer(vault, json)
-
-        return Holdback(self._posts, desk.reads.patched, restorer)
-
     def _ended(self, reject: Reject) -> Reject:
         """Return *reject* with what the guards have done until then."""
         return replace(reject, records=self._close())
@@ -322,8 +339,12 @@ class Answers:
 
     def _close(self) -> tuple[object, ...]:
         self._told = True
-        if self._hold is not None:
-            self._inquest.delivered = self._hold.delivered
+        hold = self._hold
+        if hold is not None:
+            self._inquest.delivered = hold.delivered
+            for at, post in enumerate(self._posts):
+                texts = [strand.looked_at(at) for strand in hold.strands]
+                self._inquest.inspected(post, [text for text in texts if text])
         return self._inquest.close()
 
 

@@ -1,65 +1,63 @@
 """Put together what the guards of a policy need: providers, keys, readers of texts."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-
 from headrace.dsl.program import Guard, Program
-from headrace.extensions.call import Api
 from headrace.extensions.registry import Site
-from headrace.extensions.safety.contract import Asked, Hit, Reach, Verdict
+from headrace.extensions.safety.contract import Found, Hit, Local
 from headrace.extensions.safety.desk import Desk
+from headrace.extensions.safety.local import apart, settled
 from headrace.extensions.safety.memory import key_from
-from headrace.extensions.safety.post import post
+from headrace.extensions.safety.own import own
+from headrace.extensions.safety.post import Post, Settle, asking, looking
+from headrace.extensions.safety.providers import remote
 from headrace.extensions.safety.reads import Reads
-from headrace.extensions.safety.screen import Patterns, patterns
-from headrace.extensions.texts.values import Passage, Path, Piece, Unreadable
+from headrace.extensions.texts import answer, pieces, request
+from headrace.extensions.texts.copies import without_copies
+from headrace.extensions.texts.patch import spliced
 
-REACH = Reach(local=True)
-
-
-@dataclass(frozen=True, slots=True)
-class Searching:
-    """Patterns as a provider. It says which was found, not where."""
-
-    patterns: Patterns
-    name: str = "patterns"
-    reach: Reach = REACH
-
-    def screen(self, asked: Asked) -> Verdict:
-        """Return which pattern each of the texts has first."""
-        hits: list[Hit] = []
-        for at, text in enumerate(asked.texts):
-            data = text.text.encode("utf-8", "replace")
-            if self.patterns.any_of.search(data) is not None:
-                each = self.patterns.each
-                number = next(i for i, one in enumerate(each) if one.search(data) is not None)
-                hits.append(Hit(f"pattern {number}", at))
-        return Verdict(tuple(hits))
+READS = Reads(
+    request.passages,
+    answer.passages,
+    pieces.pieces,
+    spliced,
+    without_copies,
+)
 
 
 def desk(program: Program, site: Site) -> Desk:
-    """Return the guards of *program* at their posts. A guard without patterns finds nothing."""
+    """Return the guards of *program* at their posts.
+
+    Raises:
+        ValueError: a pattern is no RE2 expression.
+        ProviderFault: the settings of a provider cannot be used.
+    """
     key = key_from(site.session_key)
-    guards = [guard for guard in program.guards if guard.patterns]
-    posts = tuple(post(guard, _provider(guard), key=key) for guard in guards)
-    return Desk(posts, Reads(_request, _answer, _pieces, _patched))
+    posts = tuple(found for found in (_post(guard, key) for guard in program.guards) if found)
+    return Desk(posts, READS, program.safety)
 
 
-def _provider(guard: Guard) -> Searching:
-    return Searching(patterns(guard.patterns))
+def _post(guard: Guard, key: bytes) -> Post | None:
+    """Return *guard* at its post; None if it looks for nothing, so has nothing to do."""
+    if guard.ask is not None:
+        return asking(guard, remote(guard), key)
+    local = own(guard)
+    if local is None:
+        return None
+    return looking(guard, local, _settle(local, guard.window.overlap), local.found, key)
 
 
-def _request(api: Api, body: bytes) -> tuple[Passage, ...]:
-    raise Unreadable("the places of its texts are not known")
+def _settle(local: Local, overlap: int) -> Settle:
+    """Return how *local* judges a text that is still being written."""
+
+    def settle(text: str, start: int, whole: bool) -> tuple[tuple[Hit, ...], int]:
+        if whole:
+            return _hits(apart(local.found(text, start))), len(text)
+        if not local.found(text, start):  # the usual case, without what comes behind it
+            return (), max(start, local.partial_start(text, overlap))
+        found, until = settled(local, text, start, overlap)
+        return _hits(found), until
+
+    return settle
 
 
-def _answer(api: Api, body: bytes) -> tuple[Passage, ...]:
-    raise Unreadable("the places of its texts are not known")
-
-
-def _pieces(api: Api, data: bytes) -> tuple[Piece, ...]:
-    raise Unreadable("the places of its texts are not known")
-
-
-def _patched(body: bytes, texts: Mapping[Path, str]) -> bytes:
-    raise Unreadable("the places of its texts are not known")
+def _hits(found: tuple[Found, ...]) -> tuple[Hit, ...]:
+    return tuple([Hit(one.what, 0, one.start, one.end) for one in found]) if found else ()

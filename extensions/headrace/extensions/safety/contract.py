@@ -111,6 +111,7 @@ class Kind(Enum):
     BUSY = "busy"  # our own limit of calls at once
     OPEN = "circuit-open"  # it failed too often just now, so it was not asked
     QUOTA = "quota"  # it refuses for a while: 429 or RESOURCE_EXHAUSTED
+    DECLINED = "declined"  # nobody judges this one: a 400, 413 or 422, no template for its model
     UNREADABLE = "unreadable"  # the texts cannot be read: token ids, a coding, broken JSON
 
     __hash__ = object.__hash__

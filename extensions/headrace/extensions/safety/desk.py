@@ -1,48 +1,17 @@
 """All that the exchanges of one policy share of its guards. Built once per policy."""
 
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from headrace.dsl.guarding import NO_SAFETY_RULE, OnMatch, SafetyRule, Scope
 from headrace.extensions.safety.contract import Direction
 from headrace.extensions.safety.post import Post
 from headrace.extensions.safety.reads import Reads
-from headrace.extensions.safety.rewriting import Masking
 
 # A pattern takes some nanoseconds a character, and nothing else runs meanwhile: some 10 ms.
 TEXT_CHARS_MAX = 4 << 20
 HELD_BYTES_MAX = 4 << 20  # of the events of a stream that wait to be judged
 SLACK_S = 0.5  # what a hook may take beside its guards
 CHANGES = frozenset((OnMatch.REDACT, OnMatch.MASK))
-
-
-class Restoring(Protocol):
-    """Puts originals back for placeholders, in a text that comes in pieces."""
-
-    @property
-    def holds(self) -> bool:
-        """Whether it keeps the end of what was pushed: it could be the start of a placeholder."""
-        ...
-
-    def push(self, text: str) -> str:
-        """Return what may go on of all that was pushed."""
-        ...
-
-    def finish(self) -> str:
-        """Return the rest."""
-        ...
-
-
-class Masks(Protocol):
-    """What makes the masks of one exchange, and takes them off."""
-
-    def vault(self) -> Masking:
-        """Return an empty vault."""
-        ...
-
-    def restorer(self, vault: Masking, json: bool) -> Restoring:
-        """Return what puts back the originals of *vault*; *json*: inside of JSON, so escaped."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +24,6 @@ class Desk:
     posts: tuple[Post, ...]
     reads: Reads
     rule: SafetyRule = NO_SAFETY_RULE
-    masks: Masks | None = None
     text_chars_max: int = TEXT_CHARS_MAX
     held_bytes_max: int = HELD_BYTES_MAX
     prompts: tuple[Post, ...] = field(init=False)
@@ -70,6 +38,12 @@ class Desk:
         """Whether a guard may put placeholders into prompts, for which answers get originals."""
         masking = any(post.guard.on_match is OnMatch.MASK for post in self.prompts)
         return masking and not self.rule.inspect_only
+
+    @property
+    def changes_answers(self) -> bool:
+        """Whether a guard may keep text of an answer from the client."""
+        acting = [post for post in self.answers if post.guard.on_match is not OnMatch.LOG]
+        return bool(acting) and not self.rule.inspect_only
 
     @property
     def reads_answers(self) -> bool:

@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from headrace.extensions.safety.contract import Hit
 
-REDACTED = "[REDACTED]"
+REDACTED = "[redacted]"
 
 
 class Edit(Struct, frozen=True):

@@ -10,31 +10,28 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from msgspec import Struct
 
-from headrace.extensions.safety.answer import IN_JSON
-from headrace.extensions.safety.desk import Restoring
+from headrace.extensions.safety.mask import Restorer, Vault
 from headrace.extensions.safety.post import Post
+from headrace.extensions.safety.rewriting import IN_JSON, encoded
 from headrace.extensions.safety.strand import Strand
 from headrace.extensions.texts.values import Channel, Path, Piece, Unreadable
 
+DROP_CHARS = 4096  # of a text that has gone on are dropped at a time
 STRANDS_MAX = 1024  # texts of one stream: answers asked for, times parts of each
 _LINE = re.compile(rb"[^\r\n]*(?:\r\n|\r|\n)?")
 
 Read = Callable[[bytes], tuple[Piece, ...]]
-Patch = Callable[[bytes, Mapping[Path, str]], bytes]
-NewRestorer = Callable[[bool], Restoring]
+Patch = Callable[[bytes, Mapping[Path, bytes]], bytes]
 
 
 class Placed(Struct):
-    """A piece of an event, and where it begins in its strand. *out*: what goes on, once known."""
+    """A piece of an event, and where it stands in its strand. *out*: what goes on, once known."""
 
     piece: Piece
     strand: Strand
     start: int
+    end: int
     out: str | None = None
-
-    @property
-    def end(self) -> int:
-        return self.start + len(self.piece.text)
 
 
 class Held(Struct):
@@ -49,32 +46,36 @@ class Holdback:
     """The events of one stream that wait. Written by the screening of that stream.
 
     held_bytes  of the events that wait
+    chars       of all texts so far
+    choices     how many answers the stream has so far
     delivered   bytes of text that have gone on
     """
 
     __slots__ = (
         "_last",
-        "_new_restorer",
         "_patch",
         "_posts",
         "_queue",
         "_restorers",
         "_strands",
+        "_vault",
+        "chars",
+        "choices",
         "delivered",
         "held_bytes",
     )
 
-    def __init__(
-        self, posts: Sequence[Post], patch: Patch, new_restorer: NewRestorer | None
-    ) -> None:
+    def __init__(self, posts: Sequence[Post], patch: Patch, vault: Vault | None) -> None:
         self._posts = posts
         self._patch = patch
-        self._new_restorer = new_restorer
+        self._vault = vault
         self._queue: deque[Held] = deque()
         self._strands: dict[Channel, Strand] = {}
-        self._restorers: dict[Channel, Restoring] = {}
-        self._last: dict[int, Strand] = {}
+        self._restorers: dict[Channel, Restorer] = {}
+        self._last: dict[int, list[Strand]] = {}
         self.held_bytes = 0
+        self.choices = 0
+        self.chars = 0
         self.delivered = 0
 
     @property
@@ -89,10 +90,30 @@ class Holdback:
             Unreadable: the stream has too many texts.
         """
         touched: list[Strand] = []
-        placed = tuple(self._place(piece, touched) for piece in pieces if piece.text)
-        self._queue.append(Held(raw, data, placed))
+        placed: list[Placed] = []
+        for piece in pieces:
+            placed.append(self._place(piece, touched))
+        self._queue.append(Held(raw, data, tuple(placed)))
         self.held_bytes += len(raw)
+        if placed and self._last.get(placed[0].piece.channel.choice) != touched:
+            self._go_over(touched)
         return touched
+
+    def _go_over(self, touched: list[Strand]) -> None:
+        """Note that of each choice the texts in *touched* are written now, so its last have ended.
+
+        Models write one text after the other.
+        """
+        written: dict[int, list[Strand]] = {}
+        for strand in touched:
+            written.setdefault(strand.channel.choice, []).append(strand)
+        for choice, strands in written.items():
+            for last in self._last.get(choice, ()):
+                if last not in strands and not last.ended:
+                    last.ended = True
+                    touched.append(last)
+            self._last[choice] = strands
+        self.choices = len(self._last)
 
     def end(self, choice: int | None = None) -> list[Strand]:
         """Note that the texts of *choice*, of all choices by default, are complete."""
@@ -102,11 +123,6 @@ class Holdback:
                 strand.ended = True
                 ended.append(strand)
         return ended
-
-    @property
-    def choices(self) -> int:
-        """How many answers the stream has so far."""
-        return len(self._last)
 
     def _place(self, piece: Piece, touched: list[Strand]) -> Placed:
         strand = self._strand(piece, touched)
@@ -124,24 +140,19 @@ class Holdback:
         else:
             start = strand.add(text)
         strand.waiting += 1
+        self.chars += len(text)
         if strand not in touched:
             touched.append(strand)
-        return Placed(piece, strand, start)
+        return Placed(piece, strand, start, start + len(text))
 
     def _strand(self, piece: Piece, touched: list[Strand]) -> Strand:
-        """Return the strand of *piece*. Models write one after the other: another one has ended."""
+        """Return the strand of *piece*."""
         channel = piece.channel
         strand = self._strands.get(channel)
         if strand is None:
             if len(self._strands) >= STRANDS_MAX:
                 raise Unreadable("the stream has too many texts at once")
             strand = self._strands[channel] = Strand(channel, self._posts)
-        last = self._last.get(channel.choice)
-        if last is not strand and not piece.repeats:
-            if last is not None and not last.ended:
-                last.ended = True
-                touched.append(last)
-            self._last[channel.choice] = strand
         return strand
 
     def release(self) -> list[bytes]:
@@ -162,7 +173,7 @@ class Holdback:
         for placed in held.placed:
             if placed.end > placed.strand.cleared:
                 return False
-        if self._new_restorer is None or not held.placed:
+        if self._vault is None or not held.placed:
             return True
         known = True
         for placed in held.placed:
@@ -171,17 +182,16 @@ class Holdback:
 
     def _restored(self, placed: Placed) -> bool:
         """Put originals back into a piece; return whether it is known by now what becomes of it."""
-        assert self._new_restorer is not None, "asked for only where masks are"
+        assert self._vault is not None, "asked for only where masks are"
         strand, channel = placed.strand, placed.piece.channel
         in_json = channel.said in IN_JSON
         if placed.piece.repeats:
-            restorer = self._new_restorer(in_json)
-            text = restorer.push(strand.edited(placed.start, placed.piece.text))
-            placed.out = text + restorer.finish()
+            text = strand.edited(placed.start, placed.piece.text)
+            placed.out = self._vault.restore(text, in_json)
             return True
         known = self._restorers.get(channel)
         if known is None:
-            known = self._restorers[channel] = self._new_restorer(in_json)
+            known = self._restorers[channel] = Restorer(self._vault, in_json)
         if placed.out is None:
             placed.out = known.push(strand.edited(placed.start, placed.piece.text))
         if not known.holds or strand.waiting > 1:
@@ -193,18 +203,19 @@ class Holdback:
 
     def _gone(self, held: Held) -> bytes:
         """Return *held* as it goes on."""
-        changes: dict[Path, str] = {}
+        changes: dict[Path, bytes] = {}
         for placed in held.placed:
             strand, text = placed.strand, placed.piece.text
             strand.waiting -= 1
             strand.released = max(strand.released, placed.end)
             new = placed.out
             if new is None:
-                new = strand.edited(placed.start, text)
+                new = strand.edited(placed.start, text) if strand.edit_count else text
             if new != text:
-                changes[placed.piece.path] = new
+                changes[placed.piece.path] = encoded(new)
             self.delivered += len(new) if new.isascii() else len(new.encode("utf-8", "replace"))
-            strand.forget()
+            if placed.end - strand.kept_from > DROP_CHARS:
+                strand.forget()
         if not changes:
             return held.raw
         if () in changes:

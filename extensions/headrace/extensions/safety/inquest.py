@@ -63,16 +63,20 @@ class Inquest:
             return OnMatch.REDACT  # what a model writes of itself has no original to be given back
         return post.guard.on_match
 
-    def inspected(self, post: Post, texts: Iterable[str], took_s: float = 0.0) -> None:
+    def inspected(self, post: Post, texts: Sequence[str], took_s: float = 0.0) -> None:
         """Note that *post* has looked at *texts*, each for the first time."""
         tally = self._tallies[post.name]
         tally.took_s += took_s
-        if tally.state == "skipped":
+        if texts and tally.state == "skipped":
             tally.state, tally.reason = "applied", ""
         for text in texts:
             data = text.encode("utf-8", "surrogatepass")
             tally.inspected += len(data)
             tally.hashed.update(data)
+
+    def took(self, post: Post, took_s: float) -> None:
+        """Note that the verdict of *post*, or that there is none, took so long."""
+        self._tallies[post.name].took_s += took_s
 
     def unread(self, post: Post, what: str) -> None:
         """Note that *post* was applied, though not to *what*, which is no text."""

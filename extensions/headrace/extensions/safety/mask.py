@@ -79,7 +79,7 @@ class Vault:
         """
         parts: list[str] = []
         read = 0
-        for start, end, is_bare, what in _places(text, hits, json):
+        for start, end, is_bare, what in places(text, hits, json):
             value = unescaped(text[start:end]).text if json else text[start:end]
             placeholder = self._placeholder(what, value)
             parts += (text[read:start], f'"{placeholder}"' if is_bare else placeholder)
@@ -140,6 +140,11 @@ class Restorer:
     def __repr__(self) -> str:
         return f"Restorer({len(self._held)} characters held)"
 
+    @property
+    def holds(self) -> bool:
+        """Whether it keeps something that the next `push` or `finish` returns."""
+        return bool(self._held)
+
     def push(self, text: str) -> str:
         """Return what is certain of the text so far and was not returned yet."""
         if not len(self._vault):
@@ -187,10 +192,14 @@ class Restorer:
         return place < len(known) and known[place].startswith(text)
 
 
-def _places(
+def places(
     text: str, hits: Iterable[Hit | Found], json: bool
 ) -> Iterator[tuple[int, int, bool, str]]:
-    """Yield what is to be masked in *text*, in order and apart; whether it is bare; its kind."""
+    """Yield what *hits* take out of *text*, in order and apart; whether it is bare; its kind.
+
+    *json*: the text is source of JSON; what is bare is no part of a string there, but all of a
+    number or a word, so that only a string may come instead.
+    """
     found = [
         Found(hit.what, hit.start, hit.end, hit.start)
         if hit.start < hit.end

@@ -3,7 +3,7 @@
 Shared by all exchanges of a policy. It keeps no text: only hashes of texts with a secret key.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from headrace.dsl.guarding import Guard, OnTrouble
@@ -13,6 +13,7 @@ from headrace.extensions.safety.memory import Memory
 
 TIMEOUT_S = 1.0  # of a guard whose policy sets none
 
+Finds = Callable[[str], Sequence[object]]
 Settle = Callable[[str, int, bool], tuple[tuple[Hit, ...], int]]
 """A growing text, what of it is settled, whether it is whole -> what is found, what is settled."""
 
@@ -21,6 +22,7 @@ Settle = Callable[[str, int, bool], tuple[tuple[Hit, ...], int]]
 class Post:
     """A guard, who judges for it, and the state that its exchanges share.
 
+    finds   of a guard that looks by itself: whether anything is found in a text, if not empty
     settle  of a guard that looks by itself: what it says of a text that is still being written
     key     of the hashes of texts
     """
@@ -30,6 +32,7 @@ class Post:
     breaker: Breaker | None = None
     memory: Memory | None = None
     settle: Settle | None = field(default=None, repr=False)
+    finds: Finds | None = field(default=None, repr=False)
     key: bytes = field(default=b"", repr=False)
 
     @property
@@ -61,10 +64,14 @@ class Post:
                 return self.guard.on_error
 
 
-def post(guard: Guard, provider: Provider, settle: Settle | None = None, key: bytes = b"") -> Post:
-    """Return *guard* at its post, with a breaker and a memory if its provider is asked by calls."""
-    if provider.reach.local:
-        return Post(guard, provider, settle=settle, key=key)
+def looking(guard: Guard, provider: Provider, settle: Settle, finds: Finds, key: bytes) -> Post:
+    """Return *guard*, which looks by itself, at its post."""
+    assert provider.reach.local, "who looks by itself is local"
+    return Post(guard, provider, settle=settle, finds=finds, key=key)
+
+
+def asking(guard: Guard, provider: Provider, key: bytes = b"") -> Post:
+    """Return *guard* at its post, with a breaker, and a memory if it has one: it asks by calls."""
     memory = None if guard.cache_s is None else Memory(guard.cache_s, guard.cache_entries)
     breaker = Breaker(guard.breaker_failures, guard.breaker_s)
     return Post(guard, provider, breaker, memory, key=key)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from headrace.dsl.guarding import OnMatch
 from headrace.extensions.call import Call, Text
+from headrace.extensions.reasons import Reason
 from headrace.extensions.safety.beside import side_by_side
 from headrace.extensions.safety.contract import (
     Asked,
@@ -18,8 +19,9 @@ from headrace.extensions.safety.contract import (
 )
 from headrace.extensions.safety.inquest import UNREADABLE_IDS, Inquest
 from headrace.extensions.safety.judge import judge
+from headrace.extensions.safety.mask import Vault, VaultFull
 from headrace.extensions.safety.post import Post
-from headrace.extensions.safety.rewriting import Masking, Texts
+from headrace.extensions.safety.rewriting import Texts
 from headrace.extensions.safety.scope import in_scope
 from headrace.extensions.stage import Now, Reject
 from headrace.extensions.texts.values import Passage
@@ -38,7 +40,7 @@ class Prompt:
 
 
 async def screen(
-    prompt: Prompt, posts: Sequence[Post], inquest: Inquest, vault: Masking | None
+    prompt: Prompt, posts: Sequence[Post], inquest: Inquest, vault: Vault | None
 ) -> Texts | Reject:
     """Return the texts as they go on, or why they do not. Awaits only what the guards ask for.
 
@@ -58,7 +60,10 @@ async def screen(
                 reject = _found(texts, which, post, judged, inquest)
             if reject is not None:
                 return reject
-        texts.take_out(vault)
+        try:
+            texts.take_out(vault)
+        except VaultFull as full:
+            return Reject(Reason.BODY_TOO_LARGE, str(full))
     return inquest.settle() or texts
 
 

@@ -18,13 +18,16 @@ class Reads:
     """Reads texts. Each raises `texts.values.Unreadable` for what is not of that API.
 
     request  the passages of a request body        answer   those of a whole answer
-    pieces   of the data of one event              patched  a body with other texts at some paths
+    pieces   of the data of one event
+    spliced  a body, or the data of an event, with other JSON values at some paths
+    stripped  a body or the data of an event, without what repeats its texts unseen
     """
 
     request: Callable[[Api, bytes], tuple[Passage, ...]]
     answer: Callable[[Api, bytes], tuple[Passage, ...]]
     pieces: Callable[[Api, bytes], tuple[Piece, ...]]
-    patched: Callable[[bytes, Mapping[Path, str]], bytes]
+    spliced: Callable[[bytes, Mapping[Path, bytes]], bytes]
+    stripped: Callable[[bytes], bytes]
 
 
 def any_passages(body: bytes) -> tuple[Passage, ...]:

@@ -7,7 +7,16 @@ from headrace.extensions.call import Api
 from headrace.extensions.texts.values import Passage
 
 USER, MODEL = "user", "assistant"
-TALKS = frozenset((Api.CHAT, Api.RESPONSES))
+TALKS = frozenset(
+    (
+        Api.CHAT,
+        Api.CHAT_RENDER,
+        Api.RESPONSES,
+        Api.CONVERSATIONS,
+        Api.MESSAGES,
+        Api.COUNT_TOKENS,
+    )
+)
 """The APIs whose bodies are conversations. Of any other, all that is asked is new."""
 
 

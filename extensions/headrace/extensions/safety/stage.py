@@ -11,10 +11,11 @@ from headrace.extensions.safety.answers import Answers
 from headrace.extensions.safety.beside import begun
 from headrace.extensions.safety.contract import Context, Direction, Kind, Trouble
 from headrace.extensions.safety.desk import Desk
+from headrace.extensions.safety.express import is_express, pass_by
 from headrace.extensions.safety.inquest import Inquest
+from headrace.extensions.safety.mask import Vault
 from headrace.extensions.safety.post import Post
 from headrace.extensions.safety.prompt import Prompt, screen
-from headrace.extensions.safety.rewriting import Masking
 from headrace.extensions.stage import (
     CONTINUE,
     Action,
@@ -33,23 +34,30 @@ from headrace.extensions.stage import (
 )
 from headrace.extensions.texts.values import Passage, Said, Unreadable
 
+IDLE_S = 0.5  # how long text of a model that pauses waits for its window to be full
 CURE = "set `request_body_mode` of the ext_proc filter to FULL_DUPLEX_STREAMED"
 
 
 class PromptScreen(Filter):
     """Screens requests. Keeps nothing of an exchange, so that one serves them all."""
 
-    __slots__ = ("_conditional", "_desk")
+    __slots__ = ("_conditional", "_desk", "_express")
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
         self._conditional = any(post.guard.when is not None for post in desk.posts)
+        self._express = is_express(desk)
 
     def on_request(self, request: Request, now_s: float) -> Action | Asking:
         """Decide whether *request* may pass, and as what. What cannot be read does not."""
-        return self._decide(request, now_s, None)
+        call = request.call
+        if self._express and isinstance(call, Call):
+            passed = pass_by(self._desk, call)
+            if passed is not None:
+                return passed
+        return self._decide(request, now_s)
 
-    def _decide(self, request: Request, now_s: float, vault: Masking | None) -> Action | Asking:
+    def _decide(self, request: Request, now_s: float) -> Action | Asking:
         desk = self._desk
         inquest = Inquest(desk.rule, Direction.PROMPT, desk.prompts)
         posts = self._applying(request, now_s, inquest)
@@ -65,10 +73,13 @@ class PromptScreen(Filter):
             message = f"the prompt has {size} characters; the gateway screens at most {most}"
             return Reject(Reason.BODY_TOO_LARGE, message)
         asked = [post for post in desk.prompts if post in posts]
-        return begun(self._screen(request, call, asked, inquest, now_s, vault))
+        return begun(self._screen(request, call, asked, inquest, now_s))
 
     def _opened(self, request: Request, posts: tuple[Post, ...]) -> None:
         """Note which guards have to do with the exchange of *request*."""
+
+    def _masked(self, vault: Vault) -> None:
+        """Note what the placeholders in the prompt stand for."""
 
     async def _screen(
         self,
@@ -77,21 +88,23 @@ class PromptScreen(Filter):
         posts: list[Post],
         inquest: Inquest,
         now_s: float,
-        vault: Masking | None,
     ) -> Action:
         context = Context(call.model, request.id, call.texts)
         passages = self._passages(request, call, posts, inquest)
         if isinstance(passages, Reject):
             return _with(passages, inquest)
+        vault = Vault(passage.text for passage in passages) if self._desk.masked else None
         texts = await screen(Prompt(call, passages, context, now_s), posts, inquest, vault)
         if isinstance(texts, Reject):
             return _with(texts, inquest)
+        if vault is not None:
+            self._masked(vault)
         inquest.delivered = _bytes(texts.texts)
         patches = texts.patches()
         body = None
         if patches:
             assert request.body is not None, "what has passages has a body"
-            body = self._desk.reads.patched(request.body, patches)
+            body = self._desk.reads.spliced(request.body, patches)
         return Continue(body=body, records=inquest.close())
 
     def _passages(
@@ -128,6 +141,7 @@ class Screening(PromptScreen):
     """Screens one exchange, both ways. Written by that exchange only."""
 
     __slots__ = ("_answers",)
+    idle_s = IDLE_S
 
     def __init__(self, desk: Desk, info: ExchangeInfo) -> None:
         super().__init__(desk)
@@ -135,11 +149,20 @@ class Screening(PromptScreen):
 
     def on_request(self, request: Request, now_s: float) -> Action | Asking:
         """Decide on the prompt; see `PromptScreen`."""
-        return self._decide(request, now_s, self._answers.vault)
+        call = request.call
+        if self._express and not self._conditional and isinstance(call, Call):
+            passed = pass_by(self._desk, call)
+            if passed is not None:
+                self._opened(request, self._desk.posts)
+                return passed
+        return self._decide(request, now_s)
 
     def _opened(self, request: Request, posts: tuple[Post, ...]) -> None:
         call = request.call
         self._answers.asked(call if isinstance(call, Call) else None, request.id, posts)
+
+    def _masked(self, vault: Vault) -> None:
+        self._answers.unmask(vault)
 
     def on_response_headers(self, head: ResponseHead, now_s: float) -> Action | Asking:
         """Note whether what follows is an answer of a model, or an error of a server."""
@@ -150,9 +173,17 @@ class Screening(PromptScreen):
         """Decide what of the answer may go on by now."""
         return self._answers.take(event, now_s)
 
+    def on_response_idle(self, waited_s: float, now_s: float) -> Action | Asking:
+        """Let the guards that wait for a window judge what there is of it."""
+        return self._answers.idle(now_s)
+
     def on_response_end(self, end: ResponseEnd, now_s: float) -> Action | Asking:
         """Decide on what is left of the answer, and report."""
         return self._answers.finish(now_s)
+
+    def cut(self, now_s: float) -> tuple[object, ...]:
+        """Report what was done until the answer was cut off."""
+        return self._answers.left()
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from headrace.extensions.texts.values import Channel
 
 LOOK_BACK = 8  # characters before a place that tell whether a match may begin there
 KEPT_CHARS_MIN = 64  # before what is not judged
-DROP_CHARS = 4096  # what was judged is dropped by so much at a time
+GROWN_CHARS_MAX = 1 << 14  # a match that goes on for longer is taken as it is
 CLUSTER = 4  # overlapping finds that go on for so many overlaps are not waited for
 
 
@@ -33,62 +33,56 @@ class Turn(Struct, frozen=True):
 class Strand:
     """One text of one stream. Written by its hold-back.
 
+    end       how many characters there are by now
+    cleared   up to where it may go on: every guard that holds has said its last word
     ended     nothing more comes, as far as one can tell
+    kept_from  where the characters begin that may be looked at again
     released  up to where it has gone on
     waiting   pieces of it in events that are held
     """
 
     __slots__ = (
         "_barriers",
-        "_base",
         "_edits",
-        "_end",
         "_gone",
+        "_holding",
         "_judged",
         "_keep",
-        "_posts",
+        "_missed",
         "_settled",
         "_text",
         "channel",
+        "cleared",
+        "end",
         "ended",
+        "kept_from",
         "released",
         "waiting",
     )
 
     def __init__(self, channel: Channel, posts: Sequence[Post]) -> None:
         self.channel = channel
+        self.end = self.cleared = 0
         self.ended = False
         self.released = 0
         self.waiting = 0
-        self._posts = posts
+        self._holding = [
+            at for at, post in enumerate(posts) if post.guard.streamed is Streamed.HOLD
+        ]
         self._keep = max([KEPT_CHARS_MIN, *(post.guard.window.overlap for post in posts)])
         self._text = ""
-        self._base = 0
-        self._end = 0
+        self.kept_from = 0
         self._gone: list[str] = []
+        self._missed: list[list[tuple[int, int]]] = [[] for _ in posts]
         self._judged = [0] * len(posts)  # up to where each guard has looked
         self._settled = [0] * len(posts)  # up to where what each has said is final
         self._barriers = [0] * len(posts)  # where its last find ends: no other reaches over that
         self._edits: tuple[Edit, ...] = ()
 
     @property
-    def end(self) -> int:
-        """How many characters there are by now."""
-        return self._end
-
-    @property
     def edit_count(self) -> int:
         """How many changes there are by now."""
         return len(self._edits)
-
-    @property
-    def cleared(self) -> int:
-        """Up to where it may go on: every guard that holds has said its last word."""
-        cleared = self._end
-        for post, settled in zip(self._posts, self._settled, strict=True):
-            if settled < cleared and post.guard.streamed is Streamed.HOLD:
-                cleared = settled
-        return cleared
 
     def whole(self) -> str:
         """Return all of it."""
@@ -96,15 +90,17 @@ class Strand:
 
     def add(self, text: str) -> int:
         """Take what the model has written on; return where that begins."""
-        start = self._end
+        start = self.end
         self._text += text
-        self._end += len(text)
+        self.end += len(text)
         self.ended = False
+        if not self._holding:
+            self.cleared = self.end
         return start
 
     def text(self, start: int, end: int) -> str:
         """Return the characters [start, end), of those that are still kept."""
-        return self._text[start - self._base : end - self._base]
+        return self._text[start - self.kept_from : end - self.kept_from]
 
     def look(self, at: int, post: Post) -> Sequence[Hit]:
         """Let the guard number *at*, which looks by itself, look on; return what it finds.
@@ -113,29 +109,43 @@ class Strand:
         """
         assert post.settle is not None, "who looks by itself says what is settled"
         start = self._settled[at]
-        base = max(self._base, start - LOOK_BACK)
-        hits, until = post.settle(self._text[base - self._base :], start - base, self.ended)
-        self._judged[at] = self._end
-        self._settled[at] = max(start, base + until)
+        base, end, ended = max(self.kept_from, start - LOOK_BACK), self.end, self.ended
+        if end - start > GROWN_CHARS_MAX and not ended:
+            end, ended = end - post.guard.window.overlap, True
+        text = self._text[base - self.kept_from : end - self.kept_from]
+        hits, until = post.settle(text, start - base, ended)
+        self._judged[at] = self.end
+        if base + until > start:
+            self._settled[at] = base + until
+            self._clear()
         if not hits:
             return ()
         return [Hit(h.what, 0, base + h.start, base + h.end, h.replacement) for h in hits]
 
-    def new_of(self, at: int) -> str:
-        """Return what the guard number *at* has not looked at."""
-        return self.text(self._judged[at], self._end)
+    def looked_at(self, at: int) -> str:
+        """Return all that the guard number *at* has judged, so not what it has no verdict on."""
+        whole, read, parts = self.whole(), 0, list[str]()
+        for start, end in self._missed[at]:
+            parts.append(whole[read:start])
+            read = end
+        return "".join((*parts, whole[read : self._judged[at]]))
 
-    def turn(self, at: int, post: Post) -> Turn | None:
-        """Return what the guard number *at*, which asks a provider, is to judge now."""
+    def turn(self, at: int, post: Post, partial: bool = False) -> Turn | None:
+        """Return what the guard number *at*, which asks a provider, is to judge now.
+
+        *partial*: be the window full or not.
+        """
         judged, settled = self._judged[at], self._settled[at]
         window = post.guard.window
-        context = max(self._base, judged - window.overlap)
-        start = max(self._base, self._barriers[at], min(context, settled) - LOOK_BACK)
+        context = max(self.kept_from, judged - window.overlap)
+        start = max(self.kept_from, self._barriers[at], min(context, settled) - LOOK_BACK)
         if self.ended:
-            return Turn(start, judged, self._end, last=True) if settled < self._end else None
-        if judged >= self._end:
+            return Turn(start, judged, self.end, last=True) if settled < self.end else None
+        if judged >= self.end:
             return None
-        end = self._end
+        end = self.end
+        if partial:
+            return Turn(start, judged, end, last=False)
         if window.unit == "sentences":
             end = judged + full(self.text(judged, end), window.size)
         elif end - context < window.size:
@@ -160,11 +170,21 @@ class Strand:
             until = max([until, *(hit.end for hit in hits)])
             self._barriers[at] = max([self._barriers[at], *(hit.end for hit in hits)])
         self._settled[at] = max(settled, until)
+        self._clear()
         return hits
 
     def forgive(self, at: int, turn: Turn) -> None:
         """Let *turn* pass for the guard number *at*, which has no verdict on it."""
+        self._missed[at].append((turn.new, turn.end))
         self._judged[at] = self._settled[at] = turn.end
+        self._clear()
+
+    def _clear(self) -> None:
+        holding = self._holding
+        if len(holding) == 1:
+            self.cleared = self._settled[holding[0]]
+        elif holding:
+            self.cleared = min([self._settled[at] for at in holding])
 
     def change(self, hits: Iterable[Hit]) -> None:
         """Take out what *hits* are about, as far as it has not gone on."""
@@ -192,11 +212,11 @@ class Strand:
 
     def forget(self) -> None:
         """Drop what no guard will look at again; `whole` still has it."""
-        done = min(self._settled, default=self._end) - self._keep
-        if done - self._base >= DROP_CHARS:
-            self._gone.append(self._text[: done - self._base])
-            self._text = self._text[done - self._base :]
-            self._base = done
+        done = min([self.released, *self._settled]) - self._keep
+        if done > self.kept_from:
+            self._gone.append(self._text[: done - self.kept_from])
+            self._text = self._text[done - self.kept_from :]
+            self.kept_from = done
 
 
 def _words(hit: Hit) -> str:

@@ -7,7 +7,17 @@ by types of its own, which is faster; a property test holds that both say the sa
 from collections.abc import Mapping
 
 from headrace.extensions.apis import Api
-from headrace.extensions.texts.layout import Either, Fields, Leaves, Many, Rule, Safe, Text
+from headrace.extensions.texts.layout import (
+    Blob,
+    Either,
+    Fields,
+    Kinds,
+    Leaves,
+    Many,
+    Rule,
+    Safe,
+    Text,
+)
 from headrace.extensions.texts.values import Said
 
 PROSE = Text()
@@ -65,9 +75,9 @@ ITEMS = Many(Either(PROSE, ITEM), "turn")
 PROMPT = Either(PROSE, Many(Either(PROSE, Safe()), "turn"))
 
 # Source: Anthropic API, "Messages". What a block has beside these is no text, or a copy.
-_INNER = Fields({"text": PROSE, "title": PROSE, "stdout": PROSE, "stderr": PROSE})
+_INNER = Fields({"text": PROSE, "title": PROSE, "stdout": PROSE, "stderr": PROSE, "source": Blob()})
 _INNERS = Either(PROSE, Many(Either(PROSE, _INNER)))
-_SOURCE = Fields({"data": PROSE, "content": _INNERS}, only=frozenset(("text", "content")))
+_SOURCE = Kinds({"text": Fields({"data": PROSE}), "content": Fields({"content": _INNERS})}, Blob())
 BLOCK = Fields(
     {
         "text": PROSE,
@@ -109,9 +119,7 @@ LAYOUTS: Mapping[Api, Rule] = {
     Api.IMAGES: Fields({"prompt": PROSE}),
     Api.MODERATIONS: Fields({"input": SOME}),
     Api.RERANK: Fields({"query": PROSE, "documents": SOME}),
-    Api.SCORE: Fields(
-        dict.fromkeys(("text_1", "text_2", "queries", "documents", "items", "query"), SOME)
-    ),
+    Api.SCORE: Fields(dict.fromkeys(("text_1", "text_2", "queries", "documents"), SOME)),
     Api.MESSAGES: ANTHROPIC,
     Api.COUNT_TOKENS: ANTHROPIC,
     Api.CHAT_RENDER: CHAT,

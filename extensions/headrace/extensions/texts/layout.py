@@ -63,10 +63,14 @@ class Found(Struct, frozen=True):
 
 
 class Reader(Struct):
-    """Collects what one body says. Written by the rules that read it."""
+    """Collects what one body says. Written by the rules that read it.
+
+    blobs  what is there beside text, and before which of the texts
+    """
 
     strict: bool
     found: list[Found] = []
+    blobs: list[tuple[int, Json]] = []
 
     def note(self, said: Said, value: Json, path: Path, at: At, field: str = "") -> None:
         """Note *value* as text: a string as it is, else as compact JSON; nothing for nothing."""
@@ -91,6 +95,15 @@ class Safe:
 
     def read(self, value: Json, path: Path, at: At, reader: Reader) -> None:
         """Note nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Blob:
+    """The value is a picture, a sound or a file, or names one."""
+
+    def read(self, value: Json, path: Path, at: At, reader: Reader) -> None:
+        """Keep the value beside the texts."""
+        reader.blobs.append((len(reader.found), value))
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,13 +182,11 @@ class Many:
 class Fields:
     """The value is an object; *known* says what its fields are.
 
-    only      it is read only if its `type` is one of these; empty: always
     indexes   fields that number the item and its part, for events that say where they belong
     repeats   its texts are whole ones, of which pieces may have come before
     """
 
     known: Mapping[str, Rule]
-    only: frozenset[str] = frozenset()
     indexes: tuple[str, ...] = ()
     repeats: bool = False
 
@@ -183,8 +194,6 @@ class Fields:
         """Let the rules of its fields read them."""
         if not is_object(value):
             Text().read(value, path, at, reader)
-            return
-        if self.only and value.get("type") not in self.only:
             return
         at = self._at(value, at)
         if reader.strict:
@@ -207,6 +216,8 @@ class Fields:
 
     def _at(self, fields: dict[str, Json], at: At) -> At:
         role = fields.get("role")
+        if role is None and at.role and fields.get("type") == "reasoning":
+            role = "assistant"  # the only item of the responses API that says no role and has prose
         if isinstance(role, str) and role and role != at.role:
             at = replace(at, role=role)
         if self.repeats and not at.repeats:
@@ -259,16 +270,21 @@ def read(rule: Rule, value: Json, strict: bool, at: At) -> list[Found]:
     Raises:
         Unreadable: *strict*, and there may be text that no rule speaks of.
     """
+    return read_all(rule, value, strict, at).found
+
+
+def read_all(rule: Rule, value: Json, strict: bool, at: At) -> Reader:
+    """Return what is in *value* by *rule*, what is no text too. Raises as `read`."""
     reader = Reader(strict)
     try:
         if value is not None:
             rule.read(value, (), at, reader)
     except RecursionError as error:
         raise Unreadable("it nests too deeply") from error
-    return reader.found
+    return reader
 
 
-def decoded(data: bytes) -> Json:
+def decoded(data: bytes | msgspec.Raw) -> Json:
     """Return the JSON value in *data*.
 
     Raises:

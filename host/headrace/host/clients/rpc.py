@@ -21,7 +21,7 @@ STREAMS_MAX = 1_024
 IDLE_S = 10.0  # after which a stream is ended: nobody tells that no more text comes
 STATUSES = {
     "INVALID_ARGUMENT": 400,
-    "FAILED_PRECONDITION": 400,
+    "FAILED_PRECONDITION": 409,
     "UNAUTHENTICATED": 401,
     "PERMISSION_DENIED": 403,
     "NOT_FOUND": 404,

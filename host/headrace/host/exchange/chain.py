@@ -41,6 +41,7 @@ T = TypeVar("T")
 Hook = Callable[[Any, float], Any]  # a hook's value differs by hook; its result is checked
 Apply = Callable[["Slot", Action], None]
 RUNS_MAX = 1_000  # a stage that records something of every event of a long stream
+OFTEN = frozenset(("on_response_event", "on_response_idle"))  # told only if they say something
 ACTIONS = frozenset((Continue, Reject, Answer, EndReply))
 
 
@@ -73,6 +74,7 @@ class Slot(Struct):
     on_end  `on_response_end` is to be called
     hears   `on_end` is
     out     the stage has failed and is not asked again (but for `on_end`)
+    idle_s  of the filter
     """
 
     stage: Stage
@@ -83,12 +85,13 @@ class Slot(Struct):
     on_end: bool
     hears: bool
     out: bool = False
+    idle_s: float | None = None
 
 
 def slot(stage: Stage, opened: Filter) -> Slot:
     """Return a slot that knows which hooks of *opened* are to be called: those it has and needs."""
     kind: Any = type(opened)  # mypy takes a class for unhashable
-    return Slot(stage, opened, *_hooks(kind, stage.needs.response))
+    return Slot(stage, opened, *_hooks(kind, stage.needs.response), False, opened.idle_s)
 
 
 @lru_cache(maxsize=256)  # asked for every exchange, of the few stages of a chain
@@ -167,6 +170,18 @@ class Chain(Struct):
             raise
         return action
 
+    def cut(self) -> None:
+        """Ask every filter for the records of a response whose end it was not told."""
+        for at in self.slots:
+            started_s = self.clock()
+            try:
+                records = at.filter.cut(self.now_s)
+            except Exception as fault:  # the other filters must still be asked
+                self._note(at, "cut", started_s, "failed", (), "open", _where(fault))
+                continue
+            if records:
+                self._note(at, "cut", started_s, "left", records)
+
     def finish(self, outcome: Outcome) -> None:
         """Tell every filter, first to last, how the exchange ended."""
         for at in self.slots:
@@ -184,7 +199,7 @@ class Chain(Struct):
             raise BadAction("`EndReply` without `StartReply`")
         if action is not CONTINUE:
             apply(at, action)
-        if action.records or type(action) is not Continue or name != "on_response_event":
+        if action.records or type(action) is not Continue or name not in OFTEN:
             self._note(at, name, started_s, _RESULTS[type(action)], action.records)
 
     def _driven(self, at: Slot, name: str, hook: Any) -> Steps[Action]:

@@ -112,7 +112,11 @@ class Exchange:
         core = self._core
         if core.silent:
             return None
-        idle_s = self._request.idle_due_s()
+        reading = self._response.reading
+        if reading is not None and reading.idle_s is not None:
+            idle_s = reading.idle_due_s()
+        else:
+            idle_s = self._request.idle_due_s()
         if not core.waiting:
             return idle_s
         due_s = core.due_s()
@@ -126,6 +130,10 @@ class Exchange:
         idle_s = self._request.idle_due_s()
         if idle_s is not None and idle_s <= now_s and not core.silent:
             core.reject(Reject(Reason.BODY_TIMEOUT, "the rest of the body did not come, try again"))
+        reading = self._response.reading
+        quiet_s = None if reading is None else reading.idle_due_s()
+        if reading is not None and quiet_s is not None and quiet_s <= now_s and not core.silent:
+            reading.idle()
         return self._take()
 
     def end(self, termination: str, now_s: float) -> list[Output]:
@@ -150,9 +158,12 @@ class Exchange:
         core.outputs = [o for o in core.outputs if isinstance(o, Cancel)]
         if termination in ("complete", "client-gone"):
             termination = "complete" if self._ended() else "client-gone"
+        core.chain.now_s = core.now_s
+        reading = self._response.reading
+        if reading is not None and not reading.ended:
+            core.chain.cut()
         self._outcome = self._sum_up(termination)
         self._response.reading = None  # each knows the other: only a collection would free them
-        core.chain.now_s = core.now_s
         core.chain.finish(self._outcome)
 
     def _ended(self) -> bool:

@@ -143,6 +143,9 @@ class ResponseSide(Struct):
         if core.chain.slots and self.need is not ResponseNeed.NONE:
             reader = Reader(headers, self.gated, core.plan.limits)
             self.reading = Reading(core, self.mode, self.gated, reader, self)
+            if self.gated and self.mode is FDS:  # elsewhere bytes go with a counted reply only
+                waits = [at.idle_s for at in core.chain.slots if at.idle_s is not None]
+                self.reading.idle_s = min(waits, default=None)
 
     def _head_done(self, result: Passed | Stopped) -> None:
         core = self.core

@@ -14,7 +14,7 @@ from headrace.extensions.picker.flow.waited import Waited
 from headrace.extensions.picker.pressure import ShedRecord
 from headrace.extensions.picker.record import Capture
 from headrace.extensions.picker.snapshot import Endpoint, PoolState, pool_state
-from headrace.extensions.records import Routing, RuleError, Verdict
+from headrace.extensions.records import Guarded, Routing, RuleError, Verdict
 from headrace.extensions.stage import Outcome
 from headrace.host.afterwards import find, request_of
 from headrace.host.explain.diagram import Diagram, diagram
@@ -209,6 +209,7 @@ def _frame(noted: Noted, routing: Routing | None, decision: Decision | None) -> 
         guard=verdict.guard if verdict else "",
         faults=tuple(_faults(outcome, decision, names)),
         failures=tuple(f"{r.stage}: {r.error}" for r in outcome.runs if r.error),
+        guards=tuple(g for r in outcome.runs for g in r.records if isinstance(g, Guarded)),
     )
 
 

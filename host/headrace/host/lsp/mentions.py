@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from headrace.dsl.checks.answers import MATCHED
 from headrace.dsl.checks.names import EXPRESSIONS
 from headrace.dsl.source import Span
 from headrace.dsl.syntax import declarations as said
@@ -101,6 +102,9 @@ def _other(block: said.Block, *, defines: bool) -> Iterator[Mention]:
         case said.GuardBlock():
             yield from _all("guard", block.name, defines=defines)
             yield from _written(block.when)
+            yield from _all("model", *_models(block))
+        case said.SafetyBlock():
+            yield from _written(block.block)
         case said.TraceBlock():
             yield from _written(*block.always, *(value for _, value in block.attributes))
         case said.TrustBlock():
@@ -112,9 +116,19 @@ def _other(block: said.Block, *, defines: bool) -> Iterator[Mention]:
             yield from _all("stage", *block.stages)
         case said.TestBlock():
             yield from _all("pool", *(given.pool for given in block.pools))
+            yield from _all("guard", *(given.guard for given in block.guards))
             yield from _test(block)
         case _:
             pass
+
+
+def _models(block: said.GuardBlock) -> Iterator[Word]:
+    """Yield the models that templates are for."""
+    templates = [*block.templates, *block.response_templates]
+    if block.ask:
+        templates += [*block.ask.templates, *block.ask.response_templates]
+    for template in templates:
+        yield from template.models
 
 
 def _test(block: said.TestBlock) -> Iterator[Mention]:
@@ -144,6 +158,8 @@ def _written(*found: Written | None) -> Iterator[Mention]:
         match expr:
             case tree.Name(text=text):
                 yield Mention(RULE, text, expr.span, quoted=False)
+            case tree.Call(of=None, name=name, args=(arg,)) if name.text == MATCHED:
+                yield from _text("guard", arg)
             case tree.Binary(op=op, left=a, right=b) if op.text in ("==", "!="):
                 yield from (*_named(a, b), *_named(b, a))
             case tree.MapOf(entries=entries):

@@ -16,7 +16,7 @@ from typing import Protocol
 from headrace.dsl.program import Program
 from headrace.extensions.picker.store import Store
 from headrace.extensions.registry import Site, UnknownStage, builders, unannounced
-from headrace.host.clients.lacking import lacking
+from headrace.host.clients.lacking import lacking, ready
 from headrace.host.generation import Generation, build_generation, request_ids
 from headrace.host.kv_events.listener import Counts as KvCounts
 from headrace.host.kv_events.listener import KvListener, missing
@@ -82,6 +82,7 @@ class Succession:
         self._following = asyncio.Lock()
         self.soak: SoakReport | None = None
         self.current = Current(self._build(program, world.site), self._vacated)
+        ready(program)
         self.scraper = Scraper(self._store, program, world.scraping, world.counts)
         self.listener = KvListener(self._store, world.counts)
 
@@ -110,6 +111,7 @@ class Succession:
             )
             trial = await exits.enter_async_context(made)
             exits.push_async_callback(self._read, NO_NAMES)
+            await asyncio.to_thread(ready, program)
             await self._read(frozenset(program.metrics))
             cold = await trial.warm(WARM_S)
             if cold:

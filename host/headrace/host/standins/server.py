@@ -9,7 +9,7 @@ from typing import Self
 import msgspec
 from aiohttp import web
 
-from headrace.host.standins.faults import Fault, Script, google_error, spoilt
+from headrace.host.standins.faults import KINDS, Fault, Script, google_error, spoilt
 
 CONTROL = "/-/faults"
 ASKED_MAX = 1_000
@@ -127,6 +127,10 @@ class StandIn:
             faults = msgspec.json.decode(await request.read(), type=list[Fault | None])
         except msgspec.MsgspecError as error:
             return web.Response(status=400, text=f"a list of faults is expected: {error}\n")
+        odd = [fault.kind for fault in faults if fault is not None and fault.kind not in KINDS]
+        if odd:
+            why = f"unknown fault `{odd[0]}`; known: {', '.join(KINDS)}\n"
+            return web.Response(status=400, text=why)
         self.script.add(faults)
         return web.Response(text=f"{len(faults)} calls will go wrong\n")
 

@@ -8,6 +8,7 @@ from headrace.extensions.records import Usage
 from headrace.extensions.stage import Outcome
 from headrace.host.telemetry import catalogue as c
 from headrace.host.telemetry.caches import kv_requests, prefix_bytes, prefix_tokens
+from headrace.host.telemetry.guards import GuardCounts
 from headrace.host.telemetry.series import Counts, Levels, Spread, Told, gauge
 from headrace.host.telemetry.summary import Summary
 
@@ -39,6 +40,7 @@ class Metrics:
         self._tokens = Counts(c.TOKENS, registry)
         self._routed = Counts(c.ROUTED, registry)
         self._rule_errors = Counts(c.RULE_ERRORS, registry)
+        self._guards = GuardCounts(registry)
         self._bugs = Counts(c.BUGS, registry)
         self._open = 0
         gauge(c.ACTIVE, registry).set_function(lambda: self._open)  # a gauge's `inc` takes a lock
@@ -88,6 +90,8 @@ class Metrics:
             self._count_tokens(summary.usage)
         for error in summary.rule_errors:
             self._rule_errors.add(error.rule, error.kind)
+        for record in summary.guarded:
+            self._guards.add(record)
         decision = summary.decision
         for each in () if decision is None else (decision, *(d for _, d in decision.beside)):
             for fault in each.faults:

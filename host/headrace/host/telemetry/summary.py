@@ -7,7 +7,7 @@ from headrace.extensions.picker.decision import Decision
 from headrace.extensions.picker.flow.waited import Waited
 from headrace.extensions.picker.stage import Served
 from headrace.extensions.reasons import Reason
-from headrace.extensions.records import Routing, RuleError, Usage
+from headrace.extensions.records import Guarded, Routing, RuleError, Usage
 from headrace.extensions.stage import Outcome, Route
 
 NO_MODEL = "none"
@@ -22,6 +22,7 @@ class Summary(Struct, frozen=True):
     endpoint     where the proxy went, as far as it told; else where it was sent
     kind         the class that matched
     ttft_s       from the first part to the first piece of the response body
+    guarded      what each guard did, per direction
     wait_s       in queues; None if it did not have to. `decision_s` is without it
     """
 
@@ -46,6 +47,7 @@ class Summary(Struct, frozen=True):
     failures: tuple[str, ...]
     route: Route | None
     wait_s: float | None = None
+    guarded: tuple[Guarded, ...] = ()
 
 
 def summarise(outcome: Outcome) -> Summary:
@@ -60,6 +62,7 @@ def summarise(outcome: Outcome) -> Summary:
     wait_s: float | None = None
     errors: list[RuleError] = []
     failures: list[str] = []
+    guarded: tuple[Guarded, ...] = ()
     for run in outcome.runs:
         if run.error:
             failures.append(f"{run.stage}: {run.error}")
@@ -76,6 +79,8 @@ def summarise(outcome: Outcome) -> Summary:
                 endpoint = record.served
             elif isinstance(record, RuleError):
                 errors.append(record)
+            elif isinstance(record, Guarded):
+                guarded += (record,)
     model = call.model if call is not None else ""
     first_s, started_s = outcome.first_event_s, outcome.started_s
     reason = outcome.reason
@@ -101,6 +106,7 @@ def summarise(outcome: Outcome) -> Summary:
         failures=tuple(failures),
         route=route,
         wait_s=wait_s,
+        guarded=guarded,
     )
 
 

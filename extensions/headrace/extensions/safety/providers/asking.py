@@ -29,6 +29,8 @@ from headrace.extensions.safety.contract import (
 TIMEOUT_S = 1.0  # of a guard that names none: the stage's deadline
 RETRY_AFTER_S_MAX = 3600.0  # what a provider asks beyond this is a mistake
 DETAIL_CHARS_MAX = 200
+# The text's fault, not the provider's, which is well: it must not open the circuit breaker.
+DECLINED = frozenset({400, 413, 422})
 QUOTA_WORD = "RESOURCE_EXHAUSTED"  # of google.rpc.Code
 WORD = re.compile(r"[A-Za-z0-9_.:/ -]{1,64}")
 JSON_HEADERS = (("content-type", "application/json"), ("accept", "application/json"))
@@ -53,6 +55,7 @@ class Caller:
 
     guard: str
     base: str
+    headers: tuple[tuple[str, str], ...] = ()
     secrets: tuple[Secret, ...] = ()
     google: bool = False
     timeout_s: float = TIMEOUT_S
@@ -69,7 +72,7 @@ class Caller:
             method,
             url,
             body,
-            JSON_HEADERS,
+            (*JSON_HEADERS, *self.headers),
             self.secrets,
             self.google,
             self.timeout_s,
@@ -93,7 +96,12 @@ def caller(guard: Guard, base: str = "", bearer: bool = False) -> Caller:
         raise ProviderFault(guard, why)
     timeout_s = TIMEOUT_S if guard.timeout_s is None else guard.timeout_s
     return Caller(
-        guard.name, url, _secrets(provision, bearer), timeout_s=timeout_s, at_once=guard.at_once
+        guard.name,
+        url,
+        tuple((name.lower(), value) for name, value in provision.headers.items()),
+        _secrets(provision, bearer),
+        timeout_s=timeout_s,
+        at_once=guard.at_once,
     )
 
 
@@ -104,9 +112,11 @@ def provision_of(guard: Guard) -> Provision:
 
 
 def _secrets(provision: Provision, bearer: bool) -> tuple[Secret, ...]:
-    prefix = "Bearer " if bearer else ""
+    usual = {"authorization": "Bearer "} if bearer else {}
+    said = {header.lower(): prefix for header, prefix in provision.prefixes.items()}
+    prefixes = usual | said
     return tuple(
-        Secret(header, variable, prefix if header.lower() == "authorization" else "")
+        Secret(header.lower(), variable, prefixes.get(header.lower(), ""))
         for header, variable in provision.secrets.items()
     )
 
@@ -150,8 +160,9 @@ def refused(reply: HttpReply) -> Trouble:
     word = _error_inside(reply.body)
     detail = f"status {reply.status}{f' {word}' if word else ''}{_cure(reply.status)}"
     quota = reply.status == 429 or word == QUOTA_WORD
+    kind = Kind.QUOTA if quota else Kind.DECLINED if reply.status in DECLINED else Kind.ERROR
     after_s = retry_after_s(reply.headers) if quota or reply.status == 503 else None
-    return Trouble(Kind.QUOTA if quota else Kind.ERROR, detail[:DETAIL_CHARS_MAX], after_s)
+    return Trouble(kind, detail[:DETAIL_CHARS_MAX], after_s)
 
 
 def failed(detail: str) -> Trouble:

@@ -158,7 +158,7 @@ def http(guard: Guard) -> Provider:
         raise ProviderFault(guard, "nothing says when it finds something: add `match when ...`")
     body = template(guard, settings.text("body", DEFAULT_BODY))
     reach = Reach(
-        chars_max=32_000,
+        chars_max=100_000,
         texts_max=64 if body.whole else AT_ONCE_MAX,
         locates="text" in rules,
     )

@@ -30,7 +30,7 @@ from headrace.extensions.safety.providers.asking import (
 from headrace.extensions.safety.providers.each import AT_ONCE_MAX, Each, Single
 from headrace.extensions.safety.providers.settings import Settings
 
-REACH = Reach(chars_max=32_000, texts_max=AT_ONCE_MAX, locates=True)
+REACH = Reach(chars_max=100_000, texts_max=AT_ONCE_MAX, locates=True)
 EXCEPTION = b"Validation failed"  # what `on_fail=exception` answers with, status 400
 CASINGS = {"snake": "llm_output", "camel": "llmOutput"}
 

@@ -13,7 +13,7 @@ from headrace.extensions.safety.providers.each import AT_ONCE_MAX, Each, Single,
 from headrace.extensions.safety.providers.settings import Settings
 
 URL = "https://api.lakera.ai"
-REACH = Reach(chars_max=32_000, texts_max=AT_ONCE_MAX, locates=True)
+REACH = Reach(chars_max=100_000, texts_max=AT_ONCE_MAX, locates=True)
 
 
 class Detected(Struct):

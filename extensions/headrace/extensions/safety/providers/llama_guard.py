@@ -15,7 +15,7 @@ from headrace.extensions.safety.providers.asking import Replied, caller, failed,
 from headrace.extensions.safety.providers.each import AT_ONCE_MAX, Each, Single, messages_of
 from headrace.extensions.safety.providers.settings import Settings
 
-REACH = Reach(chars_max=16_000, texts_max=AT_ONCE_MAX)
+REACH = Reach(chars_max=30_000, texts_max=AT_ONCE_MAX)
 ANSWER_TOKENS_MAX = 64  # the verdict has some ten
 CUT = "length"  # the finish reason of an answer that had no room
 WORDS = re.compile(r"[^\s,]+")

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from msgspec import Struct
+from xxhash import xxh3_64_hexdigest
 
 from headrace.dsl.guarding import Guard, OnMatch
 from headrace.extensions.safety.contract import (
@@ -17,6 +18,7 @@ from headrace.extensions.safety.contract import (
     Http,
     Judged,
     Judging,
+    Kind,
     Provider,
     Reach,
     Rpc,
@@ -30,7 +32,6 @@ from headrace.extensions.safety.providers.asking import (
     ask_all,
     caller,
     combined,
-    failed,
     provision_of,
     read,
     word,
@@ -109,7 +110,8 @@ class ModelArmor:
         template = templates.get(asked.context.model) or templates.get("")
         if template is None:
             model = word(asked.context.model)
-            return failed(f"no template for the model `{model}`, and none for all the others")
+            why = f"no template for the model `{model}`, and none for all the others"
+            return Trouble(Kind.DECLINED, why)
         return self._screen(asked, template)
 
     async def _screen(self, asked: Asked, template: str) -> Judged:
@@ -159,7 +161,7 @@ class ModelArmor:
         body: dict[str, object] = {"name": template, **_body(asked, text)}
         name, stream = method[0].upper() + method[1:], ""
         if asked.streamed and asked.context.exchange_id:
-            name, stream = f"Stream{name}", f"{asked.context.exchange_id} {asked.direction.value}"
+            name, stream = f"Stream{name}", _stream(asked)
             body["streamingMode"] = REALTIME
         return Rpc(http.post("", body), name, stream)
 
@@ -172,15 +174,13 @@ def model_armor(guard: Guard) -> Provider:
     """
     settings, provision = Settings(guard), provision_of(guard)
     prompts = _templates(guard, settings.by_subject("template"))
-    if not prompts:
-        raise ProviderFault(guard, '`template` is missing, add `template "projects/..."`')
     responses = {**prompts, **_templates(guard, settings.by_subject("response_template"))}
+    if not responses:
+        raise ProviderFault(guard, '`template` is missing, add `template "projects/..."`')
     transport = settings.text("transport", "rest")
     if transport not in TRANSPORTS:
         raise ProviderFault(guard, f"`transport` is `rest` or `grpc`, not `{transport}`")
-    location = settings.text("location", "")
-    base = provision.url or (regional(location) if location else "")
-    http = caller(guard, base or "https://")
+    http = caller(guard, "https://", bearer=True)
     signed = "authorization" in {header.lower() for header in provision.secrets}
     # A token of Google's goes over TLS only: a server without it is a local one.
     http = replace(http, google=http.base.startswith("https:") and not signed)
@@ -188,7 +188,7 @@ def model_armor(guard: Guard) -> Provider:
         http,
         prompts,
         responses,
-        regional=not base,
+        regional=not provision.url,
         apart=guard.on_match not in (OnMatch.BLOCK, OnMatch.LOG),
         grpc=transport == "grpc",
     )
@@ -198,12 +198,7 @@ def endpoint(template: str) -> str:
     """Return the server of the location of *template*: the global one does not serve it."""
     match = TEMPLATE.fullmatch(template)
     assert match is not None, "checked when the provider was made"
-    return regional(match[1])
-
-
-def regional(location: str) -> str:
-    """Return the server of *location*."""
-    return f"https://modelarmor.{location}.rep.googleapis.com"
+    return f"https://modelarmor.{match[1]}.rep.googleapis.com"
 
 
 def _templates(guard: Guard, named: Mapping[str, str]) -> dict[str, str]:
@@ -218,10 +213,23 @@ def _body(asked: Asked, text: str) -> dict[str, object]:
     if asked.direction is Direction.PROMPT:
         return {"userPromptData": {"text": text}}
     body: dict[str, object] = {"modelResponseData": {"text": text}}
-    prompts = [said.text for said in asked.context.conversation if said.role == "user"]
-    if prompts:
-        body["userPrompt"] = prompts[-1][-PROMPT_CHARS_MAX:]
-    return body
+    question = _question(asked)
+    return {**body, "userPrompt": question} if question else body
+
+
+def _question(asked: Asked) -> str:
+    """Return the end of what the user said last."""
+    said = [text.text for text in asked.context.conversation if text.role == "user"]
+    return said[-1][-PROMPT_CHARS_MAX:] if said else ""
+
+
+def _stream(asked: Asked) -> str:
+    """Return the name of the stream of an exchange.
+
+    The exchange's own may come from the client, who must not get into the stream of another.
+    """
+    digest = xxh3_64_hexdigest(_question(asked).encode("utf-8", "replace"))
+    return f"{asked.context.exchange_id} {asked.direction.value} {digest}"
 
 
 def _read(reply: Replied, text: str) -> Judged:

@@ -160,7 +160,7 @@ def _verdict(result: Sanitization, said: "_Said") -> Verdict:
     cured = said.clean is not None and not hits
     if said.clean is not None:
         hits += [Hit(f"sdp/{name}", 0) for name in said.cured or ["deidentified"]]
-    code = "" if not metadata.error_code else str(metadata.error_code)
+    code = "" if metadata.error_code in (None, 0, "0") else str(metadata.error_code)
     return Verdict(
         tuple(hits),
         {0: said.clean} if cured and said.clean is not None else {},

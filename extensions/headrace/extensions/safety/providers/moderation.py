@@ -22,7 +22,7 @@ from headrace.extensions.safety.providers.asking import Caller, caller, failed, 
 from headrace.extensions.safety.providers.settings import Settings
 
 URL = "https://api.openai.com"
-REACH = Reach(chars_max=32_000, texts_max=32)
+REACH = Reach(chars_max=100_000, texts_max=32)
 
 
 class Moderated(Struct):

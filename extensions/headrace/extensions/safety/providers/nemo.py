@@ -27,7 +27,7 @@ from headrace.extensions.safety.providers.asking import (
 from headrace.extensions.safety.providers.each import AT_ONCE_MAX, Each, Single, messages_of
 from headrace.extensions.safety.providers.settings import Settings
 
-REACH = Reach(chars_max=32_000, texts_max=AT_ONCE_MAX, locates=True)
+REACH = Reach(chars_max=100_000, texts_max=AT_ONCE_MAX, locates=True)
 RAILS = {"prompt": "input", "response": "output"}
 
 

@@ -102,7 +102,7 @@ def presidio(guard: Guard) -> Provider:
         asked["entities"] = list(entities)
     where = settings.text("anonymizer", "").rstrip("/")
     anonymizer = (
-        Caller(guard.name, where, (), False, analyzer.timeout_s, analyzer.at_once)
+        Caller(guard.name, where, timeout_s=analyzer.timeout_s, at_once=analyzer.at_once)
         if where
         else None
     )
