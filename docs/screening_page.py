@@ -11,16 +11,19 @@ A guard that validates, loads and does nothing is the commonest fault of gateway
 this matrix is played through a real Envoy by `make test`, and what arrives is compared byte by
 byte with what was sent (`tests/e2e/test_screening.py`).
 
-A secret stands in the middle of a text, which is prose or, where there are any, a tool's; the answer
-is a stream or not; it all comes in pieces of {plans}, zipped and not. The
-numbers are how many cases that makes.
+A secret stands in the middle of a text, which is prose or, where there are any, a tool's; the
+answer is a stream or not; it all comes in pieces of {plans}, zipped and not. The numbers are how
+many cases that makes.
 
 | what must come of it | prompt | response |
 |---|---|---|
-| `block` | the client gets an error in the shape of its API, the model nothing | whole: an error instead. A stream: whole events as they were sent, none of the secret's characters, then one error event and the end that the API's clients expect |
-| `redact` | the model gets the text without it | the client gets the text without it, in all of its copies |
+| `block` | the model gets nothing | none of the secret's characters is delivered |
+| `redact` | the model gets the text without it | the client does, in all of its copies |
 | `log` | the body is forwarded, byte by byte | the answer is delivered, byte by byte |
-| `mask` | the model gets a placeholder | the client gets what it had written, put back |
+| `mask` | the model gets a placeholder | the client gets what it had written |
+
+What is blocked ends in an error in the shape of its API. A stream that is under way has whole
+events as they were sent, then one error event and the end that clients of the API expect.
 """
 
 
