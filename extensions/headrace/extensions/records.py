@@ -29,6 +29,7 @@ class Routing(Struct, frozen=True):
     classes       the classes that matched, in order
     objective     whose priority it would have without a class; empty if no objective's
     share_bucket  where the request fell in [0, 1), which the shares divide
+    mirror        the pool that gets a copy of the request; empty if none does
     """
 
     asked: str
@@ -42,6 +43,7 @@ class Routing(Struct, frozen=True):
     share_bucket: float
     shares: tuple[ShareOf, ...]
     objective: str = ""
+    mirror: str = ""
 
 
 @dataclass(frozen=True, slots=True)

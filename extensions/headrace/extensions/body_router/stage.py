@@ -37,6 +37,9 @@ from headrace.extensions.stage import (
 from headrace.extensions.texts.patch import with_model
 
 NEEDS = Needs(request_body=True)
+MIRROR_HEADER = "x-headrace-mirror"
+# What Envoy's router appends to the host of a copy (config.route.v3.RouteAction).
+COPY_SUFFIX = "-shadow"
 UNKNOWN_OBJECTIVE = (RuleError("objective", "unknown"),)
 BODILESS = frozenset(("GET", "HEAD", "OPTIONS", ""))  # RFC 9110 section 9.2.1: safe to pass on
 BODY_CURE = "set `request_body_mode` of the ext_proc filter to FULL_DUPLEX_STREAMED"
@@ -149,10 +152,13 @@ class Router(Filter):
             share_bucket=bucket,
             shares=self._shares[model.name],
             objective=objective,
+            mirror="" if not entry.mirrors or _is_copy(request) else entry.mirror(request.id),
         )
         headers = {"x-headrace-pool": target.pool}
         if asked:
             headers["x-gateway-model-name"] = asked
+        if routing.mirror:
+            headers[MIRROR_HEADER] = routing.mirror
         if route.adapter:
             headers["x-gateway-base-model-name"] = target.pool
         return Continue(
@@ -281,6 +287,11 @@ def _route_of(
 def _adapter(model: Model, asked: str) -> str:
     """Return the adapter that *asked* means; an alias means the model it stands for."""
     return (model.alias_of or asked) if model.adapter else ""
+
+
+def _is_copy(request: Request) -> bool:
+    """Return whether *request* is a copy that a proxy before us has made; it has no copies."""
+    return request.headers.get(":authority").partition(":")[0].endswith(COPY_SUFFIX)
 
 
 def _is_bodiless(request: Request) -> bool:
