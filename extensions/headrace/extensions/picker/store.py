@@ -106,6 +106,7 @@ class Store:
         for name, book in self.kv.items():
             book.keep_only(pools[name].roster.positions)
         self.affinities = {name: self.affinities.get(name, Affinity()) for name in pools}
+        self.stays = {name: s for name, s in self.stays.items() if name in pools or len(s)}
         for name, affinity in self.affinities.items():
             affinity.keep_only(pools[name].roster.positions)
         self._pools = pools
