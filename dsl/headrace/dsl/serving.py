@@ -193,6 +193,7 @@ class Model:
 
     priority  the model's own, else its objective's
     alias_of  the model that this name is an alias of; empty if it is none
+    as_asked  answers name the model as the caller did, not as the upstream does
     """
 
     name: str
@@ -205,6 +206,7 @@ class Model:
     objective: str | None = None
     latency: Latency | None = None
     mirrors: tuple[Mirror, ...] = ()
+    as_asked: bool = False
 
     @property
     def pattern(self) -> bool:

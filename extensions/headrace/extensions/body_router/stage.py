@@ -1,7 +1,7 @@
 """The body router: from the model that a body names to a pool, a priority and a profile."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from msgspec.structs import replace
@@ -90,6 +90,12 @@ class Router(Filter):
                 return call
             return self._find(request, call, now_s, rewrite, "")
         return self._find(request, call, now_s, rewrite, call.model)
+
+    def named(self, going: Continue) -> str:
+        """Return how answers to what goes on as *going* name the model; empty: as they do."""
+        asked = next((r.asked for r in going.records if isinstance(r, Routing)), "")
+        entry = self._table.find(asked) if asked else None
+        return asked if entry is not None and entry.model.as_asked else ""
 
     def _elsewhere(self, request: Request, now_s: float) -> Action:
         """Route what asks for no model: to the servers of model `*`, or of the only pool."""
@@ -197,17 +203,22 @@ class Router(Filter):
 
 @dataclass(frozen=True, slots=True)
 class BodyRouter:
-    """The stage `body_router`."""
+    """The stage `body_router`.
+
+    renaming  makes the filter of an exchange whose answer may be renamed; None if no model asks
+              for that: then one filter serves all exchanges
+    """
 
     router: Router = field(repr=False)
+    renaming: Callable[[Router], Filter] | None = None
     name: str = "body_router"
     needs: Needs = NEEDS
     deadline_s: float = 1.0
     on_failure: OnFailure = OnFailure.CLOSED
 
     def open(self, info: ExchangeInfo) -> Filter:
-        """Return the one filter that serves all exchanges."""
-        return self.router
+        """Return the filter for one exchange, or the one that serves them all."""
+        return self.router if self.renaming is None else self.renaming(self.router)
 
 
 def _call_of(request: Request) -> Call | Reject:
