@@ -15,6 +15,7 @@ from docs.library_page import page as library
 from docs.pages import log, metrics, order, reasons, spans, vocabulary
 from docs.plugins_page import page as plugins
 from docs.providers_page import providers
+from docs.screening_page import page as screening
 from docs.unperformed_list import unperformed
 
 ROOT = Path(__file__).parents[1]
@@ -28,6 +29,7 @@ WHOLE = {
     "docs/reference/plugins.md": plugins,
     "docs/reference/providers.md": providers,
     "docs/reference/reasons.md": reasons,
+    "docs/reference/screening.md": screening,
     "docs/reference/spans.md": spans,
     "docs/reference/vocabulary.md": vocabulary,
     **error_pages(),

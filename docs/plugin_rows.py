@@ -152,8 +152,8 @@ SECTIONS: Mapping[str, Sequence[Row]] = {
         ("static-usage-limit-policy", "the condition of an `overload`", ""),
         ("priority-holdback-policy", "several `overload`s, each with its condition", ""),
         ("soft-reflective-ceiling-policy", "several `overload`s, each with its condition", ""),
-        ("sheddable-eviction-filter", "", "what runs is not evicted"),
-        ("priority-then-time-eviction-order-policy", "", "what runs is not evicted"),
+        ("sheddable-eviction-filter", "`evict when` of an `overload`", ""),
+        ("priority-then-time-eviction-order-policy", "`evict when` of an `overload`", ""),
         ("disaggregatedset-rollout-screener", "shares of a `route`", "a revision is a `pool`"),
     ),
     "What is read and written": (

@@ -156,6 +156,15 @@ def test_a_queue_has_an_order_and_is_fair(program: Program) -> None:
     assert model.value(request, PoolFacts(), NOW_S) == "m"
 
 
+def test_an_overload_says_who_may_be_ended(program: Program) -> None:
+    first, second = program.overloads[:2]
+
+    assert first.evict is not None
+    assert second.evict is None
+    assert first.evict.test(RequestFacts(priority=-1), None, NOW_S) is True
+    assert first.evict.test(RequestFacts(priority=0), None, NOW_S) is False
+
+
 def test_a_class_can_say_by_what_it_is_fair(program: Program) -> None:
     fairness = program.classes[1].fairness
 

@@ -16,8 +16,8 @@ from tests.e2e.rig import product
 from tests.e2e.rig.http1 import Answer
 from tests.e2e.rig.product import Product
 from tests.e2e.rig.upstream import Call, Script
-from tests.e2e.screening.apis import DONE, Api, Json, data_of
-from tests.e2e.screening.cases import GROUPS, SECRET, Case, cases, policy
+from tests.e2e.screening.apis import APIS, DONE, Api, Json, data_of
+from tests.e2e.screening.cases import GROUPS, SECRET, Case, cases, cut, mask_cases, policy
 
 AT_ONCE = 16
 
@@ -39,6 +39,18 @@ def test_what_a_guard_finds_is_handled_however_it_comes(
     answers = served.runner.run(_ask_all(served, cases(api, way)))
 
     assert not [mistake for pair in answers for mistake in _mistakes(served, *pair)]
+
+
+@pytest.mark.parametrize("api", APIS, ids=lambda api: api.name)
+def test_what_is_masked_stays_here_and_comes_back(served: Product, api: Api) -> None:
+    answers = served.runner.run(_ask_all(served, mask_cases(api)))
+
+    for case, answer in answers:
+        assert answer.status == 200, case.id
+        assert answer.complete, case.id
+        (seen,) = served.endpoints[0].seen.of(case.id)
+        assert SECRET.encode() not in seen.body, case.id
+        assert _said(case, _content(answer)) == case.text, case.id
 
 
 def _mistakes(served: Product, case: Case, answer: Answer) -> Iterator[str]:
@@ -81,13 +93,22 @@ def _replying(case: Case) -> Script:
         fields.append(("content-encoding", "gzip"))
 
     async def reply(call: Call) -> None:
-        await call.read()
+        seen = await call.read()
         await call.begin(200, fields)
-        for piece in case.pieces(case.response()):
+        said = _repeated(case, seen.body) if case.action == "mask" else case.response()
+        for piece in case.pieces(said):
             await call.wire.send_chunk(piece)
         await call.wire.end_chunks()
 
     return reply
+
+
+def _repeated(case: Case, body: bytes) -> bytes:
+    """Return the answer of a model that says what it was told."""
+    text = case.api.asked(json.loads(body), case.tool)
+    if case.stream:
+        return b"".join(case.api.events(cut(text), case.tool))
+    return json.dumps(case.api.answer(text, case.tool)).encode()
 
 
 def _check_prompt(served: Product, case: Case, answer: Answer) -> None:

@@ -133,12 +133,16 @@ class Queue:
 
 @dataclass(frozen=True, slots=True)
 class Overload:
-    """When a pool counts as overloaded, and what then happens. *pools* is empty for all pools."""
+    """When a pool counts as overloaded, and what then happens. *pools* is empty for all pools.
+
+    evict  whose running requests may be ended for more urgent ones
+    """
 
     when: When
     pools: tuple[str, ...] = ()
     sheds: tuple[Shed, ...] = ()
     queue: Queue | None = None
+    evict: When | None = None
 
 
 @dataclass(frozen=True, slots=True)

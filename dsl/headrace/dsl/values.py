@@ -254,7 +254,8 @@ class DecisionValues(Protocol):
 
     status         of the answer we gave instead of the upstream's; 0 if we gave none
     reason         of the closed list of reasons; empty if nothing was rejected
-    guard          the first guard that found something; empty if none did
+    redacted       whether a guard has taken out what it found, and *masked* hidden it
+    guard          who stopped it, else the first guard that found something; else empty
     kind           the first class that matched; `decision.class` in expressions
     wait_s         how long it waited in the queue
     retry_after_s  what the client was told to wait; 0 if nothing
@@ -266,6 +267,10 @@ class DecisionValues(Protocol):
     def queued(self) -> bool: ...
     @property
     def blocked(self) -> bool: ...
+    @property
+    def redacted(self) -> bool: ...
+    @property
+    def masked(self) -> bool: ...
     @property
     def rejected(self) -> bool: ...
     @property

@@ -227,6 +227,8 @@ VARIABLES = (
     _after("decision.shed", BOOL, "whether an overload turned it away"),
     _after("decision.queued", BOOL, "whether it had to wait"),
     _after("decision.blocked", BOOL, "whether a guard stopped it"),
+    _after("decision.redacted", BOOL, "whether a guard took out what it found"),
+    _after("decision.masked", BOOL, "whether a guard hid what it found from the model"),
     _after("decision.rejected", BOOL, "whether the answer was ours"),
     _after("decision.status", INT, "the status of our answer; 0 without one"),
     _after("decision.reason", STRING, "why the answer was ours, or empty"),

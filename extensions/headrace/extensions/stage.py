@@ -157,6 +157,9 @@ class Continue(Struct, frozen=True):
     body            replace the body, or of a gated response this event (empty: drop it)
     metadata        namespace -> key -> value, handed to Envoy as dynamic metadata
     records         what was decided and why, for observers (e.g. a Decision)
+    meanwhile       of a gated event: goes on beside all that comes next, and a Reject that it comes
+                    to ends the stream; left alone once the stream is over
+    watch           of a request: performed while it is with the upstream; its reply ends it
     """
 
     set_headers: Mapping[str, str] = NO_HEADERS
@@ -167,6 +170,8 @@ class Continue(Struct, frozen=True):
     metadata: Mapping[str, Mapping[str, Json]] = NO_METADATA
     route: Route | None = None
     records: tuple[object, ...] = ()
+    meanwhile: Coroutine[Any, Any, Any] | None = None  # Any: as of `Asking`
+    watch: "Effect[Reject] | None" = None
 
     def __repr__(self) -> str:
         names = (*self.set_headers, *self.remove_headers)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from headrace.dsl.program import Program
+from headrace.dsl.program import OnMatch, Program
 from headrace.extensions.body_router.table import model_facts
 from headrace.extensions.body_router.values import Facts, HeaderMap, facts
 from headrace.extensions.picker.decision import Decision
@@ -30,6 +30,8 @@ class DecisionFacts:
     shed: bool = False
     queued: bool = False
     blocked: bool = False
+    redacted: bool = False
+    masked: bool = False
     rejected: bool = False
     status: int = 0
     reason: str = ""
@@ -105,12 +107,16 @@ def request_of(outcome: Outcome) -> Facts:
 
 def _decision(outcome: Outcome, routing: Routing | None) -> DecisionFacts:
     picked, reason = find(outcome, Decision), outcome.reason
+    verdicts = [r for run in outcome.runs for r in run.records if isinstance(r, Verdict)]
+    actions = {verdict.action for verdict in verdicts}
     waits = [r for run in outcome.runs for r in run.records if isinstance(r, Waited)]
     return DecisionFacts(
         shed=reason is Reason.SHED,
         queued=bool(waits),
         wait_s=sum(wait.waited_s for wait in waits),
         blocked=reason is Reason.SAFETY_BLOCKED,
+        redacted=OnMatch.REDACT.value in actions,
+        masked=OnMatch.MASK.value in actions,
         rejected=reason is not None,
         status=outcome.status if reason else 0,
         reason=reason.word if reason else "",
@@ -125,12 +131,12 @@ def _decision(outcome: Outcome, routing: Routing | None) -> DecisionFacts:
         profile=picked.profile if picked else routing.profile if routing else "",
         priority=routing.priority if routing else 0,
         kind=routing.classes[0] if routing and routing.classes else "",
-        guard=_guard(outcome),
+        guard=guard_of(outcome),
         retry_after_s=outcome.retry_after_s or 0.0,
     )
 
 
-def _guard(outcome: Outcome) -> str:
+def guard_of(outcome: Outcome) -> str:
     """Return the guard that stopped it, else the first that found something."""
     records = [record for run in outcome.runs for record in run.records]
     found = [r for r in records if isinstance(r, Verdict)]

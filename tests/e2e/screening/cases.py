@@ -27,6 +27,11 @@ pool gemma {
 }
 model chatbot { route 100% to gemma }
 chain default { body_router  safety  picker  observability }
+guard masks when request.header("x-act") == "prompt-mask" {
+  patterns "0451-ALPHA"
+  inspect prompt
+  on match mask
+}
 """
 
 
@@ -92,6 +97,13 @@ def cases(api: Api, way: str) -> list[Case]:
     tools = (False, True) if api.tools else (False,)
     cells = product(ACTIONS, (False, True), tools, (False, True), PLANS)
     return [Case(api, way, *cell) for cell in cells]
+
+
+def mask_cases(api: Api) -> list[Case]:
+    """Return the cells of *api* in which the model sees a placeholder and says it back."""
+    tools = (False, True) if api.tools else (False,)
+    cells = product((False, True), tools, (False, True), PLANS)
+    return [Case(api, "prompt", "mask", *cell) for cell in cells]
 
 
 GROUPS = tuple(product(APIS, WAYS))

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from headrace.dsl.guarding import Streamed as How
 from headrace.dsl.guarding import Window
 from headrace.extensions.reasons import Reason
 from headrace.extensions.records import Guarded
@@ -150,3 +151,69 @@ def test_a_guard_that_looks_by_itself_needs_no_pause() -> None:
 
     assert drive.at(0.5) == []
     assert drive.exchange.deadline() is None
+
+
+def watching() -> Drive:
+    """Return an exchange whose stream is only watched, by a provider; its head has come."""
+    window = Window("characters", 20, 4)
+    post = remote(flagged_by("bad"), inspect=ANSWERS, window=window, streamed=How.OBSERVE)
+    drive = asked(desk(post))
+    drive.answer(SSE)
+    return drive
+
+
+def told(outputs: list[Output]) -> list[Perform]:
+    return [o for o in outputs if isinstance(o, Perform)]
+
+
+CLEAN = HttpReply(200, {}, b"")
+
+
+def test_what_is_watched_goes_on_while_the_provider_judges() -> None:
+    drive = watching()
+    events = [delta(f"{n}: all is well here, ") for n in range(4)]
+    outputs = [drive.answer_chunk(one.raw) for one in events]
+
+    assert [delivered(one) for one in outputs] == [one.raw for one in events]
+    assert all(len(told(one)) == 1 for one in outputs)
+
+    for one in outputs:
+        (ask,) = told(one)
+        assert not delivered(drive.exchange.resume(ask.ticket, CLEAN, drive.now_s))
+    end = drive.answer_chunk(done().raw, end=True)
+    found = proof(outcome_of(drive))
+
+    assert delivered(end) == done().raw
+    assert found.inspected_bytes == found.delivered_bytes == sum(len(said(e.raw)) for e in events)
+
+
+def test_a_find_in_what_is_watched_ends_the_stream_wherever_it_is_by_then() -> None:
+    drive = watching()
+    first = drive.answer_chunk(delta("so bad, so very very bad").raw)
+    second = drive.answer_chunk(delta(", and so on").raw)
+    (ask,) = told(first)
+    cut = drive.exchange.resume(ask.ticket, CLEAN, drive.now_s)
+    late = drive.answer_chunk(delta("more").raw)
+
+    assert said(delivered(first) + delivered(second)) == "so bad, so very very bad, and so on"
+    assert b'"code":"safety-blocked"' in delivered(cut)
+    assert delivered(cut).endswith(b"data: [DONE]\n\n")
+    assert not delivered(late)
+    assert proof(outcome_of(drive)).action == "block"
+
+
+def test_the_end_of_what_is_watched_waits_for_the_last_verdicts() -> None:
+    drive = watching()
+    first = drive.answer_chunk(delta("all is well and good here").raw)
+    second = drive.answer_chunk(done().raw, end=True)
+    asks = [*told(first), *told(second)]
+
+    assert delivered(first) + delivered(second) == b"".join(
+        (delta("all is well and good here").raw, done().raw)
+    )
+    assert not any(o.body == Streamed(b"", True) for o in second if isinstance(o, BodyReply))
+
+    end = drive.exchange.resume(asks[-1].ticket, CLEAN, drive.now_s)
+
+    assert [o.body for o in end if isinstance(o, BodyReply)] == [Streamed(b"", True)]
+    assert drive.exchange.closed

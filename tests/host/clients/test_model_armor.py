@@ -1,5 +1,6 @@
 """Model Armor: the stand-in against the published client, and our provider by REST and by gRPC."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
@@ -286,6 +287,20 @@ def test_the_windows_of_a_response_go_through_one_stream() -> None:
 
     assert judged == [Verdict(), Verdict(), Verdict((Hit("rai/dangerous", 0),)), Verdict()]
     assert streams == 2
+
+
+def test_windows_that_come_at_once_take_turns_in_their_stream() -> None:
+    async def whole(server: ArmorGrpc, clients: Clients, guard: Guard) -> tuple[list[Judged], int]:
+        screened = remote(guard)
+        texts = [BOMB if n % 3 == 0 else f"clean {n}" for n in range(30)]
+        asked = [performed(clients, screened.screen(window(text))) for text in texts]
+        return list(await asyncio.gather(*asked)), server.streams
+
+    judged, streams = grpc_house(whole)
+
+    bad = Verdict((Hit("rai/dangerous", 0),))
+    assert judged == [bad if n % 3 == 0 else Verdict() for n in range(30)]
+    assert streams == 1
 
 
 def test_a_stream_that_fails_is_begun_anew() -> None:

@@ -122,6 +122,9 @@ guard names { deny "bluebird"  inspect response  on match redact }
         ("given guard armor fails partial in response", "decision.rejected"),
         ("", "!decision.rejected && response.status == 200"),
         ('given response "the project bluebird"', 'decision.guard == "names"'),
+        ('given response "bluebird"', "decision.redacted && !decision.masked"),
+        ("", "!decision.redacted && !decision.masked"),
+        ('given request { "prompt": "ann@example.com" }', "decision.masked && !decision.redacted"),
     ],
 )
 def test_what_providers_say_has_its_consequences(given: str, expected: str) -> None:
@@ -147,3 +150,35 @@ def test_what_guards_of_their_own_find_is_really_changed(path: str) -> None:
     assert b"ann@example.com" not in seen.upstream.body
     assert b"bluebird" not in seen.downstream.body
     assert b"[redacted] is at ann@example.com" in seen.downstream.body
+
+
+def text_of(stream: bytes) -> str:
+    """Return the text of a chat's stream."""
+    events = [line.removeprefix(b"data: ") for line in stream.split(b"\n\n") if line]
+    deltas = [msgspec.json.decode(e)["choices"][0]["delta"] for e in events if e != b"[DONE]"]
+    return "".join(delta.get("content") or "" for delta in deltas)
+
+
+def test_a_stream_is_answered_with_one_and_its_guards_look_at_it() -> None:
+    said = 'given response "ask bluebird, or <EMAIL_1>, or nobody"'
+    prompt = '"prompt": "write to ann@example.com"'
+    asked = f'when request {{ "model": "chat", "stream": true, {prompt} }}'
+    (found,) = results(f'{CHAT}{BOTH}test "t" {{ {said} {asked} expect decision.redacted }}')
+
+    assert found.passed, found
+    assert found.ran is not None
+    assert found.ran.seen.downstream is not None
+    body = found.ran.seen.downstream.body
+    assert text_of(body) == "ask [redacted], or ann@example.com, or nobody"
+    assert body.endswith(b"data: [DONE]\n\n")
+
+
+def test_a_finding_in_a_stream_ends_it() -> None:
+    said = 'given guard armor finds "toxic" in response given response "something very bad"'
+    asked = 'when request { "model": "chat", "stream": true }'
+    (found,) = results(f'{CHAT}{BOTH}test "t" {{ {said} {asked} expect decision.blocked }}')
+
+    assert found.passed, found
+    assert found.ran is not None
+    assert found.ran.seen.downstream is not None
+    assert b"bad" not in found.ran.seen.downstream.body

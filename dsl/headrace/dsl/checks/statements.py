@@ -61,15 +61,17 @@ def overloads(blocks: Sequence[OverloadBlock], rules: Rules) -> tuple[Overload, 
     for block in blocks:
         for word in block.pools:
             rules.names.find("pool", word)
-        if not block.sheds and not block.queue:
+        if not (block.sheds or block.queue or block.evict):
             help_ = "add `shed when request.priority < 0`"
             rules.problems.add("S332", block.span, "this overload does nothing", "no effect", help_)
         where = "the condition of an overload"
         when = rules.condition(block.when, "overload", where, REQUEST_AND_POOL)
         sheds = tuple(s for s in (_shed(rule, rules) for rule in block.sheds) if s)
         queue = _queue(block.queue, rules) if block.queue else None
+        where = "the condition of an evict"
+        evict = rules.condition(block.evict, "evict", where, REQUEST) if block.evict else None
         if when is not None:
-            found.append(Overload(when, tuple(w.text for w in block.pools), sheds, queue))
+            found.append(Overload(when, tuple(w.text for w in block.pools), sheds, queue, evict))
     return tuple(found)
 
 

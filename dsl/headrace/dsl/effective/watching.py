@@ -33,6 +33,9 @@ def overload(block: OverloadBlock, program: Program) -> Section:
     lines = [_shed(shed, i + 1) for i, shed in enumerate(block.sheds)]
     if block.queue:
         lines.append(_queue(block.queue))
+    if block.evict:
+        facts = expressed("condition of evict", block.evict)
+        lines.append(Line(f"evict when {expr(block.evict)}", origin(block.spans["evict"]), facts))
     pools = f" for {raw(block.pools)}" if block.pools else ""
     names = sorted(f"`{w.text}`" for w in block.pools)
     of = Fact("pools", repr(names), ", ".join(names) or "all")

@@ -146,7 +146,7 @@ def overload(node: Tree, parts: Parts) -> OverloadBlock:
     nodes = [cast(Tree, r) for r in rest]
     sheds = [n for n in nodes if n.data == "shed"]
     settings = parts.settings([n for n in nodes if n.data != "shed"])
-    queue = settings.get("queue")
+    queue, evict = settings.get("queue"), settings.get("evict")
     spans = parts.spans(settings) | parts.first_span("shed", sheds)
     return OverloadBlock(
         pools=parts.names(pools),
@@ -155,6 +155,7 @@ def overload(node: Tree, parts: Parts) -> OverloadBlock:
         span=parts.head(node),
         spans=spans,
         queue=_queue(queue, parts) if queue else None,
+        evict=parts.written(trees(evict)[0]) if evict else None,
     )
 
 

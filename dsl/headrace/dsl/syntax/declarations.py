@@ -186,6 +186,7 @@ class OverloadBlock:
     span: Span = field(repr=False)
     spans: Spans = field(default_factory=no_spans, repr=False)
     queue: QueueRule | None = None
+    evict: Written | None = None
 
 
 @dataclass(frozen=True, slots=True)

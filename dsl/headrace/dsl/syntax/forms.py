@@ -50,6 +50,7 @@ USAGE: Mapping[tuple[str, str], str] = {
     ("profile", "else"): "else profile spare",
     ("objective", "priority"): "priority -1",
     ("overload", "shed"): 'shed when request.priority < 0 with 429 "try again later"',
+    ("overload", "evict"): "evict when request.priority < 0",
     ("overload", "queue"): "queue by request.priority for up to 2s, at most 1_000",
     ("guard", "patterns"): 'patterns "secret-[0-9]+"',
     ("guard", "template"): 'template "projects/acme/locations/eu/templates/chat"',

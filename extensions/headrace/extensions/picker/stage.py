@@ -11,6 +11,7 @@ from headrace.extensions.picker.beside import After, after
 from headrace.extensions.picker.decide import Question, decide, least
 from headrace.extensions.picker.decision import Decision, Fault, How
 from headrace.extensions.picker.ending import Ending
+from headrace.extensions.picker.eviction import Evicted, Stays, may_be_ended, relieve
 from headrace.extensions.picker.gate import Gate
 from headrace.extensions.picker.observed import Observed
 from headrace.extensions.picker.placement import Keep, Placement, Watch
@@ -78,6 +79,7 @@ class Picker:
     tpot_s  model -> the time per token after the first that it promises
     conformance  obey and tell what the gateway's conformance tests send and look for
     emit_scores  tell the proxy the scores of all candidates
+    evicts  an overload of the policy may end what runs
     """
 
     program: Program = field(repr=False)
@@ -96,6 +98,7 @@ class Picker:
     conformance: bool = False
     emit_scores: bool = False
     gate: Gate | None = field(default=None, repr=False)
+    evicts: bool = False
 
     def open(self, info: ExchangeInfo) -> Filter | None:
         return PickFilter(self) if self.watch is Watch.NOTHING else WatchingFilter(self)
@@ -104,7 +107,7 @@ class Picker:
 class PickFilter(Filter):
     """The pick of one exchange, and its reservation until the end."""
 
-    __slots__ = ("_beside", "_picker", "_place", "_request", "_ties", "_visit")
+    __slots__ = ("_beside", "_picker", "_place", "_request", "_stays", "_ties", "_visit")
 
     def __init__(self, picker: Picker) -> None:
         self._picker = picker
@@ -113,6 +116,7 @@ class PickFilter(Filter):
         self._ties: Ties | None = None
         self._request: Request | None = None
         self._visit: Visit | None = None
+        self._stays: tuple[Stays, int] | None = None
 
     def on_request(self, request: Request, now_s: float) -> Action | Asking:
         """Shed, or pick and reserve; first wait, if the policy has queues and it comes to that."""
@@ -134,10 +138,46 @@ class PickFilter(Filter):
         self._request = request
         if picker.gate is not None:
             self._visit = Visit(picker.gate, store, picker.seed, values, self._pick)
-            return self._visit.admit(now_s)
+            action = self._visit.admit(now_s)
+            if picker.evicts and not isinstance(action, Reject):
+                self._relieve(values, now_s)
+            return action
         pool = store.snapshot.pools.get(route.pool) or PoolState(route.pool)
         found = pressed(picker.program.overloads, Arrival(values, pool, now_s, picker.seed))
-        return found.reject or self._pick(values, now_s, found.faults)
+        if found.reject is not None:
+            return found.reject
+        if picker.evicts:
+            self._relieve(values, now_s)
+        return self._pick(values, now_s, found.faults)
+
+    def _arrival(self, values: PickValues, now_s: float) -> Arrival:
+        store, name = self._picker.store, values.route.pool
+        pool = store.snapshot.pools.get(name) or PoolState(name)
+        return Arrival(values, pool, now_s, self._picker.seed, store.flows.find(name))
+
+    def _relieve(self, values: PickValues, now_s: float) -> None:
+        """End what is less urgent, if the pool is overloaded."""
+        stays = self._picker.store.stays.get(values.route.pool)
+        if stays is not None:
+            relieve(self._picker.program.overloads, self._arrival(values, now_s), stays)
+
+    def _stay(self, values: PickValues | None, now_s: float) -> Evicted | None:
+        """Return what to watch while the request runs, if it may be ended."""
+        self._leave()
+        if values is None:
+            return None
+        if not may_be_ended(self._picker.program.overloads, self._arrival(values, now_s)):
+            return None
+        stays = self._picker.store.stays.setdefault(values.route.pool, Stays())
+        number, stay = stays.enter(values.priority, now_s)
+        self._stays = stays, number
+        return Evicted(stay)
+
+    def _leave(self) -> None:
+        if self._stays is not None:
+            stays, number = self._stays
+            stays.leave(number)
+            self._stays = None
 
     def _pick(self, values: PickValues, now_s: float, faults: tuple[Fault, ...]) -> Action:
         """Decide by what is known now, and reserve."""
@@ -191,6 +231,8 @@ class PickFilter(Filter):
         return (Served(reservation.pool, reservation.address, served),)
 
     def on_end(self, outcome: Outcome, now_s: float) -> None:
+        if self._stays is not None:
+            self._leave()
         ending = Ending.of(outcome)
         self._place.end(ending, now_s)
         for place in self._beside:  # whose own answers nobody sees
@@ -258,7 +300,7 @@ class PickFilter(Filter):
         if refusal is not None:
             status = refusal.status
             return Reject(Reason.REFUSED, refusal.message, status=status, records=records)
-        comes_s = self._prefilled_s(decision, values, now_s)
+        comes_s = self._prefilled_s(decision, values, now_s) if decision.beside else None
         self._place.take(decision.pool, decision.chosen, values, now_s, comes_s)
         while self._beside:  # of a pick that came to nothing
             self._beside.pop().release(now_s)
@@ -270,7 +312,9 @@ class PickFilter(Filter):
             if role == "encode" and values is not None and Keep.MEDIA in self._picker.keeps:
                 self._picker.store.affinities[other.pool].sent(other.chosen, values.media)
         port = self._ranks_port(decision.pool)
-        return told(Telling(decision, found.headers, records, port, self._picker.emit_scores))
+        watch = self._stay(values, now_s) if self._picker.evicts else None
+        scores = self._picker.emit_scores
+        return told(Telling(decision, found.headers, records, port, scores, watch))
 
     def _ranks_port(self, pool: str) -> int | None:
         """Return the port that stands for all ranks of a host of *pool*; None: each has its own."""

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from headrace.dsl.program import Program
 from headrace.extensions.picker.affinity import Affinity
+from headrace.extensions.picker.eviction import Stays
 from headrace.extensions.picker.feedback import Feedback
 from headrace.extensions.picker.flow.flows import Flows
 from headrace.extensions.picker.indexes import book_of, index_of
@@ -45,6 +46,7 @@ class Store:
     affinities  per pool, which sessions are bound to which endpoint
     blind_streams  answers in a row that were streams, and of which the picker was shown nothing
     flows     who waits, per pool
+    stays     those that run and may be ended for more urgent ones, per pool
     source    who is in a pool
     watcher   called after every change while it is set
     kv        per pool whose servers report what they cache, what they did
@@ -54,6 +56,7 @@ class Store:
     affinities: dict[str, Affinity] = field(default_factory=dict[str, Affinity])
     blind_streams: int = 0
     flows: Flows = field(default_factory=Flows)
+    stays: dict[str, Stays] = field(default_factory=dict[str, Stays])
     source: EndpointSource = DECLARED
     watcher: Callable[[], None] | None = field(default=None, repr=False)
     kv: dict[str, KvBook] = field(default_factory=dict[str, KvBook])

@@ -10,7 +10,7 @@ from headrace.extensions.picker.decision import Decision, Record
 from headrace.extensions.picker.ranks import HEADER as RANK
 from headrace.extensions.picker.ranks import fronts
 from headrace.extensions.reasons import Reason
-from headrace.extensions.stage import Continue, Json, Reject
+from headrace.extensions.stage import Continue, Effect, Json, Reject
 
 LB = "envoy.lb"
 DESTINATION = "x-gateway-destination-endpoint"
@@ -26,6 +26,7 @@ class Telling:
     headers     for the server, beside the destination
     ranks_port  where the hosts of the pool take requests for all their ranks; None: nowhere
     scores      whether the proxy is told the scores of all candidates
+    watch       what may end the request while it runs
     """
 
     decision: Decision
@@ -33,6 +34,7 @@ class Telling:
     records: tuple[object, ...]
     ranks_port: int | None = None
     scores: bool = False
+    watch: Effect[Reject] | None = None
 
 
 def told(telling: Telling) -> Continue:
@@ -51,6 +53,7 @@ def told(telling: Telling) -> Continue:
         clear_route_cache=True,
         metadata={LB: metadata},
         records=telling.records,
+        watch=telling.watch,
     )
 
 

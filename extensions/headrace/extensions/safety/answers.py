@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-import msgspec
+from msgspec import structs
 
 from headrace.dsl.guarding import OnMatch, Streamed
 from headrace.extensions.call import Call, Text
@@ -20,6 +20,7 @@ from headrace.extensions.safety.contract import (
     Verdict,
 )
 from headrace.extensions.safety.desk import Desk
+from headrace.extensions.safety.finishes import finished
 from headrace.extensions.safety.holdback import Holdback, with_data
 from headrace.extensions.safety.inquest import Inquest
 from headrace.extensions.safety.judge import judge
@@ -48,17 +49,9 @@ PAUSE = ResponseEvent(b"", b"", True)
 EDITS_MAX = 10_000  # changes to one text of a stream
 
 
-class Finish(msgspec.Struct):
-    """How far one choice of a streamed answer is."""
-
-    index: int = 0
-    finish_reason: str | None = None
-
-
-class Finishes(msgspec.Struct):
-    """The choices of one event."""
-
-    choices: list[Finish] = []
+WATCHED_MAX = 8  # calls at once for one stream that is only watched
+Turns = tuple[Strand, int, Post, Turn]
+"""What a guard is to judge next of which text, and the guard's number and itself."""
 
 
 class Answers:
@@ -77,6 +70,8 @@ class Answers:
         "_strips",
         "_told",
         "_vault",
+        "_watched",
+        "_watching",
     )
 
     def __init__(self, desk: Desk, exchange_id: str) -> None:
@@ -88,6 +83,7 @@ class Answers:
         self._inquest = Inquest(desk.rule, Direction.RESPONSE, desk.answers)
         self._known = True
         self._told = False
+        self._watched = 0
         self._hold: Holdback | None = None
         self._enlist(desk.answers)
 
@@ -95,7 +91,9 @@ class Answers:
         self._posts = tuple(posts)
         pairs = list(enumerate(self._posts))
         self._local = [(at, post) for at, post in pairs if post.local]
-        self._remote = [(at, post) for at, post in pairs if not post.local]
+        remote = [(at, post) for at, post in pairs if not post.local]
+        self._remote = [pair for pair in remote if pair[1].guard.streamed is Streamed.HOLD]
+        self._watching = [pair for pair in remote if pair[1].guard.streamed is Streamed.OBSERVE]
 
     def asked(self, call: Call | None, exchange_id: str, applying: Sequence[Post]) -> None:
         """Note what was asked, and which guards have to do with it."""
@@ -141,7 +139,7 @@ class Answers:
         if data == DONE:
             touched = hold.end()
         elif hold.choices > 1 and b'"finish_reason"' in data:
-            for choice in _finished(data):
+            for choice in finished(data):
                 touched += hold.end(choice)
         return self._go_on(hold, touched, event, now_s)
 
@@ -166,7 +164,7 @@ class Answers:
         hold = self._hold
         if hold is None or not self._remote:
             return CONTINUE
-        turns = self._turns(hold.strands, partial=True)
+        turns = self._turns(hold.strands, self._remote, partial=True)
         return begun(self._ask(hold, turns, PAUSE)) if turns else CONTINUE
 
     def left(self) -> tuple[object, ...]:
@@ -180,11 +178,39 @@ class Answers:
         reject = self._look(touched) if self._local else None
         if reject is not None:
             return self._ended(reject)
-        if self._remote:
-            turns = self._turns(touched)
-            if turns:
-                return begun(self._ask(hold, turns, event))
+        turns = self._turns(touched, self._remote) if self._remote else []
+        if self._watching:
+            strands = touched if event is not None else hold.strands
+            watched = self._watch(strands, ended=event is None)
+            if watched and (turns or event is None):
+                turns += watched
+            elif watched:
+                return self._beside(self._release(hold, event), hold, watched)
+        if turns:
+            return begun(self._ask(hold, turns, event))
         return self._release(hold, event)
+
+    def _watch(self, strands: Sequence[Strand], *, ended: bool) -> list[Turns]:
+        """Return what the guards that only watch are to judge now."""
+        if self._watched >= WATCHED_MAX and not ended:
+            return []  # what comes meanwhile is judged with the next window
+        turns = self._turns(strands, self._watching)
+        for strand, at, _, turn in turns:
+            strand.sent(at, turn)
+        return turns
+
+    def _beside(self, action: Action, hold: Holdback, turns: Sequence[Turns]) -> Action:
+        """Let *turns* be judged while the stream goes on."""
+        if not isinstance(action, Continue):
+            return action
+        self._watched += 1
+        return structs.replace(action, meanwhile=self._judge_beside(hold, turns))
+
+    async def _judge_beside(self, hold: Holdback, turns: Sequence[Turns]) -> Action:
+        try:
+            return await self._ask(hold, turns, PAUSE, releases=False)
+        finally:
+            self._watched -= 1
 
     def _look(self, strands: Sequence[Strand]) -> Reject | None:
         """Let the guards that judge at once look at *strands*."""
@@ -198,11 +224,14 @@ class Answers:
         return None
 
     def _turns(
-        self, strands: Sequence[Strand], partial: bool = False
-    ) -> list[tuple[Strand, int, Post, Turn]]:
-        turns: list[tuple[Strand, int, Post, Turn]] = []
+        self,
+        strands: Sequence[Strand],
+        posts: Sequence[tuple[int, Post]],
+        partial: bool = False,
+    ) -> list[Turns]:
+        turns: list[Turns] = []
         for strand in strands:
-            for at, post in self._remote:
+            for at, post in posts:
                 turn = strand.turn(at, post, partial)
                 if turn is not None:
                     turns.append((strand, at, post, turn))
@@ -211,8 +240,9 @@ class Answers:
     async def _ask(
         self,
         hold: Holdback,
-        turns: Sequence[tuple[Strand, int, Post, Turn]],
+        turns: Sequence[Turns],
         event: ResponseEvent | None,
+        releases: bool = True,
     ) -> Action:
         """Ask for the verdicts on *turns*, all at once; then let go on what may."""
         now_s = await Now()
@@ -224,7 +254,7 @@ class Answers:
             reject = self._heard(strand, at, post, turn, one, took_s)
             if reject is not None:
                 return self._ended(reject)
-        return self._release(hold, event)
+        return self._release(hold, event) if releases else CONTINUE
 
     async def _hear(self, strand: Strand, post: Post, turn: Turn, now_s: float) -> Judged:
         text = strand.text(turn.start, turn.end)
@@ -346,12 +376,3 @@ class Answers:
                 texts = [strand.looked_at(at) for strand in hold.strands]
                 self._inquest.inspected(post, [text for text in texts if text])
         return self._inquest.close()
-
-
-def _finished(data: bytes) -> list[int]:
-    """Return the choices that are complete with the event of this *data*."""
-    try:
-        event = msgspec.json.decode(data, type=Finishes)
-    except msgspec.DecodeError:
-        return []
-    return [choice.index for choice in event.choices if choice.finish_reason is not None]

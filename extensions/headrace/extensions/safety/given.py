@@ -23,11 +23,14 @@ _WHY = "given in the test"
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """Says the same of all texts of one direction. *says*: direction -> what it says."""
+    """Says the same of all texts of one direction. *says*: direction -> what it says.
+
+    It is not local: it is treated as the provider that it stands in for, which judges windows.
+    """
 
     says: Mapping[str, Judged]
     name: str = NAME
-    reach: Reach = Reach(locates=True, local=True)  # noqa: RUF009 - a value that nobody changes
+    reach: Reach = Reach(locates=True)  # noqa: RUF009 - a value that nobody changes
 
     def screen(self, asked: Asked) -> Judged:
         """Return what is given: a finding is about the whole of every text."""

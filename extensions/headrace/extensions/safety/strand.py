@@ -158,7 +158,7 @@ class Strand:
         A provider that says where is certain of all but the last `overlap` characters: what it
         finds there may look otherwise with what follows. One that does not, of all.
         """
-        self._judged[at] = turn.end
+        self._judged[at] = max(self._judged[at], turn.end)
         locates = post.provider.reach.locates and not turn.last
         until = max(turn.end - post.guard.window.overlap, 0) if locates else turn.end
         settled = self._settled[at]
@@ -173,10 +173,15 @@ class Strand:
         self._clear()
         return hits
 
+    def sent(self, at: int, turn: Turn) -> None:
+        """Note that the guard number *at* is asked about *turn* while the text goes on."""
+        self._judged[at] = max(self._judged[at], turn.end)
+
     def forgive(self, at: int, turn: Turn) -> None:
         """Let *turn* pass for the guard number *at*, which has no verdict on it."""
         self._missed[at].append((turn.new, turn.end))
-        self._judged[at] = self._settled[at] = turn.end
+        self._judged[at] = max(self._judged[at], turn.end)
+        self._settled[at] = max(self._settled[at], turn.end)
         self._clear()
 
     def _clear(self) -> None:

@@ -36,8 +36,8 @@ class Slots:
             finally:
                 queue.leave()
         finally:
-            if queue.idle:
-                self._guards.pop(guard, None)
+            if queue.idle and self._guards.get(guard) is queue:  # another may have its place
+                del self._guards[guard]
 
 
 class _Queue:
@@ -56,6 +56,7 @@ class _Queue:
 
     async def enter(self, at_once: int) -> None:
         self._at_once = at_once
+        self._serve()  # there may be more than there were
         if self._taken < at_once and not self._waiting:
             self._taken += 1
             return
@@ -75,6 +76,9 @@ class _Queue:
 
     def leave(self) -> None:
         self._taken -= 1
+        self._serve()
+
+    def _serve(self) -> None:
         while self._waiting and self._taken < self._at_once:
             turn = self._waiting.popleft()
             if not turn.done():

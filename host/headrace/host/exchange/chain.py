@@ -125,6 +125,7 @@ class Chain(Struct):
     clock      for the durations in the log only; decisions use `now_s`
     asked      how many slots have been asked `on_request`: they see local replies
     runs       the log, its first `RUNS_MAX` entries
+    beside     what hooks of this pass want to go on beside the next ones
     streaming  a stage has begun a streamed answer of its own
     """
 
@@ -134,6 +135,7 @@ class Chain(Struct):
     asked: int = 0
     streaming: bool = False
     runs: list[StageRun] = []
+    beside: list[Asked] = []
 
     def call(
         self, at: Slot, name: str, hook: Hook, value: object, apply: Apply

@@ -10,6 +10,7 @@ from headrace.extensions.headers import EMPTY, Headers, Pairs
 from headrace.extensions.reasons import Reason
 from headrace.extensions.stage import (
     Answer,
+    Effect,
     EndReply,
     ExchangeInfo,
     Json,
@@ -45,6 +46,7 @@ from headrace.host.exchange.reply import (
     Metadata,
     Output,
     Perform,
+    Watch,
 )
 
 T = TypeVar("T")
@@ -84,6 +86,7 @@ class Core(Struct):
     status       what the client got, as far as we know
     local        the streamed answer of ours, once begun
     announced    the traceparent that the upstream is sent in place of the client's; may be empty
+    watching     the ticket of what may end the exchange from outside; 0 for nothing
     """
 
     plan: Plan
@@ -107,6 +110,7 @@ class Core(Struct):
     metadata: dict[str, Mapping[str, Json]] = {}
     local: "LocalAnswer | None" = None
     announced: str = ""
+    watching: int = 0
     _tickets: int = 0
     _extended: set[object] = set()
 
@@ -163,6 +167,12 @@ class Core(Struct):
         if waiting is not None:
             self._step(waiting.walk, None, fault)
 
+    def watch(self, effect: Effect[Reject]) -> None:
+        """Let *effect* be performed beside the exchange, which may end it."""
+        self._tickets += 1
+        self.watching = self._tickets
+        self.outputs.append(Watch(self.watching, effect))
+
     def due_s(self) -> float | None:
         """Return when the first waiting hook misses its deadline."""
         return min((w.due_s for w in self.waiting.values()), default=None)
@@ -214,6 +224,9 @@ class Core(Struct):
 
     def drop_waiting(self) -> None:
         """Leave every waiting hook; its `finally` blocks run."""
+        if self.watching:
+            self.outputs.append(Cancel(self.watching))
+            self.watching = 0
         left, self.waiting = self.waiting, {}
         self.chain.now_s = self.now_s
         for ticket, waiting in left.items():

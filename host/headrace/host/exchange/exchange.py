@@ -81,6 +81,26 @@ class Exchange:
         self._core.resume(ticket, reply)
         return self._take()
 
+    def interrupt(self, ticket: int, reject: Reject, now_s: float) -> list[Output]:
+        """End the exchange by *reject*, which the effect watched under *ticket* came to.
+
+        A response that has begun is broken off; one that is over, or of which Envoy does not
+        show the body, is left alone.
+        """
+        core = self._core
+        core.now_s = now_s
+        if ticket != core.watching:
+            return []
+        core.watching = 0
+        if core.silent or core.local is not None or self._ended():
+            return []
+        if self._response.head is None or self._response.head_owed:
+            core.reject(reject)
+        else:
+            core.reason, core.refusal = reject.reason, reject
+            core.abort("UNAVAILABLE", reject.message)
+        return self._take()
+
     def refuse(self, ticket: int, error: str, now_s: float) -> list[Output]:
         """Learn that the effect *ticket* could not be performed; *error* holds no user text."""
         self._core.now_s = now_s

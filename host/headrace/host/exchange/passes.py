@@ -10,6 +10,7 @@ from headrace.extensions.stage import (
     Action,
     Answer,
     Continue,
+    Effect,
     EndReply,
     Json,
     Reject,
@@ -42,6 +43,7 @@ class Change(Struct):
     body: bytes | None = None
     clear_route_cache: bool = False
     metadata: dict[str, dict[str, Json]] | None = None
+    watch: Effect[Reject] | None = None
 
     def take(self, action: Continue) -> None:
         """Add one hook's changes.
@@ -54,6 +56,7 @@ class Change(Struct):
         if action.body is not None:
             self.body = action.body
         self.clear_route_cache = self.clear_route_cache or action.clear_route_cache
+        self.watch = self.watch or action.watch
         if action.metadata:
             merged = self.metadata or {}
             for namespace, values in action.metadata.items():
@@ -108,7 +111,8 @@ def head_pass(chain: Chain, head: ResponseHead, change: Change) -> Steps[Passed 
 
     def apply(at: Slot, action: Action) -> None:
         if isinstance(action, Continue):
-            if action.body is not None or action.clear_route_cache or action.route:
+            of_request = action.clear_route_cache or action.route or action.watch
+            if action.body is not None or of_request:
                 raise ChangeRefused("a response head takes header and metadata changes only")
             change.take(action)
 
@@ -153,6 +157,9 @@ def _through(
         body = _of_body(at, action, gated=True)
         if body is not None:
             event = ResponseEvent(body, body, event.event_stream)
+        if isinstance(action, Continue) and action.meanwhile is not None:
+            started_s = chain.clock()
+            chain.beside.append(Asked(at, "meanwhile", None, _nothing, started_s, action.meanwhile))
 
     for number, at in enumerate(rest, 1):
         if at.out:
@@ -166,6 +173,10 @@ def _through(
         if event is not before:
             return (yield from _each(chain, event, rest[number:])) if event.raw else None
     return event
+
+
+def _nothing(at: Slot, action: Action) -> None:
+    """Apply nothing: what goes on beside changes nothing any more."""
 
 
 def _each(

@@ -12,7 +12,7 @@ from msgspec import Struct, field
 
 from headrace.extensions.headers import EMPTY, Headers
 from headrace.extensions.reasons import Reason
-from headrace.extensions.stage import Reject, ResponseEnd, ResponseEvent
+from headrace.extensions.stage import Action, Reject, ResponseEnd, ResponseEvent
 from headrace.extensions.values import DONE
 from headrace.host.exchange.chain import Steps
 from headrace.host.exchange.core import Core
@@ -208,11 +208,24 @@ class Reading(Struct):
 
     def _event_done(self, result: ResponseEvent | Reject | None) -> None:
         self.busy = False
+        chain = self.core.chain
+        if chain.beside:
+            asked, chain.beside = chain.beside, []
+            for one in asked:
+                if isinstance(result, Reject):
+                    one.hook.close()
+                else:
+                    self._run(chain.drive(one), self._beside_done)
         if isinstance(result, Reject):
             self.sink.refuse(result)
         elif self.gated and result is not None:
             self.sink.release(result.raw)
         self._go_on()
+
+    def _beside_done(self, action: Action) -> None:
+        if isinstance(action, Reject) and not self.ended and not self.core.silent:
+            self.sink.refuse(action)
+            self.sink.flush()
 
     def _end_done(self, result: bytes | Reject, data: bytes | None) -> None:
         self.busy = False
@@ -221,3 +234,5 @@ class Reading(Struct):
         elif self.gated:
             self.sink.release(result)
             self.sink.close(data)
+            if self.core.waiting:
+                self.core.drop_waiting()  # what went on beside comes too late

@@ -249,6 +249,8 @@ class RequestSide(Struct):
         else:
             self._flush_counted()
         self.held = []
+        if self.change.watch is not None:
+            core.watch(self.change.watch)
 
     def _refusal(self) -> Reject | None:
         """Return why the stages' changes cannot take effect in this mode, if they cannot."""

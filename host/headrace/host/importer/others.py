@@ -95,6 +95,10 @@ _UNREAD = left(
 _CLUSTERS = left("endpoints here are single servers, not clusters", "give each cluster a `pool`")
 _KUBERNETES = hosted("endpoints and their changes are known to the host")
 _DEVICES = left("accelerators are asked where a pool says so", "`gpu from dcgm` in the `pool`")
+_EVICTED = left(
+    "which running requests may be ended is not imported",
+    "`evict when request.priority < 0` in the `overload`",
+)
 _DEADLINES = left(
     "the order of waiting requests is not imported", "`soonest deadline first` of a `queue`"
 )
@@ -185,7 +189,7 @@ OTHERS: Mapping[str, Reading] = {
         "one condition holds for all priorities",
         "write an `overload` with a lower bound that sheds by `request.priority`",
     ),
-    "sheddable-eviction-filter": left("requests that run are never evicted"),
-    "priority-then-time-eviction-order-policy": left("requests that run are never evicted"),
+    "sheddable-eviction-filter": _EVICTED,
+    "priority-then-time-eviction-order-policy": _EVICTED,
     "destination-endpoint-served-verifier": left("it is for the reference's own tests"),
 }

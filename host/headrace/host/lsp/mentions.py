@@ -96,7 +96,7 @@ def _other(block: said.Block, *, defines: bool) -> Iterator[Mention]:
         case said.OverloadBlock():
             yield from _all("pool", *block.pools)
             queue = block.queue
-            yield from _written(block.when, *(shed.when for shed in block.sheds))
+            yield from _written(block.when, *(shed.when for shed in block.sheds), block.evict)
             yield from _written(*(shed.chance for shed in block.sheds))
             yield from _written(*((queue.by, *queue.fair) if queue else ()))
         case said.GuardBlock():

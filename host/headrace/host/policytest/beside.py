@@ -1,5 +1,6 @@
 """What a test gives beside endpoints: what providers say, and what the model answers."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -55,10 +56,39 @@ def assumed(program: Program, case: TestCase) -> tuple[str, ...]:
 
 
 def reply(request: Message, answer: str | None) -> Message:
-    """Return the answer to *request* whose text is *answer*, in the shape of its API."""
+    """Return the answer to *request* whose text is *answer*, in the shape of its API.
+
+    Chat completions and completions that ask for a stream get one, a word an event.
+    """
     path = dict(request.headers).get(":path", "").partition("?")[0]
     text = ANSWER if answer is None else answer
+    if path.endswith("/completions") and answer is not None and _wants_stream(request.body):
+        return Message.answer(_stream(path, text), content_type="text/event-stream")
     return Message.answer(msgspec.json.encode(_body(path, text)))
+
+
+class _Asking(msgspec.Struct):
+    """What of a body says how it is to be answered."""
+
+    stream: bool = False
+
+
+def _wants_stream(body: bytes) -> bool:
+    return bool(body) and msgspec.json.decode(body, type=_Asking).stream
+
+
+def _stream(path: str, text: str) -> bytes:
+    """Return the events of an answer, and the end of its stream."""
+    chat = path.endswith("/chat/completions")
+    kind = "chat.completion.chunk" if chat else "text_completion"
+    events: list[bytes] = []
+    for word in re.findall(r"\S*\s*", text):
+        said: dict[str, object] = {"delta": {"content": word}} if chat else {"text": word}
+        finish = None if word else "stop"  # the last match is empty
+        choice = {"index": 0, **said, "finish_reason": finish}
+        events.append(msgspec.json.encode({"object": kind, "choices": [choice]}))
+    events.append(b"[DONE]")
+    return b"".join(b"data: %b\n\n" % event for event in events)
 
 
 def _body(path: str, text: str) -> Mapping[str, object]:

@@ -9,6 +9,7 @@ from secrets import token_bytes
 from time import monotonic, time
 
 from headrace.dsl.program import Program
+from headrace.extensions.picker.eviction import Evicted
 from headrace.extensions.picker.flow.turn import Turn
 from headrace.extensions.picker.flow.waiter import How
 from headrace.extensions.picker.store import Store
@@ -23,6 +24,7 @@ from headrace.host.extproc.listen import ListenError, UnixAddress
 from headrace.host.extproc.options import MIB, GrpcOptions
 from headrace.host.extproc.transport import Server, make_server
 from headrace.host.scrape.scraper import ScrapeOptions
+from headrace.host.serve.evicting import evicted
 from headrace.host.serve.load import Loaded, Reloading
 from headrace.host.serve.options import Listening, ServeOptions
 from headrace.host.serve.policy_desk import PolicyDesk
@@ -212,7 +214,7 @@ class Host:
         server = make_server(
             options.transport,
             current.open,
-            Performer({Turn: self._usher.turn, **self._clients.performers}),
+            Performer({Turn: self._usher.turn, Evicted: evicted, **self._clients.performers}),
             options=GrpcOptions(
                 message_bytes_max=options.limits.body_bytes_max + ENVELOPE_BYTES,
                 tls=options.tls,
