@@ -182,6 +182,7 @@ class Model:
 
     priority  the model's own, else its objective's
     alias_of  the model that this name is an alias of; empty if it is none
+    states_priority  whether it has a priority or an objective of its own, and not just 0
     """
 
     name: str
@@ -194,6 +195,7 @@ class Model:
     objective: str | None = None
     latency: Latency | None = None
     mirrors: tuple[Mirror, ...] = ()
+    states_priority: bool = False
 
     @property
     def pattern(self) -> bool:

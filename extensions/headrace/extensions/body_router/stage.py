@@ -1,7 +1,6 @@
 """The body router: from the model that a body names to a pool, a priority and a profile."""
 
 import dataclasses
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from msgspec.structs import replace
@@ -20,7 +19,8 @@ from headrace.extensions.call import (
     shown,
     with_model,
 )
-from headrace.extensions.control import named_objective, named_rewrite
+from headrace.extensions.control import named_rewrite
+from headrace.extensions.priorities import Priorities
 from headrace.extensions.reasons import Reason
 from headrace.extensions.records import Routing, RuleError, ShareOf
 from headrace.extensions.stage import (
@@ -51,7 +51,7 @@ class Router(Filter):
         table: Table,
         classes: tuple[Class, ...],
         listing: Listing,
-        objectives: Mapping[str, int],
+        objectives: Priorities,
     ) -> None:
         self._objectives = objectives
         self._table = table
@@ -113,9 +113,10 @@ class Router(Filter):
         model = entry.model
         bucket = bucket_of(request.id, model.name)
         target = entry.target(bucket)
-        priority, objective, unknown = self._objective(request, model)
+        priority, objective, unknown = self._objective(request, model, asked, target.pool)
         matched, errors = self._classify(request, asked, entry, priority, now_s)
         route = _route_of(asked, entry, target, bucket, matched, priority)
+        rewrite = self._rewritten(asked, target.pool, request.id) or rewrite
         if rewrite and not target.rewrite:  # what the policy says to ask for goes first
             adapter = rewrite if route.adapter else ""
             route = dataclasses.replace(route, target=rewrite, adapter=adapter)
@@ -144,16 +145,23 @@ class Router(Filter):
             records=(routing, *unknown, *errors),
         )
 
-    def _objective(self, request: Request, model: Model) -> tuple[int, str, tuple[RuleError, ...]]:
+    def _objective(
+        self, request: Request, model: Model, asked: str, pool: str
+    ) -> tuple[int, str, tuple[RuleError, ...]]:
         """Return a priority, the objective it is of, and the error of naming an unknown one.
 
-        The objective that the request names goes before the model's. A header that names one
-        was stripped before unless the policy trusts it.
+        The objective that the request names goes before the model's.
         """
-        asked = named_objective(request.headers)
-        if asked in self._objectives:
-            return self._objectives[asked], asked, ()
-        return model.priority, model.objective or "", UNKNOWN_OBJECTIVE if asked else ()
+        name, found = self._objectives.named(request.headers, pool)
+        if found is not None:
+            return (*found, ())
+        unknown = UNKNOWN_OBJECTIVE if name else ()
+        return (*self._objectives.of_model(model, asked, pool), unknown)
+
+    def _rewritten(self, asked: str, pool: str, request_id: str) -> str:
+        """Return whom a cluster says to ask for instead of *asked*; empty if it says nothing."""
+        targets = self._objectives.notes(pool).targets(asked) if asked else None
+        return targets.name(bucket_of(request_id, targets.source)) if targets else ""
 
     def _classify(
         self, request: Request, asked: str, entry: Entry, priority: int, now_s: float

@@ -9,6 +9,7 @@ from headrace.extensions.picker.gate import Gate
 from headrace.extensions.picker.placement import Keep, Watch
 from headrace.extensions.picker.stage import NEEDS, Picker
 from headrace.extensions.picker.staging import COLD, OUTLOOK, PREFIX, SESSION, WATCHED, rules_of
+from headrace.extensions.priorities import priorities
 from headrace.extensions.registry import Site
 from headrace.extensions.stage import ResponseNeed
 
@@ -40,6 +41,7 @@ def build(program: Program, site: Site) -> Picker:
         conformance=site.conformance,
         emit_scores=site.emit_scores,
         gate=Gate.of(program),
+        objectives=priorities(program, site.directory),
     )
 
 

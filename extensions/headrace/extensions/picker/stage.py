@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from headrace.dsl.program import Profile, Program
 from headrace.extensions.call import Call
-from headrace.extensions.control import TEST_SELECTION, named_objective
+from headrace.extensions.control import TEST_SELECTION
 from headrace.extensions.picker.affinity import TOKEN, Tokens
 from headrace.extensions.picker.beside import After, after
 from headrace.extensions.picker.decide import Question, decide, least
@@ -23,6 +23,7 @@ from headrace.extensions.picker.subset import NAMESPACE as SUBSET_NAMESPACE
 from headrace.extensions.picker.subset import Subset, named, subset_of
 from headrace.extensions.picker.values import PickValues
 from headrace.extensions.picker.visit import Visit
+from headrace.extensions.priorities import Priorities
 from headrace.extensions.reasons import Reason
 from headrace.extensions.records import RuleError
 from headrace.extensions.stage import (
@@ -98,6 +99,7 @@ class Picker:
     conformance: bool = False
     emit_scores: bool = False
     gate: Gate | None = field(default=None, repr=False)
+    objectives: Priorities = field(default_factory=Priorities, repr=False)
 
     def open(self, info: ExchangeInfo) -> Filter | None:
         return PickFilter(self) if self.watch is Watch.NOTHING else WatchingFilter(self)
@@ -243,8 +245,8 @@ class PickFilter(Filter):
             return None
         (pool,) = pools.values()
         model = request.call.model if isinstance(request.call, Call) else ""
-        objective = self._picker.program.objectives.get(named_objective(request.headers))
-        priority = objective.priority if objective else 0
+        _, found = self._picker.objectives.named(request.headers, pool.name)
+        priority = found[0] if found else 0
         profile = pool.profile or "default"
         return Route(model, pool.name, model, priority=priority, profile=profile)
 
