@@ -92,7 +92,7 @@ class World:
     def watch(self, follower: Follower[tuple[str, str]], ask: Ask, wrong: str) -> None:
         revision = int(dict(ask.query)["resourceVersion"])
         try:
-            changes = self.shelf.since(revision, PODS, "default")
+            changes, _ = self.shelf.since(revision, PODS, "default")
         except Gone as error:
             said = {"type": "ERROR", "object": status(410, "Expired", str(error))}
             follower.event(read_line(json.dumps(said).encode()))

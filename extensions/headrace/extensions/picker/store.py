@@ -65,9 +65,9 @@ class Store:
     _shown: Snapshot | None = None
 
     @classmethod
-    def for_program(cls, program: Program) -> "Store":
+    def for_program(cls, program: Program, source: EndpointSource = DECLARED) -> "Store":
         """Return a store of the program's endpoints, none of them ready yet."""
-        store = cls()
+        store = cls(source=source)
         store.adopt(program, NEVER_S)
         return store
 

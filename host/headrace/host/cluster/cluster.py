@@ -7,7 +7,7 @@ rarely that a busy cluster does not keep it from its work.
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from time import monotonic
 from typing import TypeVar
@@ -20,6 +20,7 @@ from headrace.host.cluster.api import Api
 from headrace.host.cluster.members import crowded, members
 from headrace.host.cluster.notes import Said, notes_of, overruled, strays
 from headrace.host.cluster.objects import Object
+from headrace.host.cluster.origin import Origin, origin
 from headrace.host.cluster.reading import (
     Objective,
     Pod,
@@ -32,13 +33,12 @@ from headrace.host.cluster.reading import (
 )
 from headrace.host.cluster.resource import Resource
 from headrace.host.cluster.telling import AnyWatcher, Counts, Telling
-from headrace.host.cluster.watcher import Watcher
+from headrace.host.cluster.watcher import Known, Watcher
 
 LOOK_S = 0.05  # between two looks; a pod that is gone is left alone well within 200 ms
 REST = 4.0  # times as long as a look took, nobody looks again
 TELL_S = 1.0  # how soon it is told that the API server is gone, or back
 JOIN_S = 1.0  # for all threads together; one that waits for an answer ends with the process
-Origin = InferencePoolRef | Selector
 Read = Callable[[Object], object]
 
 T = TypeVar("T")
@@ -151,6 +151,22 @@ class Cluster:
             return pool.members
         made = self._made.get(source)
         return made.members if made else ()
+
+    def ages(self) -> Iterator[tuple[tuple[str], float]]:
+        """Yield for how long the API server has said nothing of each resource, in seconds."""
+        now_s = monotonic()
+        for resource, watcher in self.watchers.items():
+            yield (str(resource),), max(0.0, now_s - watcher.known.heard_s)
+
+    def page(self, program: Program) -> dict[str, object]:
+        """Return what `/status` shows, as JSON; *program* is the one that serves."""
+        now_s = monotonic()
+        return {
+            "server": self.api.host,
+            "namespace": self.api.namespace,
+            "lacking": self.lacking(program),
+            "resources": [_row(one.resource, one.known, now_s) for one in self.watchers.values()],
+        }
 
     # ---- looking
 
@@ -333,14 +349,16 @@ class Cluster:
         return r.inference_pool(source.namespace or self.api.namespace, source.name)
 
 
-def origin(pool: Pool) -> Origin | None:
-    """Return where the cluster has the endpoints of *pool*; None if the policy lists them."""
-    return pool.inference_pool or pool.selector
-
-
-def of_cluster(program: Program) -> str:
-    """Return a pool of *program* whose endpoints a cluster has; "" if there is none."""
-    return next((p.name for p in program.pools.values() if origin(p) is not None), "")
+def _row(resource: Resource, known: Known[object], now_s: float) -> dict[str, object]:
+    return {
+        "resource": str(resource),
+        "synced": known.synced,
+        "objects": len(known.items),
+        "age_s": round(max(0.0, now_s - known.heard_s), 3),
+        "fault": known.fault.message if known.fault else "",
+        "installed": not known.missing,
+        "dropped": known.dropped,
+    }
 
 
 def _nothing() -> None:

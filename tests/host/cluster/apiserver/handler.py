@@ -204,7 +204,7 @@ class _Handler(BaseHTTPRequestHandler):
                 self._break(self.cut_with)
             self._wait_while_silent()
             try:
-                changes, revision = shelf.since(revision, kind, namespace), shelf.revision
+                changes, revision = shelf.since(revision, kind, namespace)
             except Gone as error:
                 said = status(410, "Expired", str(error))
                 self._end(Kept.of({"type": "ERROR", "object": said}).octets)

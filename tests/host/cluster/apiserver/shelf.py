@@ -121,8 +121,8 @@ class Shelf:
             ]
             return found, self.revision
 
-    def since(self, revision: int, kind: Kind, namespace: str) -> Sequence[Change]:
-        """Return what changed after *revision*.
+    def since(self, revision: int, kind: Kind, namespace: str) -> tuple[Sequence[Change], int]:
+        """Return what changed after *revision*, and the revision up to which that is all.
 
         Raises:
             Gone: some of that is forgotten.
@@ -131,8 +131,8 @@ class Shelf:
             if revision < self.oldest - 1:
                 raise Gone(revision, self.oldest)
             at = max(0, len(self._history) - (self.revision - revision))
-            found = self._history[at:]
-        return [c for c in found if c.kind == kind and c.namespace == namespace]
+            found, newest = self._history[at:], self.revision
+        return [c for c in found if c.kind == kind and c.namespace == namespace], newest
 
     def compact(self) -> None:
         """Forget the history: whoever has not seen the newest revision has to list."""
