@@ -11,6 +11,7 @@ from typing import TypeVar
 import msgspec
 from msgspec import Raw, Struct
 
+from headrace.extensions.call import is_name
 from headrace.host.cluster.objects import MESSAGE_CHARS_MAX, Object
 from headrace.host.cluster.resource import POOL_GROUP
 
@@ -238,7 +239,7 @@ def _rule(rule: _Rule) -> RewriteRule:
     if len(models) < len(rule.matches or ()):
         models = []  # a match that asks for nothing matches everything
     targets = rule.targets or []
-    if not 1 <= len(targets) <= TARGETS_MAX or not all(t.model_rewrite for t in targets):
+    if not 1 <= len(targets) <= TARGETS_MAX or not all(is_name(t.model_rewrite) for t in targets):
         raise _Wrong("targets", f"a rule needs 1 to {TARGETS_MAX} targets with a `modelRewrite`")
     names = tuple(target.model_rewrite for target in targets)
     return RewriteRule(tuple(model.value for model in models), names, _weights(targets))
