@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -329,8 +330,7 @@ def test_a_silence_is_told_with_its_age_and_so_is_its_end(
             assert seen.names() == {"a", "b"}, age
             page = seen.cluster.page(seen.program)
             assert page["lacking"] == ""
-            rows = page["resources"]
-            assert isinstance(rows, list)
+            rows = cast("list[dict[str, object]]", page["resources"])
             assert all(row["synced"] and row["fault"] for row in rows)
             seen.server.up()
             await until(lambda: "tells of it again" in caplog.text)

@@ -38,6 +38,13 @@ def spec(**given: object) -> Object:
     return thing({"metadata": {"name": "x"}, "spec": given})
 
 
+def labelled(labels: dict[str, str]) -> Json:
+    """Return a pod that has *labels*, too."""
+    one = pod("p")
+    one["metadata"]["labels"] |= labels
+    return one
+
+
 REF = {"name": "gemma"}
 TARGETS = [{"modelRewrite": "y"}]
 
@@ -82,7 +89,7 @@ def test_a_pod_without_a_status_is_not_ready() -> None:
 
 def test_what_rules_read_of_an_endpoint_comes_from_the_labels_of_its_pod() -> None:
     labels = {"topology.kubernetes.io/zone": "eu-1a", "llm-d.ai/role": "prefill"}
-    found = read_pod(thing(pod("p", **labels)))
+    found = read_pod(thing(labelled(labels)))
 
     assert isinstance(found, Pod)
     assert (found.zone, found.role) == ("eu-1a", "prefill")
@@ -94,7 +101,7 @@ def test_what_rules_read_of_an_endpoint_comes_from_the_labels_of_its_pod() -> No
 
 
 def test_labels_are_bounded() -> None:
-    found = read_pod(thing(pod("p", **{f"l{n}": "" for n in range(2 * LABELS_MAX)})))
+    found = read_pod(thing(labelled({f"l{n}": "" for n in range(2 * LABELS_MAX)})))
 
     assert isinstance(found, Pod)
     assert len(found.labels) == LABELS_MAX
@@ -200,25 +207,24 @@ def test_a_match_of_nothing_matches_everything() -> None:
     assert found.rules[0].models == ()
 
 
-@pytest.mark.parametrize(
-    ("rules", "reason"),
-    [
-        ([], "rules"),
-        (None, "rules"),
-        ([{"targets": TARGETS}] * 129, "rules"),
-        ([{}], "targets"),
-        ([{"targets": []}], "targets"),
-        ([{"targets": [{"weight": 1}]}], "targets"),
-        ([{"targets": [{"modelRewrite": "a\nb"}]}], "targets"),
-        ([{"targets": [{"modelRewrite": "a", "weight": 2**31}]}], "weight"),
-        ([{"targets": [{"modelRewrite": "a", "weight": 0}]}], "weight"),
-        ([{"targets": [{"modelRewrite": "a", "weight": -1}]}], "weight"),
-        ([{"matches": [{"model": {"type": "Prefix", "value": "a"}}], "targets": TARGETS}], "match"),
-        ([{"matches": [{"model": {"value": ""}}], "targets": TARGETS}], "match"),
-        ("all", "shape"),
-    ],
-    ids=str,
-)
+RULES: list[tuple[object, str]] = [
+    ([], "rules"),
+    (None, "rules"),
+    ([{"targets": TARGETS}] * 129, "rules"),
+    ([{}], "targets"),
+    ([{"targets": []}], "targets"),
+    ([{"targets": [{"weight": 1}]}], "targets"),
+    ([{"targets": [{"modelRewrite": "a\nb"}]}], "targets"),
+    ([{"targets": [{"modelRewrite": "a", "weight": 2**31}]}], "weight"),
+    ([{"targets": [{"modelRewrite": "a", "weight": 0}]}], "weight"),
+    ([{"targets": [{"modelRewrite": "a", "weight": -1}]}], "weight"),
+    ([{"matches": [{"model": {"type": "Prefix", "value": "a"}}], "targets": TARGETS}], "match"),
+    ([{"matches": [{"model": {"value": ""}}], "targets": TARGETS}], "match"),
+    ("all", "shape"),
+]
+
+
+@pytest.mark.parametrize(("rules", "reason"), RULES, ids=str)
 def test_a_rewrite_that_is_wrong_is_a_flaw(rules: object, reason: str) -> None:
     found = read_rewrite(spec(poolRef=REF, rules=rules))
 

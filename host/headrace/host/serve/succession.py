@@ -66,6 +66,7 @@ class Succession:
 
     current  what serves
     soak     the report of the trial under way; else of the last one
+    trial    the one under way
     """
 
     def __init__(self, program: Program, world: World) -> None:
@@ -83,7 +84,7 @@ class Succession:
         self._tried = NO_NAMES
         self._following = asyncio.Lock()
         self._due = False
-        self._trial: Trial | None = None
+        self.trial: Trial | None = None
         self.soak: SoakReport | None = None
         self.current = Current(self._build(program, world.site), self._vacated)
         self.scraper = Scraper(self._store, program, world.scraping, world.counts)
@@ -117,7 +118,7 @@ class Succession:
             )
             trial = await exits.enter_async_context(made)
             exits.callback(self._end_trial)
-            self._trial = trial
+            self.trial = trial
             exits.push_async_callback(self._read, NO_NAMES)
             await self._read(frozenset(program.metrics))
             cold = await trial.warm(WARM_S)
@@ -190,7 +191,7 @@ class Succession:
             self._world.cluster.follow(self._served())
 
     def _end_trial(self) -> None:
-        self._trial = None
+        self.trial = None
 
     async def _soak(self, program: Program, trial: Trial, soak_s: float) -> None:
         crash: asyncio.Future[str] = asyncio.get_running_loop().create_future()
@@ -250,8 +251,8 @@ class Succession:
     async def _follow(self) -> None:
         async with self._following:
             self._due = False
-            if self._trial is not None:
-                await self._trial.follow()
+            if self.trial is not None:
+                await self.trial.follow()
             await self.scraper.adopt(self._served())
             await self.listener.adopt(self._served())
 
