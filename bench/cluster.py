@@ -6,10 +6,12 @@ host is measured.
 """
 
 import asyncio
+import json
 import random
 import tempfile
 import threading
 import time
+import urllib.request
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,7 +25,8 @@ from bench.upstream import Connection, page
 POLICY = """\
 sched 1
 pool gemma { select app = "gemma"  port %d  metrics vllm }
-model chatbot { route gemma }
+pool one   { select app = "one"    port %d  metrics vllm }
+model chatbot { route 50%% to gemma, 50%% to one }
 scorer short_queue = 1.0 / (1.0 + double(endpoint.queue))
 profile default { score 1 * short_queue  pick max }
 """
@@ -36,7 +39,7 @@ def rows(pods: int = 1_000, events_s: float = 100.0) -> Generator[Row]:
     with tempfile.TemporaryDirectory() as folder, reached(Path(folder)) as (server, _):
         port, listen, metrics = free_ports(3)
         path = Path(folder) / "bench.sched"
-        path.write_text(POLICY % port)
+        path.write_text(POLICY % (port, port))
         command = python(
             *("headrace.host.cli.main", "serve", str(path), "--listen", f"127.0.0.1:{listen}"),
             *("--metrics-listen", f"127.0.0.1:{metrics}", "--log-level", "error", "--kube"),
@@ -53,6 +56,11 @@ def rows(pods: int = 1_000, events_s: float = 100.0) -> Generator[Row]:
             word = f"{pods} pods, {events_s:g} events/s"
             yield f"CPU, {word}", _share(pid, lambda: _churn(server, pods, events_s)), _OF
             yield f"memory, {word}", round(rss_mib(pid), 1), "MiB"
+            churning = threading.Thread(target=_churn, args=(server, pods, events_s))
+            churning.start()
+            late_ms = [_left_ms(server, metrics) for _ in range(20)]
+            churning.join()
+            yield f"an unready pod is left after, at most, {word}", round(max(late_ms)), "ms"
 
 
 _OF = "% of a core"
@@ -66,6 +74,23 @@ def _share(pid: int, meanwhile: Callable[[], None]) -> float:
     before_s, began_s = cpu_s(pid), time.monotonic()
     meanwhile()
     return round((cpu_s(pid) - before_s) / (time.monotonic() - began_s) * 100, 1)
+
+
+def _left_ms(server: ApiServer, metrics: int) -> float:
+    """Return how long the host goes on with the only pod of its pool that turns unready."""
+    server.shelf.put(PODS, pod("one", "127.2.0.1", app="one"))
+    while not _size(metrics):
+        time.sleep(0.01)
+    server.shelf.put(PODS, pod("one", "127.2.0.1", app="one", ready=False))
+    began_s = time.monotonic()
+    while _size(metrics):
+        time.sleep(0.001)
+    return (time.monotonic() - began_s) * 1e3
+
+
+def _size(metrics: int) -> int:
+    with urllib.request.urlopen(f"http://127.0.0.1:{metrics}/status", timeout=5) as reply:
+        return int(json.loads(reply.read())["pools"]["one"]["endpoints"])
 
 
 def _churn(server: ApiServer, pods: int, events_s: float) -> None:
@@ -83,6 +108,8 @@ def _churn(server: ApiServer, pods: int, events_s: float) -> None:
             away[number] = True
             server.shelf.delete(PODS, f"pod-{number}")
         time.sleep(max(0.0, began_s + (event + 1) / events_s - time.monotonic()))
+    for number in away:
+        server.shelf.put(PODS, _pod(number))
 
 
 @contextmanager

@@ -236,8 +236,13 @@ KEYS = (
     *("selector", "matchLabels", "targetPorts", "number", "poolRef", "name", "priority", "podIP"),
     *("rules", "matches", "model", "value", "targets", "modelRewrite", "weight", "conditions"),
 )
+TEXT = st.text(st.characters(codec="utf-8"), max_size=5)
 ANY: st.SearchStrategy[Any] = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | TEXT,
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.dictionaries(

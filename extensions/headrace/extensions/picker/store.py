@@ -104,7 +104,9 @@ class Store:
             book.keep_only(pools[name].roster.positions)
         self.affinities = {name: self.affinities.get(name, Affinity()) for name in pools}
         for name, affinity in self.affinities.items():
-            affinity.keep_only(pools[name].roster.positions)
+            old, now = self._pools.get(name), pools[name].roster.positions
+            if old is None or not old.roster.positions.keys() <= now.keys():
+                affinity.keep_only(now)
         self._pools = pools
         self.flows.keep(pools)
         self._note(now_s)

@@ -24,6 +24,7 @@ from headrace.host.cluster.objects import Fault, read_fault
 CONNECT_S = 5.0
 LIST_S = 30.0  # between two pieces of a list
 SILENT_S = 75.0  # of a watch: bookmarks come every minute
+WATCHES_MAX = 256  # connections kept; more of them work, too
 PAGE_BYTES_MAX = 256 << 20
 ERROR_BYTES_MAX = 64 << 10
 PIECE_BYTES = 64 << 10
@@ -211,6 +212,7 @@ class _Session:
 
 def _session(access: Access) -> _Session:
     configuration = Configuration()
+    cast(Any, configuration).connection_pool_maxsize = WATCHES_MAX  # Any: it has no type
     try:
         if access.kubeconfig is None:
             _LIBRARY.load_incluster_config(client_configuration=configuration)

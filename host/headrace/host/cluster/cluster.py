@@ -36,7 +36,7 @@ from headrace.host.cluster.telling import AnyWatcher, Counts, Telling
 from headrace.host.cluster.watcher import Known, Watcher
 
 LOOK_S = 0.05  # between two looks; a pod that is gone is left alone well within 200 ms
-REST = 4.0  # times as long as a look took, nobody looks again
+REST = 2.0  # times as long as a look took, nobody looks again
 TELL_S = 1.0  # how soon it is told that the API server is gone, or back
 JOIN_S = 1.0  # for all threads together; one that waits for an answer ends with the process
 Read = Callable[[Object], object]

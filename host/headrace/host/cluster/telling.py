@@ -71,6 +71,10 @@ class Telling:
             seen, old = self._flaws.get(resource, (None, NO_FLAWS))
             if items is seen:
                 continue
+            if watcher.known.dropped:
+                self.once(
+                    f"cluster: {resource}: some objects are left out: not readable, or too many"
+                )
             flaws = frozenset(one for one in items.values() if isinstance(one, Flaw))
             self._flaws[resource] = (items, flaws)
             for flaw in sorted(flaws - old, key=lambda one: one.name):
@@ -87,7 +91,7 @@ class Telling:
             if known.fault is None:
                 if self._lost.pop(resource, None) is not None:
                     log.info("cluster: %s: the API server tells of it again", resource)
-            elif told_s is None or now_s >= told_s + AGAIN_S:
+            elif told_s is None or (now_s >= told_s + AGAIN_S and not known.missing):
                 self._lost[resource] = now_s
                 _lost(resource, known, now_s)
 

@@ -95,7 +95,8 @@ class Watcher(Generic[T]):
                 self._ended(self.resource, "bug")
                 self._follower.unreadable("a bug of the host")
                 self._stopping.wait(BUG_S)
-            self._show(heard=False)
+            # That there is no such kind is an answer, too.
+            self._show(heard=self._follower.missing)
 
     def _perform(self, ask: Ask) -> str:
         """Make one request, and return how it ended, in a word."""

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 
 SESSION_KEY_BYTES = 32  # as long as the digest it keys
 FIRST_SCRAPE_S = 1.0  # how long the start waits for the replicas' first metrics
+SYNC_S = 1.0  # how often the start asks whether the cluster has told who is in the pools
 FLUSH_S = 2.0  # how long the end waits for spans and log lines to go out
 ENVELOPE_BYTES = 8 * MIB  # what a message may have beside a whole body
 __all__ = ["CannotListen", "Host", "Unservable"]
@@ -159,11 +160,13 @@ class Host:
         await self._ready.wait()
 
     async def _begin(self) -> None:
-        program, scraper = self._succession.generation.program, self._succession.scraper
+        succession = self._succession
         if self._cluster is not None:
-            await self._cluster.synced(program, None)
-            await self._succession.settled()
-        await scraper.first_round(FIRST_SCRAPE_S)
+            # Another policy, of pools that there are, may be in place meanwhile.
+            while await self._cluster.synced(succession.generation.program, SYNC_S):
+                pass
+            await succession.settled()
+        await succession.scraper.first_round(FIRST_SCRAPE_S)
         self._serve(True)
         self._ready.set()
 

@@ -13,6 +13,7 @@ from time import monotonic
 from typing import Protocol
 
 from headrace.dsl.program import Pool, Program
+from headrace.extensions.picker.snapshot import NEVER_S
 from headrace.extensions.picker.store import Store
 from headrace.extensions.registry import Site, UnknownStage, builders, unannounced
 from headrace.host.cluster.origin import Cluster, of_cluster
@@ -28,6 +29,7 @@ from headrace.host.serve.trial import Trial
 
 NO_NAMES: frozenset[str] = frozenset()
 WARM_S = 1.0  # how long a swap waits for the first metrics of new endpoints
+FOLLOW_S = 0.25  # how often the scraper looks who is there, while pods come and go
 SYNC_S = 5.0  # how long a swap waits for a cluster to tell who is in its pools
 
 log = logging.getLogger(__name__)
@@ -84,6 +86,7 @@ class Succession:
         self._tried = NO_NAMES
         self._following = asyncio.Lock()
         self._due = False
+        self._followed_s = NEVER_S
         self.trial: Trial | None = None
         self.soak: SoakReport | None = None
         self.current = Current(self._build(program, world.site), self._vacated)
@@ -162,7 +165,8 @@ class Succession:
     def endpoints_changed(self) -> None:
         """Go over to the endpoints that the cluster has now, and leave those that it has not."""
         self._store.adopt(self._served(), monotonic())
-        self._spawn_follow()
+        # Nobody is sent to who is gone already: that the scraper knows of it is less urgent.
+        self._spawn_follow(self._followed_s + FOLLOW_S - monotonic())
 
     async def settled(self) -> None:
         """Wait until what is served is scraped, as far as it is known."""
@@ -240,17 +244,18 @@ class Succession:
         metrics = tuple(sorted(current.metrics() | self._tried))
         return replace(self.generation.program, pools=current.pools(), metrics=metrics)
 
-    def _spawn_follow(self) -> None:
+    def _spawn_follow(self, after_s: float = 0.0) -> None:
         if self._due:
             return  # one that has not begun will see what is served then
         self._due = True
-        task = asyncio.create_task(self._follow(), name="scrape what is served")
+        task = asyncio.create_task(self._follow(after_s), name="scrape what is served")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _follow(self) -> None:
+    async def _follow(self, after_s: float = 0.0) -> None:
+        await asyncio.sleep(after_s)
         async with self._following:
-            self._due = False
+            self._due, self._followed_s = False, monotonic()
             if self.trial is not None:
                 await self.trial.follow()
             await self.scraper.adopt(self._served())
@@ -263,6 +268,7 @@ class Succession:
     def _retire(self) -> None:
         before = self._served()
         if self.current.retire() and self._served() != before:
+            self._watch_served()
             self._store.adopt(self._served(), monotonic())
             self._spawn_follow()
 
