@@ -5,13 +5,14 @@ timing them, gives the same number on every machine, so that a test can hold it.
 """
 
 import asyncio
+import re
 import sys
 from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
 from bench.load import Load, chat
-from bench.sides import GUARD, POLICY
+from bench.sides import CHAIN, GUARD, POLICY
 from headrace.dsl.policy import compile_policy
 from headrace.dsl.source import Source
 from headrace.extensions.picker.snapshot import ServerFacts
@@ -24,6 +25,7 @@ from headrace.host.telemetry.telemetry import Telemetry
 
 FULL_DUPLEX_STREAMED, STREAMED = 4, 1
 SERVED = "x-gateway-destination-endpoint-served"
+PICKED = re.compile(rb"10\.0\.1\d\d\.1\d\d:8000")
 ANSWER = b'{"id":"c","choices":[{"message":{"content":"%b"}}],"usage":{"prompt_tokens":200}}'
 EVENT = b'data: {"choices":[{"index":0,"delta":{"content":"word "}}],"model":"m"}\n\n'
 
@@ -31,10 +33,11 @@ EVENT = b'data: {"choices":[{"index":0,"delta":{"content":"word "}}],"model":"m"
 class InProcess:
     """A host without sockets. Use it inside a running event loop."""
 
-    def __init__(self, endpoints: int = 16) -> None:
-        addresses = [f"10.0.{at // 200}.{at % 200}:8000" for at in range(endpoints)]
+    def __init__(self, endpoints: int = 16, policy: str = POLICY) -> None:
+        # All as long as one another, so that one can stand for another in a message: see `run`.
+        addresses = [f"10.0.{100 + at // 100}.{100 + at % 100}:8000" for at in range(endpoints)]
         quoted = ", ".join(f'"{address}"' for address in addresses)
-        text = POLICY.format(endpoints=quoted, guard=GUARD)
+        text = policy.format(endpoints=quoted, guard=GUARD, chain=CHAIN)
         program = compile_policy([Source("bench.sched", text)])
         store = Store.for_program(program)
         now_s = asyncio.get_running_loop().time()
@@ -48,7 +51,7 @@ class InProcess:
             counts=self.telemetry.metrics,
             wants_context=self._generation.wants_context,
         )
-        self._address = addresses[0]
+        self._address = addresses[0].encode()
 
     def talk(self, number: int, events: int = 0) -> tuple[bytes, ...]:
         """Return what Envoy says in exchange *number*; with *events*, of a streamed answer."""
@@ -60,7 +63,7 @@ class InProcess:
         over = pb.ProcessingRequest(request_body=pb.HttpBody(end_of_stream=True))
         answered = pb.ProcessingRequest(response_headers=_answer_head(bool(events)))
         space = answered.metadata_context.filter_metadata["envoy.lb"]
-        space.fields[SERVED].string_value = self._address
+        space.fields[SERVED].string_value = self._address.decode()
         pieces = [EVENT] * events or [ANSWER % (b"word " * 32)]
         parts = [
             pb.ProcessingRequest(
@@ -73,13 +76,16 @@ class InProcess:
         return tuple(message.SerializeToString() for message in messages)
 
     def run(self, talk: tuple[bytes, ...]) -> list[bytes]:
-        """Return what is answered to the messages of *talk*."""
+        """Return what is answered to the messages of *talk*; it is served where it was picked."""
         session = Session(self._door, "default", "", _nobody)
         answers: list[bytes] = []
+        picked = self._address
         for message in talk:
-            session.receive(message)
+            session.receive(message.replace(self._address, picked))
             answers += session.frames
             session.frames.clear()
+            if picked is self._address and (found := PICKED.search(b"".join(answers))):
+                picked = found[0]
         assert session.abort is None, session.abort
         session.half_close()
         session.leave()

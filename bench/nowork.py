@@ -13,6 +13,7 @@ from typing import Any
 
 import uvloop
 
+from headrace.extensions.stage import Reject
 from headrace.host.exchange.part import BodyMode, Chunk, Head, Modes, Part
 from headrace.host.exchange.reply import (
     BodyReply,
@@ -99,6 +100,9 @@ class Unchanged:
 
     def resume(self, ticket: int, reply: object, now_s: float) -> list[Output]:
         """Do nothing: no effect is ever asked for."""
+        return []
+
+    def interrupt(self, ticket: int, reject: Reject, now_s: float) -> list[Output]:
         return []
 
     def refuse(self, ticket: int, error: str, now_s: float) -> list[Output]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import Progress
 
-from bench import cluster, costs, decision, multiturn, placement, prefix
+from bench import cluster, costs, decision, guards, multiturn, placement, prefix
 from bench.load import Load
 from bench.measure import (
     Case,
@@ -57,7 +57,7 @@ def more_cases(count: int) -> Iterator[Case]:
         yield Case(f"{clients} clients", Setup(), Load(count, clients=clients))
     for ratio in (0.0, 0.01, 1.0):
         yield Case(f"tracing {ratio:.0%}", Setup(PAIR, trace=ratio), Load(count))
-    yield Case("without guard", Setup(PAIR, guard=False), Load(count))
+    yield Case("without guard", Setup(PAIR, guard=""), Load(count))
     idle_hosts = (Host.IDLE_NATIVE, Host.IDLE_GRPCIO)
     echoed = Setup(idle_hosts, gap_s=0.01, echo=True)
     yield Case("32 events echoed", echoed, Load(count // 4, stream=True))
@@ -73,6 +73,8 @@ def steps(given: argparse.Namespace) -> Iterator[Step]:
         run = partial(compare, case, rounds)
         yield case.name, rounds * len(case.setup.hosts), run
     yield "chunk timing", 6, chunk_delay
+    yield "guards", guards.ticks(rounds), partial(guards.per_chunk, rounds)
+    yield "hold-back", guards.DELAY_TICKS, guards.delay
     yield "idle, 100 endpoints", 1, partial(idle, 100)
     if given.memory_requests:
         yield "memory", 5, partial(memory, given.memory_requests)

@@ -32,8 +32,9 @@ profile default {{
 }}
 overload when pool.queue > 500.0 {{ shed when request.priority < 0 with 429 "busy" retry after 1s }}
 {guard}
-chain default {{ body_router  safety  picker  observability }}
+chain default {{ {chain} }}
 """
+CHAIN = "body_router  safety  picker  observability"
 GUARD = 'guard secrets { patterns "-----BEGIN [A-Z ]*PRIVATE KEY-----" }'
 Tree = dict[str, Any]  # a bootstrap: JSON of any shape
 
@@ -58,13 +59,16 @@ class Setup:
     gap_s   between the *events* of a streamed answer
     trace   share of exchanges whose spans are sent; None sends none anywhere
     echo    the hosts without work send every chunk of a response back themselves
+    guard   the guards of the policy, as it has them
+    chain   the stages of its chain
     """
 
     hosts: tuple[Host, ...] = ISSUE
     endpoints: int = 16
     events: int = 32
     gap_s: float = 0.0
-    guard: bool = True
+    guard: str = GUARD
+    chain: str = CHAIN
     trace: float | None = None
     echo: bool = False
 
@@ -91,7 +95,8 @@ def sides(setup: Setup) -> Generator[list[Side]]:
         stack.enter_context(process(upstream, servers[-1]))
         endpoints = ", ".join(f'"127.0.0.1:{port}"' for port in servers)
         policy = folder / "bench.sched"
-        policy.write_text(POLICY.format(endpoints=endpoints, guard=GUARD if setup.guard else ""))
+        text = POLICY.format(endpoints=endpoints, guard=setup.guard, chain=setup.chain)
+        policy.write_text(text)
         yield [_side(host, setup, policy, servers[0], stack) for host in setup.hosts]
 
 

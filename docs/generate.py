@@ -13,6 +13,9 @@ from docs.dialect_page import dialects
 from docs.error_pages import error_pages, errors
 from docs.library_page import page as library
 from docs.pages import log, metrics, order, reasons, spans, vocabulary
+from docs.plugins_page import page as plugins
+from docs.providers_page import providers
+from docs.screening_page import page as screening
 from docs.unperformed_list import unperformed
 
 ROOT = Path(__file__).parents[1]
@@ -23,7 +26,10 @@ WHOLE = {
     "docs/reference/library.md": library,
     "docs/reference/log.md": log,
     "docs/reference/metrics.md": metrics,
+    "docs/reference/plugins.md": plugins,
+    "docs/reference/providers.md": providers,
     "docs/reference/reasons.md": reasons,
+    "docs/reference/screening.md": screening,
     "docs/reference/spans.md": spans,
     "docs/reference/vocabulary.md": vocabulary,
     **error_pages(),

@@ -118,7 +118,8 @@ def vocabulary() -> str:
                 "another. What may be missing is read under `has(...)` only."
             ),
             table(("name", "type", "changes", "what"), rows),
-            "\n`request.header(name)` is the value of a header, empty if it is absent.\n",
+            "\n`request.header(name)` is the value of a header, `request.cookie(name)` that of a "
+            "cookie; both are empty if it is absent.\n",
             _where(),
             _functions(),
             _control(),

@@ -51,6 +51,11 @@ NOTES: dict[Reason, tuple[str, str]] = {
         "`retry-after` is by how fast the queue moves.",
         "capacity, or the policy's `for up to`",
     ),
+    Reason.EVICTED: (
+        "An `evict` rule held: it was running, and was ended for a more urgent request. One whose "
+        "response had begun is broken off instead.",
+        "capacity, or the policy's `overload`",
+    ),
     Reason.SAFETY_BLOCKED: ("A guard found one of its patterns in the prompt.", "the client"),
     Reason.SAFETY_UNAVAILABLE: (f"A guard could not decide. {NOTHING_YET}", "the operator"),
     Reason.NO_ENDPOINTS: (

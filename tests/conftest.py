@@ -1,5 +1,6 @@
 """For all tests: who shares a process shares a worker, and FUZZ_SECONDS to try a property for."""
 
+import gc
 import os
 import time
 
@@ -15,6 +16,12 @@ SHARED, TRANSPORTS = ("tests/conformance/", "tests/e2e/"), ("native", "grpcio")
 if FUZZ_SECONDS:
     # What a CI server sets makes the examples the same each time.
     hypothesis.settings.load_profile("default")
+
+
+def pytest_collection_finish() -> None:
+    """Keep what stays until the end, some million objects, out of every garbage collection."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(tryfirst=True)

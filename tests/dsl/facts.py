@@ -109,6 +109,7 @@ class EndpointFacts:
     kv_cache: float = 0.25
     gpu: float | None = None
     adapters: Sequence[str] = ("english-bot", "french-bot")
+    adapters_waiting: Sequence[str] = ()
     adapter_slots: int = 1
     metrics: Mapping[str, float] = field(default_factory=lambda: {"vllm:x": 1.5})
     tokens_in_flight: int = 900

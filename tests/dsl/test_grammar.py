@@ -51,7 +51,7 @@ def test_a_parser_from_tables_reads_like_one_from_the_grammar() -> None:
 
 
 def test_the_grammar_fits_on_a_page() -> None:
-    assert grammar_text().count("\n") <= 200
+    assert grammar_text().count("\n") <= 220
 
 
 @pytest.mark.parametrize(

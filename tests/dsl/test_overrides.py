@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headrace.dsl.policy import compile_policy
+from headrace.dsl.policy import check_policy, compile_policy
 from headrace.dsl.problems.diagnostic import PolicyError
-from headrace.dsl.program import OnTrouble, Pick, Program, Share
+from headrace.dsl.program import OnTrouble, Pick, Program, Share, Streamed, Window
 from headrace.dsl.source import Source
 
 POOLS = 'pool a { endpoints "10.0.0.1:1" }\npool b { endpoints "10.0.0.2:1" }\n'
@@ -17,6 +17,7 @@ STATEMENTS = {
     "profile": ["profile p", "profile q"],
     "endpoints": ['endpoints "10.0.1.1:1"', 'endpoints "10.0.2.1:1", "10.0.2.2:1"'],
 }
+ARMOR = 'template "projects/acme/locations/eu/templates/t"'
 PROFILES = "profile p { pick random }\nprofile q { pick random }\n"
 
 
@@ -103,7 +104,8 @@ def test_a_class_keeps_its_place_and_a_guard_its_other_answers() -> None:
     text = f"""{POOLS}{ROUTES}
         class x when request.stream {{ priority 1 }}
         class y when request.stream {{ priority 2 }}
-        guard g {{ template "t"  on error allow  on timeout allow }}
+        guard g {{ template "projects/acme/locations/eu/templates/t"
+            on error allow  on timeout allow }}
         override class x when !request.stream {{ priority 3 }}
         override guard g {{ on error log }}
         """
@@ -137,3 +139,39 @@ def test_a_second_definition_in_another_file_is_told_of_override() -> None:
 
     with pytest.raises(PolicyError, match="to change it write `override model m"):
         compile_policy(files)
+
+
+@pytest.mark.parametrize(
+    ("base", "over", "looks", "asks"),
+    [
+        ('patterns "x"', "detect card", (("x",), ("card",), ()), ""),
+        ('patterns "x"  deny "y"', 'deny "z"', (("x",), (), ("z",)), ""),
+        ('patterns "x"  detect card', ARMOR, ((), (), ()), "model_armor"),
+        (ARMOR, 'deny "y"', ((), (), ("y",)), ""),
+        (ARMOR, 'ask nemo "http://h" { config "c" }', ((), (), ()), "nemo"),
+        ('ask nemo "http://h" { config "c" }', ARMOR, ((), (), ()), "model_armor"),
+    ],
+)
+def test_a_guard_that_is_overridden_looks_by_itself_or_asks(
+    base: str, over: str, looks: tuple[tuple[str, ...], ...], asks: str
+) -> None:
+    (found,) = program(f"{POOLS}{ROUTES} guard g {{ {base} }} override guard g {{ {over} }}").guards
+
+    assert (found.patterns, found.detect, found.deny) == looks
+    assert (found.ask.provider if found.ask else "") == asks
+
+
+def test_an_overridden_guard_keeps_what_is_not_said_again() -> None:
+    base = f"{ARMOR} inspect prompt, response  window 300 characters, overlap 30  cache for 1min"
+    over = "window 2 sentences  stream observe  on match log"
+    (found,) = program(f"{POOLS}{ROUTES} guard g {{ {base} }} override guard g {{ {over} }}").guards
+
+    assert found.window == Window("sentences", 2, 64)
+    assert (found.cache_s, found.streamed) == (60.0, Streamed.OBSERVE)
+
+
+def test_safety_has_no_name_to_override_it_by() -> None:
+    text = f'{POOLS}{ROUTES} guard g {{ deny "x" }} override safety {{ inspect only }}'
+
+    found = check_policy([Source("t.sched", f"sched 1\n{text}")])
+    assert "S226" in {d.code for d in found}

@@ -80,7 +80,7 @@ def test_a_column_has_one_value_per_endpoint_in_their_order() -> None:
     profile = quickstart().profiles["adapters"]
     endpoints = [
         EndpointFacts(adapters=("english-bot",)),
-        EndpointFacts(adapters=(), adapter_slots=1, scraped_at_s=0.0),
+        EndpointFacts(adapters=(), adapter_slots=1, ready=False),
         EndpointFacts(adapters=(), adapter_slots=0, kv_cache=0.96),
     ]
     columns = {t.scorer.rule.name: t.scorer.column for t in profile.terms}

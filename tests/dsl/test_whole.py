@@ -21,9 +21,13 @@ from headrace.dsl.program import (
     Pick,
     Program,
     Provision,
+    RuleFault,
+    Scope,
     Selector,
     Share,
     Speed,
+    Streamed,
+    Window,
 )
 from headrace.dsl.serving import GpuSource, Member
 from headrace.dsl.source import Source
@@ -151,6 +155,15 @@ def test_a_queue_has_an_order_and_is_fair(program: Program) -> None:
     assert model.value(request, PoolFacts(), NOW_S) == "m"
 
 
+def test_an_overload_says_who_may_be_ended(program: Program) -> None:
+    first, second = program.overloads[:2]
+
+    assert first.evict is not None
+    assert second.evict is None
+    assert first.evict.test(RequestFacts(priority=-1), None, NOW_S) is True
+    assert first.evict.test(RequestFacts(priority=0), None, NOW_S) is False
+
+
 def test_a_class_can_say_by_what_it_is_fair(program: Program) -> None:
     fairness = program.classes[1].fairness
 
@@ -158,15 +171,94 @@ def test_a_class_can_say_by_what_it_is_fair(program: Program) -> None:
     assert fairness.value(RequestFacts(headers={"x-tenant": "acme"}), None, NOW_S) == "acme"
 
 
+def test_a_class_can_say_which_session_it_is(program: Program) -> None:
+    session = program.classes[1].session
+    headers = {"x-tenant": "acme/", "cookie": "a=1; chat = no; xchat=2;chat= c-7 ;chat=8"}
+
+    assert session is not None
+    assert session.value(RequestFacts(headers=headers), None, NOW_S) == "acme/c-7"
+    assert session.value(RequestFacts(headers={}), None, NOW_S) == ""
+
+
 def test_a_guard_of_a_provider_says_what_follows_from_what(program: Program) -> None:
     guard = program.guards[1]
 
     template = "projects/example/locations/eu/templates/strict"
-    assert guard.ask == Provision("model_armor", settings={"template": ((template, ""),)})
+    settings = {"template": ((template, ""),), "transport": (("rest", ""),)}
+    assert guard.ask == Provision("model_armor", settings=settings)
     assert guard.inspect == {"prompt", "response"}
     assert guard.timeout_s == 0.3
     assert (guard.on_match, guard.on_error) == (OnMatch.REDACT, OnTrouble.ALLOW)
     assert (guard.on_timeout, guard.on_partial) == (OnTrouble.LOG, OnTrouble.BLOCK)
+
+
+def test_a_guard_that_looks_by_itself_says_where_and_in_what(program: Program) -> None:
+    guard = next(g for g in program.guards if g.name == "personal")
+
+    assert (guard.detect, guard.deny) == (
+        ("card", "iban", "email"), ("project bluebird", "acme merger"),
+    )  # fmt: skip
+    assert (guard.scope, guard.window) == (Scope.NEW_TURNS, Window("characters", 400, 100))
+    assert (guard.on_match, guard.on_unreadable) == (OnMatch.MASK, OnTrouble.ALLOW)
+    assert guard.ask is None
+
+
+def test_a_guard_can_ask_any_server_and_read_its_answer(program: Program) -> None:
+    guard = next(g for g in program.guards if g.name == "screened")
+
+    assert guard.ask is not None
+    assert guard.ask.url == "https://screen.acme.example/check"
+    assert guard.ask.headers == {"x-tenant": "acme"}
+    assert guard.ask.secrets == {"authorization": "SCREEN_TOKEN"}
+    assert guard.ask.prefixes == {"authorization": "Bearer "}
+    assert guard.ask.settings == {
+        "body": (('{"text": {text}, "direction": {direction}}', ""),),
+        "method": (("POST", ""),),
+    }
+    match, category = guard.ask.rules["match"], guard.ask.rules["category"]
+    assert match.read({"flagged": False, "score": 0.9}) is True
+    assert match.read({"flagged": False, "score": 0}) is False
+    assert category.read({"label": "toxic"}) == "toxic"
+    assert category.read({}) == RuleFault("missing")
+    assert (guard.at_once, guard.cache_s, guard.cache_entries) == (64, 300.0, 10_000)
+    assert (guard.breaker_failures, guard.breaker_s) == (5, 10.0)
+
+
+def test_model_armor_has_a_template_for_each_model_and_one_for_the_others(program: Program) -> None:
+    guard = next(g for g in program.guards if g.name == "regional")
+
+    assert guard.ask is not None
+    base = "projects/example/locations/eu/templates"
+    assert guard.ask.settings == {
+        "template": (
+            (f"{base}/chat", ""), (f"{base}/strict", "assistant"), (f"{base}/strict", "granite-7b"),
+        ),
+        "response_template": ((f"{base}/answers", ""),),
+        "transport": (("rest", ""),),
+    }  # fmt: skip
+    assert (guard.ask.url, guard.streamed) == ("http://127.0.0.1:8443", Streamed.OBSERVE)
+
+
+def test_what_blocks_can_be_said_over_all_verdicts(program: Program) -> None:
+    safety = program.safety
+
+    assert (safety.parallel, safety.inspect_only) == (True, False)
+    assert safety.block is not None
+    assert safety.block.test({"secrets": True}) is True
+    assert safety.block.test({"screened": True}) is False
+    assert safety.block.test({"screened": True, "regional": True}) is True
+    assert safety.block.test({}) is False
+
+
+def test_a_test_gives_what_providers_say_and_what_the_model_answers(program: Program) -> None:
+    case = program.tests[0]
+
+    finds, fails = case.guards
+    assert (finds.guard, finds.finds, finds.direction) == (
+        "screened", ("toxic", "threat"), "prompt",
+    )  # fmt: skip
+    assert (fails.guard, fails.fails, fails.direction) == ("armor", "timeout", "")
+    assert case.answer == "the card is 4111 1111 1111 1111"
 
 
 def test_a_stage_of_a_package_has_its_settings_and_their_defaults(program: Program) -> None:

@@ -28,6 +28,22 @@ class GivenPool:
 
 
 @dataclass(frozen=True, slots=True)
+class GivenGuard:
+    """What the provider of a guard says in a test, instead of being asked.
+
+    finds      the categories of its findings; none: it finds nothing
+    fails      ``error``, ``timeout`` or ``partial``; empty: it does not
+    direction  ``prompt`` or ``response``; empty: both
+    """
+
+    guard: str
+    span: Span = field(repr=False)
+    finds: tuple[str, ...] = ()
+    fails: str = ""
+    direction: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class TestCase:
     """One request under given circumstances, and what must hold after it is decided.
 
@@ -36,6 +52,8 @@ class TestCase:
     name     the block's, and for more than one case its number and the row: ``a shed #2 (job=x)``
     request  field of `request.*` -> value, e.g. ``{"model": "chat", "headers": {...}}``
     row      column of the table -> value
+    guards   what providers say; one that is not given finds nothing
+    answer   the text that the model answers with; None: the usual one
     """
 
     __test__ = False  # for pytest: this is no test of ours
@@ -46,3 +64,5 @@ class TestCase:
     request: Mapping[str, Given] = field(default_factory=dict[str, Given])
     expects: tuple[After, ...] = ()
     row: Mapping[str, Given] = field(default_factory=dict[str, Given])
+    guards: tuple[GivenGuard, ...] = ()
+    answer: str | None = None

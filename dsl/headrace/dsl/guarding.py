@@ -14,10 +14,13 @@ from headrace.dsl.values import RuleFault
 
 @dataclass(frozen=True, slots=True)
 class AnswerRule:
-    """What is computed from a provider's answer, a JSON value. A fault is a value."""
+    """What is computed from a provider's answer, a JSON value. A fault is a value.
+
+    `match` is a bool; `category` and `text` are a text, a list of texts, or None.
+    """
 
     rule: Rule
-    read: Callable[[object], object | RuleFault] = field(repr=False)
+    read: Callable[[object], object | RuleFault] = field(repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +28,7 @@ class VerdictRule:
     """A condition over guards' names -> whether each found something; absent: it was not asked."""
 
     rule: Rule
-    test: Callable[[Mapping[str, bool]], bool | RuleFault] = field(repr=False)
+    test: Callable[[Mapping[str, bool]], bool | RuleFault] = field(repr=False, compare=False)
 
 
 class OnMatch(Enum):
@@ -33,6 +36,7 @@ class OnMatch(Enum):
 
     BLOCK = "block"
     REDACT = "redact"
+    MASK = "mask"  # placeholders go upstream, and the answer gets the originals back
     LOG = "log"
 
 
@@ -74,16 +78,20 @@ class Window(Struct, frozen=True):
 class Provision(Struct, frozen=True):
     """Whom a guard asks, and what for.
 
-    url       of the provider's server; empty: the provider's own
+    url       of the provider's server, its own if the policy says none; empty: by the template
     settings  name -> its values in their order, each with what it is `for`, or empty
+    headers   header -> its value, which is no secret
     secrets   header -> the environment variable that holds its value
+    prefixes  header of *secrets* -> what goes before its value, e.g. ``Bearer ``
     rules     name -> what is computed from the provider's answer
     """
 
     provider: str
     url: str = ""
     settings: Mapping[str, tuple[tuple[str | float, str], ...]] = MappingProxyType({})
+    headers: Mapping[str, str] = MappingProxyType({})
     secrets: Mapping[str, str] = MappingProxyType({})
+    prefixes: Mapping[str, str] = MappingProxyType({})
     rules: Mapping[str, AnswerRule] = MappingProxyType({})
 
 

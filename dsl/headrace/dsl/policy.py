@@ -14,6 +14,7 @@ from headrace.dsl.checks import (
     overrides,
     places,
     profiles,
+    safety,
     stages,
     statements,
     traces,
@@ -130,6 +131,7 @@ def _assemble(reader: Reader, world: World, problems: Problems) -> Program:
     found = Dialects(reader, problems)
     pools = places.pools(_only(blocks, said.PoolBlock), names, found, problems)
     used = stages.stages(_only(blocks, said.StageBlock), world.declares, problems)
+    found_guards = guards.guards(_only(blocks, said.GuardBlock), known)
     program = Program(
         digest(reader.sources),
         pools,
@@ -137,17 +139,18 @@ def _assemble(reader: Reader, world: World, problems: Problems) -> Program:
         statements.classes(_only(blocks, said.ClassBlock), known),
         profiles.profiles(_only(blocks, said.ProfileBlock), known, built_in_profile()),
         statements.overloads(_only(blocks, said.OverloadBlock), known),
-        guards.guards(_only(blocks, said.GuardBlock), known),
+        found_guards,
         statements.trusts(_only(blocks, said.TrustBlock), known),
         stages.chains(_only(blocks, said.ChainBlock), world.stages, names),
         objectives,
         traces.trace(_only(blocks, said.TraceBlock), known),
         used,
-        given.tests(_only(blocks, said.TestBlock), known),
+        given.tests(_only(blocks, said.TestBlock), known, found_guards),
         tuple(s.name for s in reader.sources),
         tuple(known.compiled),
         tuple(_uses(blocks)),
         metrics(known.compiled, problems),
+        safety.safety(_only(blocks, said.SafetyBlock), found_guards, names),
     )
     if not program.picks_alone:
         _without_model(reader, names.of("model"), problems)

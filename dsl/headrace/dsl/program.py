@@ -7,7 +7,7 @@ stages read it; nothing at run time parses, looks up or interprets policy text.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from headrace.dsl.cases import Given, GivenEndpoint, GivenPool, TestCase
+from headrace.dsl.cases import Given, GivenEndpoint, GivenGuard, GivenPool, TestCase
 from headrace.dsl.choosing import Beside, Combine, CostTerm, Pick, Plugin, Profile, Refusal, Term
 from headrace.dsl.compiled import After, Cost, EndpointFilter, Number, Rule, Scorer, Text, When
 from headrace.dsl.guarding import (
@@ -57,75 +57,16 @@ from headrace.dsl.values import (
 )
 
 __all__ = [
-    "DEFAULT_CHAIN",
-    "After",
-    "Afterwards",
-    "AnswerRule",
-    "Attribute",
-    "Beside",
-    "BoolColumn",
-    "Chain",
-    "Class",
-    "Combine",
-    "Condition",
-    "Cost",
-    "CostTerm",
-    "DecisionValues",
-    "EndpointFilter",
-    "EndpointValues",
-    "Given",
-    "GivenEndpoint",
-    "GivenPool",
-    "Guard",
-    "HintValues",
-    "InferencePoolRef",
-    "KvEvents",
-    "Latency",
-    "Mirror",
-    "Model",
-    "ModelValues",
-    "Number",
-    "NumberOf",
-    "Objective",
-    "OnMatch",
-    "OnTrouble",
-    "Overload",
-    "Pick",
-    "Plugin",
-    "Pool",
-    "PoolValues",
-    "Profile",
-    "Program",
-    "Provision",
-    "Queue",
-    "RatioColumn",
-    "Refusal",
-    "RequestValues",
-    "ResponseValues",
-    "Rule",
-    "RuleFault",
-    "SafetyRule",
-    "Scalar",
-    "Scope",
-    "Scorer",
-    "Selector",
-    "Share",
-    "Shed",
-    "Speed",
-    "SpreadValues",
-    "StageUse",
-    "Streamed",
-    "Term",
-    "TestCase",
-    "Text",
-    "TextOf",
-    "TraceRules",
-    "Trust",
-    "Use",
-    "Values",
-    "VerdictRule",
-    "When",
-    "Window",
+    "DEFAULT_CHAIN", "After", "Afterwards", "AnswerRule", "Attribute", "Beside", "BoolColumn",
+    "Chain", "Class", "Combine", "Condition", "Cost", "CostTerm", "DecisionValues",
+    "EndpointFilter", "EndpointValues", "Given", "GivenEndpoint", "GivenGuard", "GivenPool",
+    "Guard", "HintValues", "InferencePoolRef", "KvEvents", "Latency", "Mirror", "Model",
+    "ModelValues", "Number", "NumberOf", "Objective", "OnMatch", "OnTrouble", "Overload", "Pick",
+    "Plugin", "Pool", "PoolValues", "Profile", "Program", "Provision", "Queue", "RatioColumn",
+    "Refusal", "RequestValues", "ResponseValues", "Rule", "RuleFault", "SafetyRule", "Scalar",
+    "Scope", "Scorer", "Selector", "Share", "Shed", "Speed", "SpreadValues", "StageUse", "Streamed",
+    "Term", "TestCase", "Text", "TextOf", "TraceRules", "Trust", "Use", "Values", "VerdictRule",
+    "When", "Window",
 ]  # fmt: skip
 
 
@@ -136,7 +77,7 @@ __all__ = [
 class Class:
     """A kind of request. The first that matches wins; after an `also` class matching goes on.
 
-    fairness  the key by which the queue is fair to these requests
+    fairness, session  the key by which queues are fair to these, and their conversation
     """
 
     name: str
@@ -145,6 +86,7 @@ class Class:
     profile: str | None = None
     also: bool = False
     fairness: Text | None = None
+    session: Text | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,12 +133,16 @@ class Queue:
 
 @dataclass(frozen=True, slots=True)
 class Overload:
-    """When a pool counts as overloaded, and what then happens. *pools* is empty for all pools."""
+    """When a pool counts as overloaded, and what then happens. *pools* is empty for all pools.
+
+    evict  whose running requests may be ended for more urgent ones
+    """
 
     when: When
     pools: tuple[str, ...] = ()
     sheds: tuple[Shed, ...] = ()
     queue: Queue | None = None
+    evict: When | None = None
 
 
 @dataclass(frozen=True, slots=True)

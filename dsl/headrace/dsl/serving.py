@@ -100,6 +100,8 @@ class Pool:
     wait_max   how many may wait so
     block_tokens  in a block of the prefix index; None: as the servers' own blocks fit
     prefix_bytes_max  that the prefix index may take; None: what a host thinks fit
+    ranks_port  where the hosts take requests for all their endpoints, which are ranks of one
+               server; None: each endpoint takes its own
     """
 
     name: str
@@ -121,6 +123,15 @@ class Pool:
     dialect: Dialect = field(default_factory=builtin.vllm, repr=False)
     gpu: GpuSource | None = None
     described: tuple[Member, ...] = ()
+    ranks_port: int | None = None
+
+    @property
+    def destinations(self) -> tuple[str, ...]:
+        """Where a proxy sends what its endpoints are picked for, each place once."""
+        if self.ranks_port is None:
+            return self.endpoints
+        hosts = dict.fromkeys(address.rpartition(":")[0] for address in self.endpoints)
+        return tuple(f"{host}:{self.ranks_port}" for host in hosts)
 
     @property
     def members(self) -> tuple[Member, ...]:

@@ -15,12 +15,8 @@ from headrace.dsl.source import Span
 LATENCY = "an objective for a latency that no rule reads"
 # By the keys of `Program.uses`: what it is called, and what to write until then.
 STATEMENTS: Mapping[str, tuple[str, str]] = {
-    "model.mirror": ("`mirror`", "send a small share there: `route 95% to a, 5% to b`"),
     "model.latency": (LATENCY, "read it in a rule, as `model.objective`, or set `priority`"),
     "profile.plugin": ("`use plugin`", "write the scorer as an expression"),
-    "guard.template": ("`template`", 'screen with `patterns "..."`'),
-    "guard.inspect response": ("`inspect response`", "write `inspect prompt`"),
-    "guard.on match redact": ("`redact`", "write `on match block` or `on match log`"),
 }
 
 

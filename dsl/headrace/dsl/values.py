@@ -63,12 +63,20 @@ class BondValues(Protocol):
 
     session_at  the address its session is bound to; empty if to none
     cold        address -> the number of the last prompt without any cache that it was given
+    media       address -> share of its images, sounds and files that were sent there before
+    peer_labels, peer_zone  of the endpoint that it is picked beside; empty without one
     """
 
     @property
     def session_at(self) -> str: ...
     @property
     def cold(self) -> Mapping[str, int]: ...
+    @property
+    def media(self) -> Mapping[str, float]: ...
+    @property
+    def peer_labels(self) -> Mapping[str, str]: ...
+    @property
+    def peer_zone(self) -> str: ...
 
 
 class HintValues(Protocol):
@@ -128,6 +136,8 @@ class EndpointValues(Protocol):
     def gpu(self) -> float | None: ...
     @property
     def adapters(self) -> Sequence[str]: ...
+    @property
+    def adapters_waiting(self) -> Sequence[str]: ...
     @property
     def adapter_slots(self) -> int: ...
     @property
@@ -244,7 +254,8 @@ class DecisionValues(Protocol):
 
     status         of the answer we gave instead of the upstream's; 0 if we gave none
     reason         of the closed list of reasons; empty if nothing was rejected
-    guard          the first guard that found something; empty if none did
+    redacted       whether a guard has taken out what it found, and *masked* hidden it
+    guard          who stopped it, else the first guard that found something; else empty
     kind           the first class that matched; `decision.class` in expressions
     wait_s         how long it waited in the queue
     retry_after_s  what the client was told to wait; 0 if nothing
@@ -256,6 +267,10 @@ class DecisionValues(Protocol):
     def queued(self) -> bool: ...
     @property
     def blocked(self) -> bool: ...
+    @property
+    def redacted(self) -> bool: ...
+    @property
+    def masked(self) -> bool: ...
     @property
     def rejected(self) -> bool: ...
     @property

@@ -1,129 +1,29 @@
 """An inference request body as an API call: parsed once per exchange, seen by every stage.
 
-Owns what the four OpenAI request shapes mean. Reads bytes, never sends any.
-
-What JSON leaves open is decided here: a byte order mark, NaN, Infinity and anything behind
-the object are malformed; a top-level field that is read here must not be given twice, since
-the model server might take the other one; of any other doubled key the last counts.
+Owns what JSON leaves open: a byte order mark, NaN, Infinity and anything behind the object
+are malformed; a top-level field that is read here must not be given twice, since the model
+server might take the other one; of any other doubled key the last counts. What the fields
+of each API mean is in `readers`. Reads bytes, never sends any.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from enum import Enum
+from collections.abc import Mapping
 
 import msgspec
-from xxhash import xxh3_64_intdigest
 
+from headrace.extensions.apis import KNOWN, Place, place_of
+from headrace.extensions.apis import Api as Api
+from headrace.extensions.apis import api_of as api_of
+from headrace.extensions.called import TOKEN_BYTES as TOKEN_BYTES
+from headrace.extensions.called import Call as Call
+from headrace.extensions.called import CallFault as CallFault
+from headrace.extensions.called import is_name as is_name
+from headrace.extensions.called import shown as shown
+from headrace.extensions.prose import Media as Media
+from headrace.extensions.prose import Text as Text
+from headrace.extensions.readers import NAMELESS, Asking, read_call, read_grpc
 from headrace.extensions.reasons import Reason
-from headrace.extensions.shapes import (
-    MEDIA,
-    Chat,
-    Completion,
-    Embedding,
-    Item,
-    Items,
-    Part,
-    Prompt,
-    Response,
-    Shape,
-    canonical,
-    doubled_field,
-    is_deeper,
-    packed_ids,
-    split_ids,
-)
-
-MODEL_CHARS_MAX = 256
-TOKEN_BYTES = 4  # English text in the tokenizers of current models: four bytes a token
-
-
-class Api(Enum):
-    """The APIs whose bodies are understood, by OpenTelemetry's `gen_ai.operation.name`."""
-
-    CHAT = "chat"
-    COMPLETIONS = "text_completion"
-    EMBEDDINGS = "embeddings"
-    RESPONSES = "responses"
-
-    __hash__ = object.__hash__  # members are singletons; Enum's own hash is a Python function
-
-
-class Text(msgspec.Struct, frozen=True):
-    """One piece of readable prompt text and who says it (``user``, ``system``, ``tool``, ...)."""
-
-    role: str
-    text: str
-
-    def __repr__(self) -> str:
-        return f"Text({self.role}, {len(self.text)} characters)"
-
-
-class Media(msgspec.Struct, frozen=True):
-    """An image, a sound or a file: before which of the texts it stands, and its digest."""
-
-    at: int
-    digest: int
-
-
-class Call(msgspec.Struct, frozen=True):
-    """What a body asks for.
-
-    texts          every readable piece of prompt text, in order
-    prompt_tokens  an estimate: four bytes of UTF-8 a token, at least 1
-    max_tokens     the bound on generated tokens that the caller gave, else None
-    token_ids      how many tokens of the prompt came as numbers, which nobody here can read
-    ids            these numbers, as text with commas between
-    media          what else the prompt has, in order
-    salt           the caller's own cache: prompts of another salt share no KV blocks with it
-    """
-
-    api: Api
-    model: str
-    texts: tuple[Text, ...]
-    prompt_tokens: int
-    max_tokens: int | None
-    stream: bool
-    token_ids: int = 0
-    ids: bytes = b""
-    media: tuple[Media, ...] = ()
-    salt: str = ""
-
-    def __repr__(self) -> str:
-        return f"Call({self.api.value}, {self.model}, {self.prompt_tokens} tokens)"
-
-
-@dataclass(frozen=True, slots=True)
-class CallFault:
-    """Why a body is no call. *model* is what it named, if that much could be read."""
-
-    reason: Reason
-    message: str
-    param: str | None = None
-    model: str = ""
-
-
-PATHS = {
-    "/v1/chat/completions": Api.CHAT,
-    "/v1/completions": Api.COMPLETIONS,
-    "/v1/embeddings": Api.EMBEDDINGS,
-    "/v1/responses": Api.RESPONSES,
-}
-
-
-def api_of(path: str) -> Api | None:
-    """Return the API that *path* names: by its end, so that any prefix before `/v1/` fits."""
-    bare = path.partition("?")[0]
-    api = PATHS.get(bare)
-    if api is not None:
-        return api
-    return next((api for end, api in PATHS.items() if bare.endswith(end)), None)
-
-
-def shown(text: str, chars_max: int = 128) -> str:
-    """Return *text* of a caller as it may stand in a message: printable, short, no query."""
-    bare = text[: chars_max + 1].partition("?")[0]
-    clean = "".join(char if char.isprintable() else "." for char in bare)
-    return clean if len(clean) <= chars_max else f"{clean[:chars_max]}..."
+from headrace.extensions.shapes import is_deeper
+from headrace.extensions.texts.values import Unreadable
 
 
 def parse_call(path: str, content_type: str, body: bytes, depth_max: int = 64) -> Call | CallFault:
@@ -131,43 +31,56 @@ def parse_call(path: str, content_type: str, body: bytes, depth_max: int = 64) -
 
     Without a *path*, which only a peer other than Envoy leaves out, its fields tell the API.
     """
-    api = api_of(path)
-    if api is None and path:
-        message = f"no inference API at path `{shown(path)}`; known: {', '.join(PATHS)}"
+    place = place_of(path)
+    if place is None and path:
+        message = f"no inference API at path `{shown(path)}`; known: {KNOWN}"
         return CallFault(Reason.UNKNOWN_PATH, message)
+    if place is not None and place.api.grpc:
+        return read_grpc(place.api, content_type, body)
     fault = _unreadable(content_type, body, depth_max)
     if fault is not None:
         return fault
     try:
-        return READERS[api or _likely(body)](body)
+        asking = _asking(place, body)
+        if isinstance(asking, CallFault):
+            return asking
+        return read_call(asking)
+    except Unreadable as error:
+        return CallFault(Reason.MALFORMED_JSON, f"the body cannot be read: {error.detail}")
     except (msgspec.DecodeError, RecursionError) as error:
-        return _explain(body, error)
+        return _explain(body, error, place)
 
 
-def _likely(body: bytes) -> Api:
+def _asking(place: Place | None, body: bytes) -> Asking | CallFault:
+    """Return what to read *body* as. Raises msgspec.DecodeError if it is no JSON object."""
+    if place is not None and not place.raw:
+        return Asking(place.api, body, place.model)
+    api = _likely(body, raw=place is not None)
+    if api is None:
+        fields = ", ".join(f"`{name}`" for name in _TELLING)
+        message = f"the body has none of {fields}, so its API cannot be told"
+        return CallFault(Reason.INVALID_REQUEST, message)
+    return Asking(api, body) if place is None else Asking(api, body, place.model, place.streams)
+
+
+_TELLING: Mapping[str, Api] = {
+    "anthropic_version": Api.MESSAGES,
+    "messages": Api.CHAT,
+    "input": Api.RESPONSES,
+    "instances": Api.PREDICT,
+    "prompt": Api.COMPLETIONS,
+}
+
+
+def _likely(body: bytes, raw: bool) -> Api | None:
     """Return the API that the top-level fields of *body* are of.
 
     Raises:
         msgspec.DecodeError: *body* is no JSON object.
     """
     fields = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
-    for name, api in (("messages", Api.CHAT), ("input", Api.RESPONSES)):
-        if name in fields:
-            return api
-    return Api.COMPLETIONS
-
-
-def with_model(body: bytes, model: str) -> bytes:
-    """Return *body*, a JSON object, with its top-level `model` replaced.
-
-    Order and the bytes of all other values stay as they are.
-
-    Raises:
-        msgspec.DecodeError: *body* is no JSON object.
-    """
-    fields = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
-    fields["model"] = msgspec.Raw(msgspec.json.encode(model))
-    return msgspec.json.encode(fields)
+    usual = None if raw else Api.COMPLETIONS
+    return next((api for name, api in _TELLING.items() if name in fields), usual)
 
 
 def _unreadable(content_type: str, body: bytes, depth_max: int) -> CallFault | None:
@@ -200,181 +113,7 @@ def _is_json(content_type: str) -> bool:
     return media.startswith("application/") and media.endswith("+json")
 
 
-def _read_chat(body: bytes) -> Call | CallFault:
-    chat = msgspec.json.decode(body, type=Chat)
-    prose = _Prose()
-    prose.add_raw("tools", chat.tools)
-    prose.add_raw("tools", chat.functions)
-    prose.add_items(chat.messages or [])
-    most = chat.max_tokens if chat.max_completion_tokens is None else chat.max_completion_tokens
-    present = bool(chat.messages)
-    return _call(body, Api.CHAT, chat, prose, "messages" if not present else "", most)
-
-
-def _read_completion(body: bytes) -> Call | CallFault:
-    rest, ids = split_ids(body, "prompt")
-    completion = msgspec.json.decode(rest, type=Completion)
-    prose = _Prose(ids)
-    prose.add_prompt(completion.prompt)
-    if completion.suffix:
-        prose.add("user", completion.suffix)
-    absent = "prompt" if completion.prompt in (None, []) and not ids else ""
-    return _call(body, Api.COMPLETIONS, completion, prose, absent, completion.max_tokens)
-
-
-def _read_embedding(body: bytes) -> Call | CallFault:
-    rest, ids = split_ids(body, "input")
-    embedding = msgspec.json.decode(rest, type=Embedding)
-    prose = _Prose(ids)
-    prose.add_prompt(embedding.input)
-    # Some servers embed a chat instead of an input.
-    prose.add_items(embedding.messages or [])
-    given = ids or embedding.messages or embedding.input not in (None, [])
-    absent = "" if given else "input"
-    return _call(body, Api.EMBEDDINGS, embedding, prose, absent, None)
-
-
-def _read_response(body: bytes) -> Call | CallFault:
-    response = msgspec.json.decode(body, type=Response)
-    prose = _Prose()
-    prose.add_raw("tools", response.tools)
-    if response.instructions:
-        prose.add("system", response.instructions)
-    prose.add_raw("system", response.prompt)
-    if isinstance(response.input, str):
-        prose.add("user", response.input)
-    else:
-        prose.add_items(response.input or [])
-    absent = "input" if response.input in (None, []) else ""
-    return _call(body, Api.RESPONSES, response, prose, absent, response.max_output_tokens)
-
-
-READERS: dict[Api, Callable[[bytes], Call | CallFault]] = {
-    Api.CHAT: _read_chat,
-    Api.COMPLETIONS: _read_completion,
-    Api.EMBEDDINGS: _read_embedding,
-    Api.RESPONSES: _read_response,
-}
-
-
-class _Prose:
-    """Collects the texts of one body; lives as long as one call of `parse_call`."""
-
-    __slots__ = ("ids", "media", "size", "texts", "token_ids")
-
-    def __init__(self, ids: bytes = b"") -> None:
-        self.texts: list[Text] = []
-        self.size = 0
-        self.token_ids = ids.count(b",") + 1 if ids else 0
-        self.ids = ids
-        self.media: list[Media] = []
-
-    def add(self, role: str, text: str) -> None:
-        self.texts.append(Text(role, text))
-        self.size += len(text) if text.isascii() else len(text.encode())
-
-    def add_raw(self, role: str, raw: msgspec.Raw) -> None:
-        text = canonical(raw)
-        if text:
-            self.add(role, text)
-
-    def add_items(self, items: Items) -> None:
-        for item in items:
-            if isinstance(item, str):
-                self.add("user", item)
-            else:
-                self._add_item(item)
-
-    def _add_item(self, item: Item) -> None:
-        content = item.content
-        if isinstance(content, str):
-            self.add(item.role, content)
-        elif content:
-            for part in content:
-                text = part if isinstance(part, str) else part.text
-                if text is not None:
-                    self.add(item.role, text)
-                elif isinstance(part, Part):
-                    self._add_media(part)
-        if item.text is not None:
-            self.add(item.role, item.text)
-        for raw in (item.tool_calls, item.function_call, item.arguments, item.output):
-            if raw:
-                self.add_raw("tool", raw)
-
-    def _add_media(self, part: Part) -> None:
-        """Take the digest of what *part* names or carries; megabytes take a fraction of a ms."""
-        for name in MEDIA:
-            raw: msgspec.Raw = getattr(part, name)
-            if raw:
-                digest = xxh3_64_intdigest(name.encode() + bytes(raw))
-                self.media.append(Media(len(self.texts), digest))
-
-    def add_prompt(self, prompt: Prompt | None) -> None:
-        if isinstance(prompt, str):
-            self.add("user", prompt)
-            return
-        numbers: list[int] = []
-        for piece in prompt or ():
-            if isinstance(piece, int):
-                numbers.append(piece)
-            elif isinstance(piece, str):
-                self.add("user", piece)
-            else:
-                numbers += piece
-        if numbers:
-            self.token_ids = len(numbers)
-            self.ids = packed_ids(numbers)
-
-
-def _call(
-    body: bytes,
-    api: Api,
-    shape: Shape,
-    prose: _Prose,
-    absent: str,
-    max_tokens: int | None,
-) -> Call | CallFault:
-    """Return the call, or the first of: its model, a missing field, a doubled field is wrong."""
-    model = shape.model
-    if isinstance(model, msgspec.UnsetType):
-        return CallFault(Reason.MISSING_MODEL, "`model` is missing; name one", "model")
-    if not is_name(model):
-        message = f"`model` must be 1 to {MODEL_CHARS_MAX} printable characters"
-        return CallFault(Reason.INVALID_MODEL, message, "model")
-    if absent:
-        message = f"`{absent}` is missing or empty; it is required for {PATH_OF[api]}"
-        return CallFault(Reason.INVALID_REQUEST, message, absent, model)
-    twice = doubled_field(body, type(shape))
-    if twice:
-        reason = Reason.INVALID_MODEL if twice == "model" else Reason.INVALID_REQUEST
-        return CallFault(reason, f"`{twice}` is given twice; give it once", twice)
-    tokens = max(1, prose.size // TOKEN_BYTES + prose.token_ids)
-    stream = bool(shape.stream)
-    return Call(
-        api,
-        model,
-        tuple(prose.texts),
-        tokens,
-        max_tokens,
-        stream,
-        prose.token_ids,
-        prose.ids,
-        tuple(prose.media),
-        canonical(shape.cache_salt),
-    )
-
-
-PATH_OF = {api: path for path, api in PATHS.items()}
-
-
-def is_name(model: str) -> bool:
-    """Return whether *model* can be a model's name."""
-    # The name goes into a header, so nothing that ends a line or is trimmed there may pass.
-    return 0 < len(model) <= MODEL_CHARS_MAX and model.isprintable() and model == model.strip()
-
-
-def _explain(body: bytes, error: Exception) -> CallFault:
+def _explain(body: bytes, error: Exception, place: Place | None) -> CallFault:
     """Return the fault that *error* is, malformed JSON before a wrong model before the rest."""
     if isinstance(error, RecursionError):
         return CallFault(Reason.JSON_TOO_DEEP, "the body nests too deeply; flatten it")
@@ -386,15 +125,27 @@ def _explain(body: bytes, error: Exception) -> CallFault:
         # The decoder names bytes by offset and never quotes the body.
         where = str(malformed).removeprefix("JSON is malformed: ").lower()
         return CallFault(Reason.MALFORMED_JSON, f"the body is malformed JSON: {where}")
-    if "model" not in fields:
-        return CallFault(Reason.MISSING_MODEL, "`model` is missing; name one", "model")
-    try:
-        model = msgspec.json.decode(fields["model"], type=str)
-    except msgspec.DecodeError:
-        return CallFault(Reason.INVALID_MODEL, "`model` must be a string", "model")
+    model = _named(fields.get("model"), place)
+    if isinstance(model, CallFault):
+        return model
     what, _, where = str(error).partition(" - at `$.")
     param = where.rstrip("`") or None
     problem = f"{what[:1].lower()}{what[1:]}".replace(" | null", "")
     message = f"`{param}`: {problem}" if param else problem
     name = model if is_name(model) else ""
     return CallFault(Reason.INVALID_REQUEST, message, param, name)
+
+
+def _named(raw: msgspec.Raw | None, place: Place | None) -> str | CallFault:
+    """Return the model of a body that is wrong in something else, as far as it can be told."""
+    if place is not None and place.model:
+        return place.model
+    nameless = place is not None and place.api in NAMELESS
+    if raw is None or (nameless and bytes(raw) == b"null"):
+        if nameless:
+            return ""
+        return CallFault(Reason.MISSING_MODEL, "`model` is missing; name one", "model")
+    try:
+        return msgspec.json.decode(raw, type=str)
+    except msgspec.DecodeError:
+        return CallFault(Reason.INVALID_MODEL, "`model` must be a string", "model")

@@ -27,6 +27,7 @@ class Reason(Enum):
     SHED = ("shed", 429, "rate_limit_error")
     QUEUE_FULL = ("queue-full", 429, "rate_limit_error")
     QUEUE_TIMEOUT = ("queue-timeout", 429, "rate_limit_error")
+    EVICTED = ("evicted", 429, "rate_limit_error")
     SAFETY_BLOCKED = ("safety-blocked", 400, "content_policy_violation")
     SAFETY_UNAVAILABLE = ("safety-unavailable", 503, "server_error")
     REFUSED = ("refused", 412, "invalid_request_error")
@@ -51,6 +52,7 @@ DROPPED: Mapping[Reason, str] = {
     Reason.SHED: "rejected-saturated",
     Reason.QUEUE_FULL: "rejected-saturated",
     Reason.QUEUE_TIMEOUT: "rejected-ttl-expired",
+    Reason.EVICTED: "evicted-priority",
     Reason.DRAINING: "rejected-shutting-down",
     Reason.NO_ENDPOINTS: "rejected-no-endpoints",
 }

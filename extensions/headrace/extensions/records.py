@@ -29,6 +29,7 @@ class Routing(Struct, frozen=True):
     classes       the classes that matched, in order
     objective     whose priority it would have without a class; empty if no objective's
     share_bucket  where the request fell in [0, 1), which the shares divide
+    mirror        the pool that gets a copy of the request; empty if none does
     """
 
     asked: str
@@ -42,18 +43,47 @@ class Routing(Struct, frozen=True):
     share_bucket: float
     shares: tuple[ShareOf, ...]
     objective: str = ""
+    mirror: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a guard found. *finding*: which of its patterns, from 0, or ``token-ids``.
+    """What a guard found first. *finding*: a word of its provider, e.g. which of its patterns.
 
-    action  ``block`` or ``log``
+    action  what was done about it: ``block``, ``redact``, ``mask`` or ``log``
     """
 
     guard: str
     finding: str
     action: str
+
+
+class Guarded(Struct, frozen=True):
+    """What a guard did in one direction of an exchange: the proof that it took effect, or why not.
+
+    direction  ``prompt`` or ``response``
+    state      ``applied``; ``skipped``: it had nothing to do; ``failed-open`` or ``failed-closed``:
+               it had no verdict, and the policy let the text pass, or not
+    reason     why it was not applied, or not to all: ``condition``, ``no-text``, ``ended-before``,
+               ``partial``, ``media``, or the kind of trouble with its provider
+    action     what was done about a finding: ``block``, ``redact``, ``mask``, ``log``; else empty
+    findings   what was found, in words of the provider; never the text
+    inspected_bytes  of text, as UTF-8, that it has judged
+    delivered_bytes  of text that has gone on to the server, or to the client
+    took_s     how long its verdicts took, of a guard that asks a provider
+    text_hash  keyed hash of the text it has judged, in hex; the key is the host's secret
+    """
+
+    guard: str
+    direction: str
+    state: str
+    reason: str = ""
+    action: str = ""
+    findings: tuple[str, ...] = ()
+    inspected_bytes: int = 0
+    delivered_bytes: int = 0
+    took_s: float = 0.0
+    text_hash: str = ""
 
 
 class Usage(Struct, frozen=True):

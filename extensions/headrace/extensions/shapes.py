@@ -1,4 +1,4 @@
-"""The four OpenAI request bodies as far as they are read, and what a decoder does not tell.
+"""The request bodies as far as they are read by type, and what a decoder does not tell.
 
 A field that is not listed here is skipped at the decoder's speed and never becomes an object.
 """
@@ -24,6 +24,8 @@ class Part(msgspec.Struct, gc=False):
     """One part of a message's content. Only text is read; of the rest a digest is taken."""
 
     text: str | None = None
+    refusal: str | None = None
+    thinking: str | None = None
     image_url: msgspec.Raw = NO_RAW
     input_audio: msgspec.Raw = NO_RAW
     audio_url: msgspec.Raw = NO_RAW
@@ -35,28 +37,52 @@ class Part(msgspec.Struct, gc=False):
     file_url: msgspec.Raw = NO_RAW
 
 
-MEDIA = tuple(name for name in Part.__struct_fields__ if name != "text")
+SAID = ("text", "refusal", "thinking")
+MEDIA = tuple(name for name in Part.__struct_fields__ if name not in SAID)
+Parts = Annotated[list[str | Part], msgspec.Meta(max_length=ITEMS_MAX)]
 
 
-class Item(msgspec.Struct, gc=False):
-    """A message, or what the responses API takes in place of one.
-
-    The fields that are Raw have several shapes; `canonical` makes readable text of them.
-    """
+class Message(msgspec.Struct, gc=False):
+    """A message of a chat. The fields that are Raw have several shapes; see `texts.asked`."""
 
     role: str = "user"
-    content: str | Annotated[list[str | Part], msgspec.Meta(max_length=ITEMS_MAX)] | None = None
+    content: str | Parts | None = None
     text: str | None = None
     tool_calls: msgspec.Raw = NO_RAW
     function_call: msgspec.Raw = NO_RAW
+    reasoning: msgspec.Raw = NO_RAW
+    reasoning_content: msgspec.Raw = NO_RAW
+    refusal: msgspec.Raw = NO_RAW
+
+
+class Item(msgspec.Struct, gc=False):
+    """What the responses API takes in place of a message: one, or what a tool or the model did."""
+
+    type: str | None = None
+    role: str | None = None
+    content: str | Parts | None = None
+    text: str | None = None
+    name: msgspec.Raw = NO_RAW
     arguments: msgspec.Raw = NO_RAW
+    input: msgspec.Raw = NO_RAW
+    action: msgspec.Raw = NO_RAW
+    code: msgspec.Raw = NO_RAW
+    queries: msgspec.Raw = NO_RAW
     output: msgspec.Raw = NO_RAW
+    outputs: msgspec.Raw = NO_RAW
+    results: msgspec.Raw = NO_RAW
+    summary: msgspec.Raw = NO_RAW
+    tool_calls: msgspec.Raw = NO_RAW
+    function_call: msgspec.Raw = NO_RAW
 
 
-Items = list[Item] | list[str | Item]
-Messages = Annotated[list[Item], msgspec.Meta(max_length=ITEMS_MAX)]
+Items = list[Message] | list[str | Item]
+Messages = Annotated[list[Message], msgspec.Meta(max_length=ITEMS_MAX)]
 Inputs = Annotated[list[str | Item], msgspec.Meta(max_length=ITEMS_MAX)]
 Prompt = str | Annotated[list[str | int | list[int]], msgspec.Meta(max_length=TOKEN_IDS_MAX)]
+
+TokenId = Annotated[int, msgspec.Meta(ge=0, lt=1 << 32)]
+Ids = Annotated[list[TokenId | list[TokenId]], msgspec.Meta(max_length=TOKEN_IDS_MAX)]
 
 
 class Chat(msgspec.Struct, gc=False):
@@ -69,6 +95,9 @@ class Chat(msgspec.Struct, gc=False):
     max_completion_tokens: Count | None = None
     tools: msgspec.Raw = NO_RAW
     functions: msgspec.Raw = NO_RAW
+    chat_template: msgspec.Raw = NO_RAW
+    documents: msgspec.Raw = NO_RAW
+    response_format: msgspec.Raw = NO_RAW
     cache_salt: msgspec.Raw = NO_RAW
 
 
@@ -106,7 +135,43 @@ class Response(msgspec.Struct, gc=False):
     cache_salt: msgspec.Raw = NO_RAW
 
 
-Shape = Chat | Completion | Embedding | Response
+class Limits(msgspec.Struct, gc=False):
+    """`sampling_params` of vLLM and SGLang."""
+
+    max_tokens: Count | None = None
+    max_new_tokens: Count | None = None
+
+
+class Other(msgspec.Struct, gc=False):
+    """The bodies of all other APIs: what says what is wanted, and where its text is, unread."""
+
+    model: str | msgspec.UnsetType | None = msgspec.UNSET
+    stream: bool | None = None
+    max_tokens: Count | None = None
+    sampling_params: Limits | list[Limits] | None = None
+    input_ids: Ids | None = None
+    token_ids: Ids | None = None
+    tokens: Ids | None = None
+    messages: msgspec.Raw = NO_RAW
+    system: msgspec.Raw = NO_RAW
+    tools: msgspec.Raw = NO_RAW
+    items: msgspec.Raw = NO_RAW
+    prompt: msgspec.Raw = NO_RAW
+    text: msgspec.Raw = NO_RAW
+    input: msgspec.Raw = NO_RAW
+    query: msgspec.Raw = NO_RAW
+    documents: msgspec.Raw = NO_RAW
+    text_1: msgspec.Raw = NO_RAW
+    text_2: msgspec.Raw = NO_RAW
+    queries: msgspec.Raw = NO_RAW
+    instances: msgspec.Raw = NO_RAW
+    parameters: msgspec.Raw = NO_RAW
+    input_embeds: msgspec.Raw = NO_RAW
+    extra_key: msgspec.Raw = NO_RAW
+    cache_salt: msgspec.Raw = NO_RAW
+
+
+Shape = Chat | Completion | Embedding | Response | Other
 
 
 def _watch(shape: type[Shape]) -> type[msgspec.Struct]:
@@ -115,7 +180,7 @@ def _watch(shape: type[Shape]) -> type[msgspec.Struct]:
     return msgspec.defstruct(f"{shape.__name__}Watch", marks)
 
 
-_SHAPES: tuple[type[Shape], ...] = (Chat, Completion, Embedding, Response)
+_SHAPES: tuple[type[Shape], ...] = (Chat, Completion, Embedding, Response, Other)
 _WATCHES = {shape: _watch(shape) for shape in _SHAPES}
 _NAMES = {s: tuple(name.encode() for name in s.__struct_fields__) for s in _SHAPES}
 _NEEDLES = {s: tuple(b'"%b"' % name for name in names) for s, names in _NAMES.items()}

@@ -45,6 +45,7 @@ __all__ = [
     "Filter",
     "Json",
     "Needs",
+    "Now",
     "OnFailure",
     "Outcome",
     "Reject",
@@ -91,6 +92,11 @@ class Run(Effect[Any]):
     """
 
     coroutine: Coroutine[Any, Any, Any] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Now(Effect[float]):
+    """Ask what the time is, after another effect has taken some: the host's `now_s`."""
 
 
 class ResponseNeed(Enum):
@@ -151,6 +157,9 @@ class Continue(Struct, frozen=True):
     body            replace the body, or of a gated response this event (empty: drop it)
     metadata        namespace -> key -> value, handed to Envoy as dynamic metadata
     records         what was decided and why, for observers (e.g. a Decision)
+    meanwhile       of a gated event: goes on beside all that comes next, and a Reject that it comes
+                    to ends the stream; left alone once the stream is over
+    watch           of a request: performed while it is with the upstream; its reply ends it
     """
 
     set_headers: Mapping[str, str] = NO_HEADERS
@@ -161,6 +170,8 @@ class Continue(Struct, frozen=True):
     metadata: Mapping[str, Mapping[str, Json]] = NO_METADATA
     route: Route | None = None
     records: tuple[object, ...] = ()
+    meanwhile: Coroutine[Any, Any, Any] | None = None  # Any: as of `Asking`
+    watch: "Effect[Reject] | None" = None
 
     def __repr__(self) -> str:
         names = (*self.set_headers, *self.remove_headers)
@@ -234,7 +245,12 @@ class Filter:
     effects first. The plain one makes no coroutine: keep hot paths plain. When an
     exchange ends early, the ``finally`` blocks of a waiting hook run; they may not await.
     *now_s* is the host's monotonic clock at the call, in seconds.
+
+    idle_s  under GATE: after so long without an event `on_response_idle` is called, once until
+            the next event; None: never
     """
+
+    idle_s: float | None = None
 
     def on_request(self, request: Request, now_s: float) -> Action | Asking:
         """Decide on *request*. Stages are called first to last."""
@@ -255,6 +271,13 @@ class Filter:
         """
         return CONTINUE
 
+    def on_response_idle(self, waited_s: float, now_s: float) -> Action | Asking:
+        """Decide what may go on although no event came for *waited_s*: see `idle_s`.
+
+        A Continue's `body` is sent. Called only where Envoy takes bytes at any time.
+        """
+        return CONTINUE
+
     def on_response_end(self, end: ResponseEnd, now_s: float) -> Action | Asking:
         """Decide on the end of the response: only for stages that need OBSERVE or GATE.
 
@@ -264,6 +287,13 @@ class Filter:
 
     def on_end(self, outcome: Outcome, now_s: float) -> None:
         """Note the end of the exchange. Always called once, whatever happened; never awaits."""
+
+    def cut(self, now_s: float) -> tuple[object, ...]:
+        """Return the records of a response that ended before `on_response_end` was called.
+
+        The client has gone, or an answer of ours has ended it. Called for every stage.
+        """
+        return ()
 
     def left(self, now_s: float) -> tuple[object, ...]:
         """Return the records of a hook that the exchange, ending, has left waiting."""

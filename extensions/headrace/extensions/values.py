@@ -39,6 +39,9 @@ class Bonds(Struct, frozen=True):
 
     session_at: str = ""
     cold: Mapping[str, int] = MappingProxyType({})
+    media: Mapping[str, float] = MappingProxyType({})
+    peer_labels: Mapping[str, str] = MappingProxyType({})
+    peer_zone: str = ""
 
 
 NO_COLD: Mapping[str, int] = MappingProxyType({})
@@ -57,6 +60,7 @@ class Route:
     kind          the class that matched; empty if none
     share_bucket  where the sticky key fell in [0, 1)
     asked         what the policy says of *model*
+    session       what its class says the session is; None: what its headers say
     """
 
     model: str
@@ -68,6 +72,7 @@ class Route:
     kind: str = ""
     share_bucket: float = 0.0
     asked: ModelFacts = field(default=NO_MODEL, compare=False, repr=False)
+    session: str | None = field(default=None, repr=False)
 
 
 class Request(Struct, frozen=True):

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 NO_MATCH: Mapping[str, float] = {}
 
@@ -16,6 +17,8 @@ class Load(Struct, frozen=True):
     streams          its first token will be seen when it comes
     tpot_s           the time per token that it asks for; None if it does not
     adapter          the LoRA adapter it needs, or empty
+    received_tokens  further ones that another server computes and sends there
+    comes_s          how long that is expected to take
     """
 
     prompt_tokens: int = 0
@@ -24,6 +27,22 @@ class Load(Struct, frozen=True):
     streams: bool = False
     tpot_s: float | None = None
     adapter: str = ""
+    received_tokens: int = 0
+    comes_s: float = 0.0
+
+    @property
+    def kept_tokens(self) -> int:
+        """The tokens that are new in the server's cache, wherever they are computed."""
+        return self.uncached_tokens + self.received_tokens
+
+    def received(self, comes_s: float) -> "Load":
+        """Return this load where another server computes the prompt, for *comes_s* seconds.
+
+        Its last token is computed where the answer is: what comes after it is the answer.
+        """
+        own = min(1, self.uncached_tokens)
+        sent = self.uncached_tokens - own
+        return replace(self, uncached_tokens=own, received_tokens=sent, comes_s=comes_s)
 
     @property
     def pairs_twice(self) -> int:

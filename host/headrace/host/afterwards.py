@@ -7,19 +7,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from headrace.dsl.program import Program
+from headrace.dsl.program import OnMatch, Program
 from headrace.extensions.body_router.table import model_facts
 from headrace.extensions.body_router.values import Facts, HeaderMap, facts
 from headrace.extensions.picker.decision import Decision
 from headrace.extensions.picker.flow.waited import Waited
 from headrace.extensions.picker.stage import Served
 from headrace.extensions.reasons import Reason
-from headrace.extensions.records import Routing, Usage, Verdict
+from headrace.extensions.records import Guarded, Routing, Usage, Verdict
 from headrace.extensions.stage import Outcome
 from headrace.extensions.values import NO_MODEL, ModelFacts
 
 NO_NAMES: Mapping[str, str] = {}
 R = TypeVar("R")
+_CLOSED = "failed-closed"  # what `Guarded` says of a guard that let nothing pass without a verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,8 @@ class DecisionFacts:
     shed: bool = False
     queued: bool = False
     blocked: bool = False
+    redacted: bool = False
+    masked: bool = False
     rejected: bool = False
     status: int = 0
     reason: str = ""
@@ -104,13 +107,16 @@ def request_of(outcome: Outcome) -> Facts:
 
 def _decision(outcome: Outcome, routing: Routing | None) -> DecisionFacts:
     picked, reason = find(outcome, Decision), outcome.reason
-    verdict = find(outcome, Verdict)
+    verdicts = [r for run in outcome.runs for r in run.records if isinstance(r, Verdict)]
+    actions = {verdict.action for verdict in verdicts}
     waits = [r for run in outcome.runs for r in run.records if isinstance(r, Waited)]
     return DecisionFacts(
         shed=reason is Reason.SHED,
         queued=bool(waits),
         wait_s=sum(wait.waited_s for wait in waits),
         blocked=reason is Reason.SAFETY_BLOCKED,
+        redacted=OnMatch.REDACT.value in actions,
+        masked=OnMatch.MASK.value in actions,
         rejected=reason is not None,
         status=outcome.status if reason else 0,
         reason=reason.word if reason else "",
@@ -125,9 +131,21 @@ def _decision(outcome: Outcome, routing: Routing | None) -> DecisionFacts:
         profile=picked.profile if picked else routing.profile if routing else "",
         priority=routing.priority if routing else 0,
         kind=routing.classes[0] if routing and routing.classes else "",
-        guard=verdict.guard if verdict else "",
+        guard=guard_of(outcome),
         retry_after_s=outcome.retry_after_s or 0.0,
     )
+
+
+def guard_of(outcome: Outcome) -> str:
+    """Return the guard that stopped it, else the first that found something."""
+    records = [record for run in outcome.runs for record in run.records]
+    found = [r for r in records if isinstance(r, Verdict)]
+    stopped: list[str] = []
+    if outcome.reason is Reason.SAFETY_BLOCKED:
+        stopped = [v.guard for v in found if v.action == "block"]
+    elif outcome.reason is Reason.SAFETY_UNAVAILABLE:
+        stopped = [r.guard for r in records if isinstance(r, Guarded) and r.state == _CLOSED]
+    return next(iter([*stopped, *(v.guard for v in found)]), "")
 
 
 def _endpoint(outcome: Outcome, picked: Decision | None) -> str:

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 
 from headrace.dsl.cel import Fault, compile, pure_cel
+from headrace.dsl.cel.runtime import cookie
 from headrace.dsl.problems.diagnostic import Problems
 from headrace.dsl.source import Source, Span
 from headrace.dsl.syntax.build_expr import ExprBuilder
@@ -36,6 +37,12 @@ WRITTEN = [
     (
         "request.header('X-Job') == ''",
         '("x-job" in request.headers ? request.headers["x-job"] : "") == ""',
+    ),
+    (
+        "request.cookie('Chat')",
+        '(("cookie" in request.headers ? request.headers["cookie"] : "").split(";")'
+        '.map(c, c.trim()).filter(c, c.startsWith("Chat" + "=") && "Chat" != "")'
+        '.map(c, c.substring(("Chat" + "=").size()).trim()) + [""])[0]',
     ),
     ("endpoint.metric('vllm:x').orValue(0.0)", 'endpoint.metrics[?"vllm:x"].orValue(0.0)'),
 ]
@@ -68,6 +75,24 @@ def test_writing_changes_no_value(text: str, values: Mapping[str, object]) -> No
     pure = pure_cel(expr(text, plain=True))
 
     assert _value(pure, values) == _value(text, values)
+
+
+COOKIES = ["chat=x", "a=1; chat=x", "Chat=y;chat = z", "chat", "=x", "; ;", "chat=a=b; chat=c", ""]
+
+
+@pytest.mark.parametrize("name", ["chat", "Chat", "cha", ""])
+@pytest.mark.parametrize("sent", COOKIES)
+def test_a_cookie_in_plain_cel_is_the_one_that_policies_find(sent: str, name: str) -> None:
+    pure = pure_cel(expr(f"request.cookie('{name}')"))
+    request = {"headers": {"cookie": sent}}
+
+    found = compile(pure, {}, checked=False).evaluate({"request": request})
+
+    assert found == cookie(sent, name)
+
+
+def test_a_cookie_is_found_by_its_whole_name() -> None:
+    assert [cookie(sent, "chat") for sent in COOKIES] == ["x", "x", "", "", "", "", "a=b", ""]
 
 
 def _value(text: str, values: Mapping[str, object]) -> str:

@@ -141,3 +141,50 @@ def test_differences_point_into_both_policies(path: Path) -> None:
     assert found
     assert all(any(change.places) for change in found)
     assert list(found) == sorted(found, key=lambda c: (c.of, c.label, c.how, c.old, c.new))
+
+
+GUARDS = """sched 1
+pool a { endpoints "10.0.0.1:8000" }
+model m { route a }
+guard own {
+  ask http "https://screen.acme.example" {
+    header "authorization" from env "TOKEN" prefix "Bearer "
+    match when answer.flagged
+  }
+  cache for 5min
+}
+guard armor {
+  template "projects/acme/locations/eu/templates/t" for m
+  template "projects/acme/locations/eu/templates/u"
+  inspect prompt, response
+}
+guard words { deny "a"  detect card }
+safety { block when matched("own") || matched("armor") || matched("words") }
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "line"),
+    [
+        ('"TOKEN"', '"KEY"', "header `authorization` in guard `own` from env"),
+        ("answer.flagged", "answer.bad", "answer's match in guard `own` answer.flagged → answer"),
+        ("https://", "http://", "provider in guard `own` ask http"),
+        ("5min", "1min", "cache in guard `own` 5min, at most 10000 → 1min"),
+        ('t" for m', 'x" for m', 'template for m in guard `armor` "projects'),
+        (
+            "inspect prompt, response",
+            "inspect prompt, response stream observe",
+            "stream in guard `armor` hold → observe",
+        ),
+        ("inspect prompt, response", "inspect prompt", "window in guard `armor` removed"),
+        ('"a"', '"a", "b"', 'phrase "b" in guard `words` added'),
+        ("detect card", "detect card, iban", "detector `iban` in guard `words` added"),
+        ("block when", "guards in parallel block when", "order of guards in safety added"),
+        ('matched("own") ||', '!matched("own") ||', "block in safety"),
+    ],
+)  # fmt: skip
+def test_a_difference_between_guards_is_one_line(before: str, after: str, line: str) -> None:
+    assert before in GUARDS
+    found = told(GUARDS, GUARDS.replace(before, after))
+
+    assert any(f.startswith(line) for f in found), found

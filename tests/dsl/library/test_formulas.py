@@ -77,11 +77,14 @@ def test_lora_affinity_scorer() -> None:
         endpoint(1, adapters=("english",), adapter_slots=0),
         endpoint(2, adapters=("spanish",), adapter_slots=3),
         endpoint(3, adapters=("spanish",), adapter_slots=0),
+        endpoint(4, adapters=("spanish",), adapters_waiting=("english",), adapter_slots=0),
+        endpoint(5, adapters=(), adapters_waiting=("english",), adapter_slots=1),
+        endpoint(6, adapters=("english",), adapters_waiting=("english",), adapter_slots=0),
     ]
 
     found = ask("lora_affinity_scorer", endpoints, Asked(adapter="english"))
 
-    assert found == [1.0, 0.8, 0.0]
+    assert found == [1.0, 0.8, 0.0, 0.6, 0.8, 1.0]
 
 
 @pytest.mark.parametrize("name", ["prefix_cache_scorer", "precise_prefix_cache_scorer"])

@@ -52,8 +52,9 @@ async def swap(call: Call) -> None:
 
 
 async def sse(call: Call) -> None:
-    """Send `x-events` events, `x-gap-s` seconds apart."""
+    """After `x-late-s` seconds send `x-events` events, `x-gap-s` seconds apart."""
     await call.read()
+    await asyncio.sleep(float(call.head.get("x-late-s", "0")))
     gap_s = float(call.head.get("x-gap-s", "0"))
     await call.begin(200, [("content-type", "text/event-stream"), ("transfer-encoding", "chunked")])
     for number in range(int(call.head.get("x-events", "5"))):

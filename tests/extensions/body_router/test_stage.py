@@ -89,7 +89,7 @@ def test_a_rewrite_changes_the_model_in_the_body_and_not_in_the_header() -> None
 
     assert route.target == "gemma-3"
     assert action.set_headers["x-gateway-model-name"] == "chatbot"
-    assert action.body == b'{"x":1.5,"model":"gemma-3","messages":[{"content": "hi"}]}'
+    assert action.body == b'{"x": 1.5, "model": "gemma-3", "messages": [{"content": "hi"}]}'
 
 
 def test_an_adapter_is_named_beside_its_base() -> None:

@@ -3,14 +3,23 @@
 from base64 import urlsafe_b64encode
 
 import pytest
+from msgspec import structs
 
 from headrace.dsl.policy import compile_policy
 from headrace.dsl.program import Program
 from headrace.dsl.source import Source
-from headrace.extensions.call import Api, Call, Text
+from headrace.extensions.body_router import build as build_router
+from headrace.extensions.body_router.stage import Router
+from headrace.extensions.call import Api, Call, Media, Text
 from headrace.extensions.headers import Headers
 from headrace.extensions.picker import build
-from headrace.extensions.picker.affinity import SESSION_TTL_S, Affinity, Tokens
+from headrace.extensions.picker.affinity import (
+    MEDIA_ASKED_MAX,
+    MEDIA_MAX,
+    SESSION_TTL_S,
+    Affinity,
+    Tokens,
+)
 from headrace.extensions.picker.snapshot import ServerFacts
 from headrace.extensions.picker.stage import DESTINATION, PickFilter
 from headrace.extensions.picker.store import Store
@@ -121,6 +130,54 @@ def test_a_decision_keeps_the_cold_orders_that_it_saw() -> None:
     assert seen == {A: 1}
 
 
+COOKIE = """
+class chats when request.cookie("chat") != "" { also  session by request.cookie("chat") }
+class broken when request.path == "/broken" {
+  session by request.headers["x-not-there"]
+}
+"""
+
+
+def routed(program: Program, store: Store, number: int, path: str, **headers: str) -> Continue:
+    """Return *request* as the body router sends it on."""
+    sent = [(":method", "POST"), (":path", path)]
+    sent += [(name.replace("_", "-"), value) for name, value in headers.items()]
+    plain = structs.replace(request(number), headers=Headers(sent), route=None)
+    site = Site(store, report=lambda _: None, session_key=KEY)
+    router = build_router(program, site).open(ExchangeInfo("r-1", "default", Headers(), 0.0))
+    action = router.on_request(plain, 0.0) if isinstance(router, Router) else None
+    assert isinstance(action, Continue)
+    return action
+
+
+CHAT = "/v1/chat/completions"
+
+
+def test_a_class_says_that_a_cookie_is_the_session_and_it_goes_before_the_headers() -> None:
+    program = policy(more=COOKIE)
+    store = ready(program)
+
+    def went(number: int, **headers: str) -> str:
+        route = routed(program, store, number, CHAT, **headers).route
+        asked = structs.replace(request(number, "", **headers), route=route)
+        return picked(opened(program, store), asked)
+
+    first = went(1, cookie="theme=dark; chat=c-1", x_session_id="s-1")
+
+    assert [went(i, cookie="chat=c-1", x_session_id=f"s-{i}") for i in range(2, 6)] == [first] * 4
+    assert went(6, cookie="chat=c-2", x_session_id="s-1") != first
+    assert went(7, x_session_id="c-1") == first  # no cookie: by the headers, as ever
+
+
+def test_a_session_that_cannot_be_told_is_none_and_is_counted() -> None:
+    program = policy(more=COOKIE.replace("request.path", "request.header('x')"))
+    found = routed(program, ready(program), 1, CHAT, x="/broken", x_session_id="s-1")
+
+    assert found.route is not None
+    assert found.route.session == ""
+    assert RuleError("broken.session", "missing") in found.records
+
+
 TRUSTING = "trust { session from true }"
 
 
@@ -190,3 +247,65 @@ def test_cold_prompts_take_turns() -> None:
 
     assert sorted(went[:3]) == sorted(went[3:]) == [A, B, C]
     assert went[:3] == went[3:]
+
+
+def pictured(number: int, *digests: int) -> Request:
+    call = request(number).call
+    assert isinstance(call, Call)
+    shown = structs.replace(call, media=tuple(Media(0, digest) for digest in digests))
+    return structs.replace(request(number), call=shown)
+
+
+def test_a_prompt_goes_where_its_pictures_were_sent_and_to_who_has_most_of_them() -> None:
+    program = policy("mm_embeddings_cache_scorer")
+    store = ready(program)
+    first = picked(opened(program, store), pictured(1, 11, 12))
+    second = picked(opened(program, store), pictured(2, 21))
+
+    assert second != first  # nobody has it: the one that is less busy
+    assert picked(opened(program, store), pictured(3, 12, 12, 21, 11)) == first
+    assert store.affinities["gemma"].media([11, 21, 21, 5]) == {first: 2 / 3, second: 1 / 3}
+
+
+def test_who_was_moved_to_by_the_proxy_has_the_pictures_too() -> None:
+    program = policy("mm_embeddings_cache_scorer")
+    store = ready(program)
+    flt = opened(program, store)
+    first = picked(flt, pictured(1, 11))
+    other = next(a for a in (A, B, C) if a != first)
+    served = {"envoy.lb": {"x-gateway-destination-endpoint-served": other}}
+    flt.on_response_headers(ResponseHead(200, Headers(), metadata=served), 2.0)
+
+    assert store.affinities["gemma"].media([11]) == {first: 1.0, other: 1.0}
+
+
+def test_what_an_endpoint_was_sent_is_bounded_and_forgotten_when_it_begins_anew() -> None:
+    affinity = Affinity()
+    affinity.sent(A, [1])
+    for digest in range(2, MEDIA_MAX + 2):
+        affinity.sent(A, [digest])
+    affinity.sent(B, list(range(2, MEDIA_ASKED_MAX + 50)))
+
+    assert affinity.media([1]) == {}
+    assert affinity.media([2, MEDIA_MAX + 1]) == {A: 1.0, B: 0.5}
+    assert affinity.media([MEDIA_ASKED_MAX + 2]) == {A: 1.0}
+    affinity.restarted(A)
+    affinity.keep_only({A: 0})
+    assert affinity.media([2]) == {}
+
+
+def test_a_server_that_was_started_again_has_no_pictures() -> None:
+    program = policy("mm_embeddings_cache_scorer")
+    store = ready(program)
+    first = picked(opened(program, store), pictured(1, 11))
+    store.failed("gemma", first, "connection refused", 3.0, refused=True)
+
+    assert store.affinities["gemma"].media([11]) == {}
+
+
+def test_what_no_rule_asks_for_is_not_remembered() -> None:
+    program = policy("queue_scorer")
+    store = ready(program)
+    picked(opened(program, store), pictured(1, 11))
+
+    assert store.affinities["gemma"].media([11]) == {}

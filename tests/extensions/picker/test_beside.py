@@ -2,16 +2,18 @@
 
 import re
 
+from msgspec import structs
+
 from headrace.dsl.policy import compile_policy
 from headrace.dsl.program import Program
 from headrace.dsl.source import Source
-from headrace.extensions.call import Api, Call, Text
+from headrace.extensions.call import Api, Call, Media, Text
 from headrace.extensions.headers import Headers
 from headrace.extensions.picker import build
 from headrace.extensions.picker.decision import Decision
 from headrace.extensions.picker.explain import explain
 from headrace.extensions.picker.snapshot import ServerFacts
-from headrace.extensions.picker.stage import DESTINATION, PickFilter
+from headrace.extensions.picker.stage import DESTINATION, PickFilter, WatchingFilter
 from headrace.extensions.picker.store import Store
 from headrace.extensions.reasons import Reason
 from headrace.extensions.records import RuleError
@@ -22,9 +24,11 @@ from headrace.extensions.stage import (
     Outcome,
     Reject,
     Request,
+    ResponseEvent,
     ResponseHead,
     Route,
 )
+from headrace.extensions.work import NO_WORK
 
 D1, D2, P1, P2, E1 = (f"10.0.0.{i}:8000" for i in range(1, 6))
 LONG = "the water that drives the wheel " * 100
@@ -257,3 +261,88 @@ def test_a_burst_spreads_over_those_who_prefill_by_the_cost_model_too() -> None:
         flt.on_response_headers(ResponseHead(200, Headers()), 2.0)
     left = {e.address: e.uncached_tokens_in_flight for e in store.snapshot.pools["gemma"].endpoints}
     assert (left[P1], left[P2]) == (0, 0)
+
+
+def modelled() -> Program:
+    text = POLICY.format(also="also pick prefill by profile prefill")
+    text = text.replace(
+        "prefills  score active_request_scorer", "prefills  minimize soon  pick least"
+    )
+    return compile_policy([Source("c.sched", f"{text}cost soon = endpoint.predicted_ttft\n")])
+
+
+def test_who_decodes_is_charged_the_room_of_a_prompt_that_comes_and_not_its_work() -> None:
+    program = modelled()
+    store = ready(program)
+    flt = opened(program, store)
+    where = told(flt.on_request(request(), 1.0))
+    known = {e.address: e for e in store.snapshot.pools["gemma"].endpoints}
+    decodes, prefills = known[D1], known[where["x-prefiller-host-port"]]
+    tokens = len(LONG) // 4
+
+    assert (decodes.tokens_in_flight, decodes.uncached_tokens_in_flight) == (tokens, 1)
+    assert prefills.uncached_tokens_in_flight == tokens
+    assert decodes.carried.unseen_tokens == tokens
+    assert decodes.carried.filled_tokens >= tokens
+
+
+def test_a_first_token_of_a_prompt_that_came_says_nothing_of_who_decodes() -> None:
+    program = modelled()
+    store = ready(program)
+    flt = opened(program, store)
+    flt.on_request(request(), 1.0)
+    flt.on_response_headers(ResponseHead(200, Headers()), 9.0)
+    assert isinstance(flt, WatchingFilter)
+    flt.on_response_event(ResponseEvent(b"data: x\n\n", b"x", True), 9.0)
+    (decodes, *_) = store.snapshot.pools["gemma"].endpoints
+
+    assert decodes.decoding == 1
+    assert decodes.outlook.ttft(decodes, NO_WORK, 9.0) == 8.0
+    assert decodes.outlook.speed(decodes, NO_WORK, 9.0) == 1.0
+
+
+RACKS = """sched 1
+pool gemma {
+  endpoint "10.0.0.1:8000" { role decode   zone a  labels topology.kubernetes.io/rack = "r1" }
+  endpoint "10.0.0.2:8000" { role decode   zone b  labels topology.kubernetes.io/rack = "r2" }
+  endpoint "10.0.0.3:8000" { role prefill  zone a  labels topology.kubernetes.io/rack = "r9" }
+  endpoint "10.0.0.4:8000" { role prefill  zone b  labels topology.kubernetes.io/rack = "r2" }
+  endpoint "10.0.0.5:8000" { role encode }
+}
+model chatbot { route gemma }
+scorer wanted = endpoint.name == request.header("x-want") ? 100% : 0%
+profile default {
+  require decode_filter
+  score   wanted + topology_affinity_scorer
+  also pick prefill by profile prefill
+  also pick encode by profile encode
+}
+profile prefill { require prefill_filter  score topology_affinity_scorer }
+profile encode  { require encode_filter  score mm_embeddings_cache_scorer }
+"""
+
+
+def test_who_prefills_is_near_to_who_decodes() -> None:
+    program = compile_policy([Source("racks.sched", RACKS)])
+    found: dict[str, str] = {}
+    for want in (D1, D2):
+        action = opened(program, ready(program)).on_request(request(**{"x-want": want}), 1.0)
+        headers = told(action)
+        assert headers[DESTINATION].split(",")[0] == want
+        found[want] = headers["x-prefiller-host-port"]
+        (_, beside), _ = decision(action).beside
+        assert "topology_affinity_scorer" in explain(beside)
+
+    assert found == {D1: P1, D2: P2}
+
+
+def test_who_encodes_and_who_decodes_has_the_pictures() -> None:
+    program = compile_policy([Source("racks.sched", RACKS)])
+    store, asked = ready(program), request()
+    assert isinstance(asked.call, Call)
+    call = structs.replace(asked.call, media=(Media(0, 7),))
+    action = opened(program, store).on_request(structs.replace(asked, call=call), 1.0)
+    chosen = decision(action).chosen
+
+    assert chosen is not None
+    assert store.affinities["gemma"].media([7]) == {chosen: 1.0, E1: 1.0}

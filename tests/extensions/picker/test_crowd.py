@@ -5,7 +5,7 @@ import pytest
 from tests.extensions.picker.crowd import CAPACITY_PER_S, Crowd
 from tests.extensions.picker.queueing import policy
 
-SECONDS = 40.0
+SECONDS, STEADY_S = 16.0, 40.0  # and how long it takes until refusals know the rate
 CRITICAL, NORMAL, BATCH = 10, 0, -10
 
 
@@ -35,7 +35,7 @@ def test_a_queue_keeps_the_servers_busy(scrape_s: float) -> None:
 def test_what_is_refused_is_told_within_a_factor_of_two_when_to_come_back() -> None:
     text = "overload when pool.queue > 2.0 { queue by request.priority for up to 60s, at most 160 }"
     crowd = Crowd(policy(text), 1.5, (NORMAL,))
-    house = crowd.run(SECONDS)
+    house = crowd.run(STEADY_S)
     steady = [retry_s for when_s, retry_s in crowd.told if when_s > 20.0]
     true_s = 160 / CAPACITY_PER_S  # until those have gone that were ahead
 

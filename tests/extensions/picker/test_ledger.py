@@ -116,6 +116,30 @@ def test_an_answer_is_ahead_of_its_own_time_per_token_or_behind() -> None:
     assert ledger.carried(1.2).slacks_s == pytest.approx((0.3, 0.3))
 
 
+def test_a_prompt_that_another_server_computes_takes_its_room_and_one_token_of_work() -> None:
+    store = ready_store(program())
+    taken = store.reserve("gemma", A, 1.0, CHAT.received(2.0))
+    picked = endpoint(store)
+    store.first_token(taken, 3.5)
+    begun = endpoint(store)
+
+    assert (picked.tokens_in_flight, picked.uncached_tokens_in_flight) == (1000, 1)
+    assert (picked.carried.unseen_tokens, picked.carried.filled_tokens) == (400, 500)
+    assert begun.carried.decode_tokens == 1000
+    assert begun.outlook.feedback.speeds == 0
+    assert Load(1000, 0, 100).received(1.0) == Load(1000, 0, 100, comes_s=1.0)
+
+
+def test_one_that_is_no_stream_begins_when_its_prompt_has_come() -> None:
+    store = ready_store(program())
+    store.reserve("gemma", A, 1.0, WHOLE.received(2.0))
+    store.reserve("gemma", A, 2.5, WHOLE)
+    before = endpoint(store).decoding
+    store.reserve("gemma", A, 3.5, WHOLE)
+
+    assert (before, endpoint(store).decoding) == (0, 2)
+
+
 def test_a_lost_release_does_not_count_for_ever() -> None:
     store = ready_store(program())
     lost = store.reserve("gemma", A, 1.0, CHAT)
@@ -138,7 +162,7 @@ def test_a_restarted_server_has_nothing_in_its_cache() -> None:
     assert endpoint(store).carried.filled_tokens == 0
 
 
-LOADS = st.builds(
+PLAIN = st.builds(
     Load,
     prompt_tokens=st.just(1000),
     uncached_tokens=st.integers(0, 1000),
@@ -146,6 +170,7 @@ LOADS = st.builds(
     streams=st.booleans(),
     tpot_s=st.none() | st.floats(0.001, 1.0),
 )
+LOADS = PLAIN | PLAIN.map(lambda load: load.received(0.5))
 LEFT = ("filled_tokens", "foreign_waiting", "foreign_running", "recent_tokens", "recent_at_s")
 
 

@@ -144,6 +144,16 @@ def test_adapter_slots_are_what_is_free_of_the_smaller_bound(
     assert endpoint(store).adapter_slots == slots
 
 
+def test_an_adapter_that_waits_takes_a_slot_and_is_not_loaded() -> None:
+    store = Store.for_program(program(adapters_max=4))
+    facts = ServerFacts(adapters=("a",), adapters_waiting=("b", "c"), adapters_max=4)
+    store.scraped("gemma", A, facts, 1.0)
+    found = endpoint(store)
+
+    assert (found.adapters, found.adapters_waiting) == (("a",), ("b", "c"))
+    assert found.adapter_slots == 1
+
+
 def test_a_new_policy_keeps_what_is_known_and_lets_go_of_the_rest() -> None:
     store = ready_store(program())
     kept, lost = store.reserve("gemma", A, 1.0), store.reserve("gemma", C, 1.0)

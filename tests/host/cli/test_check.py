@@ -109,7 +109,7 @@ def test_a_directory_with_too_many_files_is_refused_whole(
     assert f"`{tmp_path}` has more than 256 policy files: name a part of it" in done.err
 
 
-WARNS = CLEAN + "filter spare = endpoint.ready\n"
+WARNS = CLEAN + "filter spare = endpoint.queue < 9\n"
 
 
 def test_warnings_fail_only_if_they_are_denied(tmp_path: Path) -> None:

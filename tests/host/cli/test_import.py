@@ -13,7 +13,7 @@ WHOLE = f"""{HEAD}plugins:
 - type: prefix-cache-scorer
 - type: max-score-picker
 """
-PARTLY = f"{WHOLE}- type: mm-embeddings-cache-scorer\n"
+PARTLY = f"{WHOLE}- type: multicluster-queue-scorer\n"
 
 
 @pytest.fixture
@@ -46,10 +46,10 @@ def test_what_is_not_expressed_is_told_with_its_line_and_exits_1(config: Path) -
 
     assert done.code == 1
     assert done.err == (
-        "not expressed: epp.yaml:7: plugin `mm-embeddings-cache-scorer`: who encoded which image "
-        "is not known\n"
+        "not expressed: epp.yaml:7: plugin `multicluster-queue-scorer`: endpoints here are single "
+        "servers, not clusters; give each cluster a `pool` and a share\n"
     )
-    assert "who encoded which image" in done.out
+    assert "are single servers, not clusters" in done.out
 
 
 def test_a_report_for_machines_has_every_part_and_the_policy(config: Path) -> None:

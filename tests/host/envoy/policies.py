@@ -1,6 +1,7 @@
 """Hand-made programs and needs for the bootstrap tests: no compiler, no stages."""
 
-from headrace.dsl.program import Chain, Pool, Program, Rule, Trust, When
+from headrace.dsl.program import Chain, Model, Pool, Program, Rule, Share, Trust, When
+from headrace.dsl.serving import Mirror
 from headrace.dsl.source import Source, Span
 from headrace.extensions.stage import Needs, ResponseNeed
 from headrace.host.envoy.address import parse_address
@@ -29,6 +30,18 @@ TWO_POOLS = Program(
         "gemma-new": pool("gemma-new", "[::1]:18005"),
     },
 )
+MIRRORED = Program(
+    "d3",
+    pools=TWO_POOLS.pools,
+    models={
+        "chat": Model(
+            "chat",
+            SPAN,
+            routes=(Share("gemma", 1.0),),
+            mirrors=(Mirror("gemma-new", 0.05),),
+        )
+    },
+)
 ONE_POOL = Program(
     "d2",
     pools={"only": pool("only", "10.0.0.1:8000")},
@@ -50,6 +63,7 @@ GATED = Needs(request_body=True, response=ResponseNeed.GATE)
 
 CASES: dict[str, tuple[Program, Needs, EnvoyOptions]] = {
     "whole_chain": (TWO_POOLS, FULL, options()),
+    "mirrored": (MIRRORED, PICK_ONLY, options()),
     "picker_alone": (ONE_POOL, PICK_ONLY, options(chain="pick")),
     "gated_behind_tls": (
         ONE_POOL,

@@ -1,6 +1,7 @@
 """The bootstrap: golden files, the real Envoy's opinion, and what must never be in it."""
 
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from headrace.dsl.source import Source
 from headrace.extensions.stage import Needs, ResponseNeed
 from headrace.host.envoy.binary import envoy_path
 from headrace.host.envoy.bootstrap import as_yaml, bootstrap
-from headrace.host.envoy.clusters import BootstrapError
+from headrace.host.envoy.clusters import BootstrapError, pool_addresses
 from headrace.host.envoy.processor import processing_mode
 from tests.golden import check
 from tests.host.envoy.policies import CASES, FULL, ONE_POOL, PICK_ONLY, TWO_POOLS, options, pool
@@ -94,6 +95,13 @@ def test_every_problem_is_named_at_once() -> None:
         "pool `a`: endpoint `1.2.3.4` has no port: write `ip:port`, e.g. `127.0.0.1:9002`",
         "pool `b` has no static endpoints: list them as `endpoints`",
     )
+
+
+def test_ranks_behind_one_port_are_one_host_of_the_cluster() -> None:
+    ranks = replace(pool("only", "10.0.0.1:8001", "10.0.0.1:8002", "[::1]:8001"), ranks_port=8000)
+    known, problems = pool_addresses(ranks)
+
+    assert (list(map(str, known)), problems) == (["10.0.0.1:8000", "[::1]:8000"], [])
 
 
 def test_a_chain_that_does_not_route_may_not_stand_before_two_pools() -> None:

@@ -5,8 +5,9 @@ import logging
 
 import pytest
 
-from headrace.extensions.stage import Run
-from headrace.host.exchange.reply import Abort, Cancel, HeadersReply, Output, Perform
+from headrace.extensions.reasons import Reason
+from headrace.extensions.stage import Reject, Run
+from headrace.host.exchange.reply import Abort, Cancel, HeadersReply, Output, Perform, Watch
 from headrace.host.extproc.codec import GO_ON
 from headrace.host.extproc.edge import Performer
 from headrace.host.extproc.session import Door, Session
@@ -116,6 +117,88 @@ def test_a_bug_at_the_end_is_counted_and_effects_stop_all_the_same(
 
         assert tally.counted["bug end"] == 1
         assert tally.active == 0
+
+    with caplog.at_level(logging.CRITICAL, "headrace"):
+        run(test())
+
+
+END = Reject(Reason.EVICTED, "ended")
+
+
+async def _ending() -> Reject:
+    return END
+
+
+async def _never() -> Reject:
+    await asyncio.sleep(60)
+    return END
+
+
+async def _failing() -> Reject:
+    raise ValueError("x")
+
+
+def test_what_is_watched_ends_the_stream_with_what_it_comes_to() -> None:
+    async def test() -> None:
+        told: list[Reject] = []
+
+        def ended(reject: Reject) -> list[Output]:
+            told.append(reject)
+            return [Abort("UNAVAILABLE", "ended")]
+
+        play = Play(on_part=lambda part: [Watch(1, Run(_ending()))], on_interrupt=ended)
+        one = session(play)
+        one.receive(HEAD)
+        await until(lambda: one.abort is not None)
+
+        assert told == [END]
+        assert play.ends == ["processor-abort"]
+
+    run(test())
+
+
+def test_a_stream_that_is_over_does_not_wait_for_what_is_watched() -> None:
+    async def test() -> None:
+        before = len(asyncio.all_tasks())
+        play = Play(on_part=lambda part: [Watch(1, Run(_never()))])
+        one = session(play)
+        one.receive(HEAD)
+        one.half_close()
+        await asyncio.sleep(0.01)
+
+        assert (play.ends, one.abort) == (["complete"], None)
+        assert len(asyncio.all_tasks()) == before
+
+    run(test())
+
+
+def test_what_is_watched_is_cancelled_when_nobody_wants_it() -> None:
+    async def test() -> None:
+        before = len(asyncio.all_tasks())
+        answers = iter([[Watch(1, Run(_never()))], [Cancel(1)]])
+        play = Play(on_part=lambda part: [*next(answers)])
+        one = session(play)
+        one.receive(HEAD)
+        one.receive(BODY)
+        await asyncio.sleep(0.01)
+
+        assert len(asyncio.all_tasks()) == before
+        assert play.ends == []
+
+    run(test())
+
+
+def test_a_watch_that_fails_is_a_bug_and_costs_one_exchange(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def test() -> None:
+        tally = Tally()
+        one = session(Play(on_part=lambda part: [Watch(1, Run(_failing()))]), tally)
+        one.receive(HEAD)
+        await until(lambda: one.abort is not None)
+
+        assert tally.counted["bug watch"] == 1
+        assert one.abort == Abort("INTERNAL", "a bug of the host")
 
     with caplog.at_level(logging.CRITICAL, "headrace"):
         run(test())

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any, Protocol
 
-from headrace.extensions.stage import Effect
+from headrace.extensions.stage import Effect, Reject
 from headrace.host.exchange.part import Chunk, Direction, Head, Part, Trailers
 from headrace.host.exchange.reply import (
     BodyReply,
@@ -61,6 +61,7 @@ class Play:
     on_reply: Callable[[object], list[Output]] = nothing
     on_refusal: Callable[[str], list[Output]] = nothing
     on_expire: Callable[[], list[Output]] = nothing
+    on_interrupt: Callable[[Reject], list[Output]] = nothing
     due_s: float | None = None
     opening: Opening | None = None
     parts: list[Part] = field(default_factory=list[Part])
@@ -83,6 +84,9 @@ class Play:
 
     def resume(self, ticket: int, reply: object, now_s: float) -> list[Output]:
         return self.on_reply(reply)
+
+    def interrupt(self, ticket: int, reject: Reject, now_s: float) -> list[Output]:
+        return self.on_interrupt(reject)
 
     def refuse(self, ticket: int, error: str, now_s: float) -> list[Output]:
         self.refusals.append(error)

@@ -128,3 +128,15 @@ def test_a_queue_is_covered_once_a_request_has_to_wait_in_it(queue: int, waits: 
 
     assert [r.passed for r in done.results] == [True]
     assert ("queue: lets a request wait" not in {p.what for p in gathered.missed}) is waits
+
+
+def test_a_guard_that_asks_is_covered_by_a_finding_and_by_a_failure() -> None:
+    armor = 'guard armor { template "projects/acme/locations/eu/templates/t" }'
+    asked = 'when request { "model": "chat" } expect decision.rejected'
+    finds = block(f'given guard armor finds "a" {asked}')
+    fails = block(f"given guard armor fails timeout {asked}", "u")
+    what = {"guard armor: finds something", "guard armor: has no verdict"}
+
+    assert {p.what for p in covered(armor).missed} >= what
+    assert {p.what for p in covered(armor + finds).missed} & what == {"guard armor: has no verdict"}
+    assert {p.what for p in covered(armor + finds + fails).missed} & what == set()

@@ -80,9 +80,11 @@ def test_an_age_is_exact_because_time_stands_still() -> None:
         ('"kv_cache": 12.5%', "endpoint.kv_cache == 0.125"),
         ('"gpu": 50%', "has(endpoint.gpu) && endpoint.gpu == 0.5"),
         ('"adapters": ["x"]', '"x" in endpoint.adapters'),
+        ('"adapters_waiting": ["x"]', '"x" in endpoint.adapters_waiting'),
         ('"adapter_slots": 2', "endpoint.adapter_slots == 2"),
         ('"zone": "a"', 'endpoint.zone == "a"'),
         ('"labels": { "k": "v" }', 'endpoint.labels["k"] == "v"'),
+        ('"media_match": 50%', "endpoint.media_match == 0.5"),
         ('"prefix_match": 75%', "endpoint.prefix_match == 0.75"),
         ('"queue": 0', 'endpoint.name == "given"'),
     ],
@@ -192,3 +194,21 @@ def test_the_clock_of_a_case_stands_still() -> None:
 
     assert ran.outcome.started_s == ran.outcome.ended_s == NOW_S
     assert all(run.started_s == run.ended_s == NOW_S for run in ran.outcome.runs)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "guard"),
+    [("x and y and z", "last"), ("x and y", "first"), ("y", "second"), ("nothing", "")],
+)
+def test_the_guard_of_a_decision_is_the_one_that_stopped_it_else_the_first(
+    prompt: str, guard: str
+) -> None:
+    guards = "".join(
+        f'guard {name} {{ patterns "{what}"  on match {action} }}\n'
+        for name, what, action in (
+            ("first", "\\bx\\b", "log"), ("second", "\\by\\b", "log"), ("last", "\\bz\\b", "block"),
+        )
+    )  # fmt: skip
+    asked = f'when request {{ "model": "chat", "prompt": "{prompt}" }}'
+
+    assert one(f'{asked} expect decision.guard == "{guard}"', CHAT + guards) is True

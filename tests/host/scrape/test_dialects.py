@@ -12,6 +12,7 @@ from headrace.dsl.source import Source, Span
 from headrace.extensions.picker.store import Store
 from headrace.host.scrape.page import read_page
 from headrace.host.scrape.scraper import ScrapeOptions, Scraper
+from headrace.host.sim.exposition import AdapterSeries, expose, note_adapters
 from headrace.host.sim.options import ModelServerOptions
 from headrace.host.sim.other_pages import other_page
 from headrace.host.sim.server import ModelServer
@@ -48,6 +49,19 @@ def test_every_value_that_a_server_tells_is_read(name: str) -> None:
     assert facts.problems == ()
     for value, said in expected.items():
         assert getattr(facts, value) == (None if value in UNTOLD.get(name, set()) else said)
+
+
+def test_adapters_that_a_simulated_server_runs_and_that_wait_there_are_told_apart() -> None:
+    machine, series = replica(max_num_seqs=4, max_loras=2), AdapterSeries()
+    for number, adapter in enumerate(("a", "b", "c", "a")):
+        machine.submit(ask(number, 40, 2, adapter=adapter), 0.0)
+    machine.start(0.0)
+    metrics = machine.metrics()
+    note_adapters(series, metrics, 1.0)
+    facts = read_page(expose(metrics, "gemma", series).encode(), built_in("vllm"))
+
+    assert (facts.adapters, facts.adapters_waiting) == (("a", "b"), ("c",))
+    assert facts.adapters_max == 2
 
 
 @pytest.mark.parametrize("name", METRIC_DIALECTS)

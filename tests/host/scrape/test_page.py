@@ -29,11 +29,11 @@ def test_engines_in_parallel_add_up_their_counts_and_average_their_ratios() -> N
     assert (facts.waiting, facts.running, facts.kv_cache) == (4, 7, 0.5)
 
 
-def test_the_newest_series_tells_the_adapters_running_ones_first() -> None:
+def test_the_newest_series_tells_the_adapters_and_one_that_runs_does_not_wait() -> None:
     lora = [("old", "", "2", 99.5), ("a, b", "c,a", "4", 101.25), ("older", "", "1", 7.0)]
     facts = read_page(vllm_page([Engine()], lora), VLLM)
 
-    assert facts.adapters == ("a", "b", "c")
+    assert (facts.adapters, facts.adapters_waiting) == (("a", "b"), ("c",))
     assert facts.adapters_max == 4
 
 

@@ -36,6 +36,11 @@ def built(text: str) -> Generation:
             policy(1, ["10.0.0.1:80", "10.0.0.2:80"]),
             ["the cluster of pool `gemma` has not: 10.0.0.2:80"],
         ),
+        (
+            FIRST,
+            FIRST.replace('"10.0.0.1:80"', '"10.0.0.1:80" ranks behind port 81', 1),
+            ["the cluster of pool `gemma` has not: 10.0.0.1:81"],
+        ),
         (FIRST, FIRST.replace("gemma", "other"), ["pool `other` has no cluster and no route"]),
         (FIRST, FIRST + "chain second { body_router picker }\n", ["chain `second` is new"]),
         (

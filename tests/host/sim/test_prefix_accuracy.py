@@ -10,7 +10,7 @@ WITHOUT, WITH = 8.0, 2.0  # points of 100, of all prompt tokens
 
 @pytest.mark.parametrize("name", TALKS)
 def test_predicted_and_true_hits_differ_by_less_than_agreed(name: str) -> None:
-    talk = replace(TALKS[name], conversations=80)
+    talk = replace(TALKS[name], conversations=50)
     blind, told = accuracy(talk, events=False), accuracy(talk, events=True)
 
     assert blind.points < WITHOUT, blind
@@ -21,7 +21,7 @@ def test_predicted_and_true_hits_differ_by_less_than_agreed(name: str) -> None:
 
 
 def test_events_tell_what_others_evict_and_nothing_else_does() -> None:
-    talk = replace(TALKS["conversations, half of them not by us"], foreign=0.8)
+    talk = replace(TALKS["conversations, half of them not by us"], conversations=80, foreign=0.8)
     blind, told = accuracy(talk, events=False), accuracy(talk, events=True)
 
     assert told.points < WITH

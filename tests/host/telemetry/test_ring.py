@@ -16,7 +16,7 @@ from headrace.host.telemetry.summary import summarise
 from tests.extensions.body_router.policies import changed
 from tests.host.telemetry import outcomes
 
-EXCHANGES = 600
+EXCHANGES = 200
 
 
 def ring(*ended: Outcome, **bounds: int) -> Ring:

@@ -171,3 +171,12 @@ def test_of_one_name_there_is_a_bounded_number_of_values() -> None:
 )
 def test_values_are_written_as_the_language_has_them(value: object, key: str, text: str) -> None:
     assert written(value, key) == text
+
+
+def test_what_a_guard_looks_for_is_tried() -> None:
+    guards = 'guard g { patterns "secret"  deny "project x"  detect card, us_ssn }'
+    text = f'sched 1\npool a {{ endpoints "10.0.0.1:1" }}\nmodel m {{ route a }}\n{guards}'
+
+    assert boundaries((program(text),)).prompts == [
+        "secret", "project x", "4111 1111 1111 1111",
+    ]  # fmt: skip

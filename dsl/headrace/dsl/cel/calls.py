@@ -41,7 +41,9 @@ def check_call(call: Call, scope: Scope, check: Check) -> Typed:
         return _function(place)
     full = path(Select(call.of, call.name, call.span))
     if full in ("request.header", "response.header"):
-        return _header(place)
+        return _header(place, "header")
+    if full == "request.cookie":
+        return _header(place, "cookie")
     if full == "endpoint.metric":
         return _metric(place)
     if candidates.is_over(place):
@@ -157,7 +159,8 @@ def _has(place: Place, arg: Expr) -> Typed:
     return node(Op.HAS_KEY, BOOL, span, value.args, range_=ANY_BOOL)
 
 
-def _header(place: Place) -> Typed:
+def _header(place: Place, what: str) -> Typed:
+    """Return what one of the headers says, or one cookie in them."""
     call, scope = place.call, place.scope
     if not place.arity(1):
         return wrong(call.span)
@@ -167,8 +170,8 @@ def _header(place: Place) -> Typed:
     if not (headers.type.known and name.type.known):
         return wrong(call.span, (headers, name))
     if name.type.base is not Base.STRING:
-        return place.wrong_type(name, "the name of a header, a string")
-    return node(Op.CALL, STRING, call.span, (headers, name), "header")
+        return place.wrong_type(name, f"the name of a {what}, a string")
+    return node(Op.CALL, STRING, call.span, (headers, name), what)
 
 
 def _metric(place: Place) -> Typed:

@@ -225,6 +225,9 @@ class Emitter:
         name = str(typed.value)
         if name == "header":
             return self._header(typed)
+        if name == "cookie":
+            headers, cookie = (self.code(arg) for arg in typed.args)
+            return f"_cookie({headers}.get('cookie', ''), {cookie})"
         if name == "matches":
             return self._matches(typed)
         parts = [self.code(a) for a in typed.args]

@@ -20,14 +20,20 @@ from headrace.dsl.syntax.tree import (
 
 _TERNARY, _OR, _AND, _RELATION, _SUM, _PRODUCT, _UNARY, _MEMBER = range(8)
 _LEVELS = {"||": _OR, "&&": _AND, "+": _SUM, "-": _SUM, "*": _PRODUCT, "/": _PRODUCT, "%": _PRODUCT}
+_COOKIE = (
+    '(("cookie" in request.headers ? request.headers["cookie"] : "").split(";")'
+    '.map(c, c.trim()).filter(c, c.startsWith({0} + "=") && {0} != "")'
+    '.map(c, c.substring(({0} + "=").size()).trim()) + [""])[0]'
+)
 _ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
 def pure_cel(expr: Expr, lets: Mapping[str, Expr] | None = None) -> str:
     """Return *expr* in plain CEL: percents, durations and sizes written out, *lets* put in.
 
-    `request.header(x)` becomes a look-up in `request.headers`, and `endpoint.metric(x)` an
-    optional one in `endpoint.metrics`; `request.uncached_tokens(endpoint)` is a field of it.
+    `request.header(x)` and `request.cookie(x)` become look-ups in `request.headers`, and
+    `endpoint.metric(x)` an optional one in `endpoint.metrics`; `request.uncached_tokens(endpoint)`
+    is a field of it.
     """
     return _Writer(lets or {}).write(expr, _TERNARY)
 
@@ -106,6 +112,8 @@ class _Writer:
                 args[0].lower() if constant else f"{self.write(expr.args[0], _MEMBER)}.lowerAscii()"
             )
             return f'({key} in {of}.headers ? {of}.headers[{key}] : "")'
+        if known and (of, name) == ("request", "cookie"):
+            return _COOKIE.format(args[0])
         if known and (of, name) == ("endpoint", "metric"):
             return f"endpoint.metrics[?{args[0]}]"
         if known and (of, name, args[0]) == ("request", "uncached_tokens", "endpoint"):

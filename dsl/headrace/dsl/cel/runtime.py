@@ -57,6 +57,20 @@ def equal(a: Sequence[object], b: Sequence[object]) -> bool:
     return len(a) == len(b) and all(x == y for x, y in zip(a, b, strict=True))
 
 
+def cookie(header: str, name: str) -> str:
+    """Return the value of the first cookie *name* in a Cookie *header*; empty without one.
+
+    Source: RFC 6265, section 4.2.1: pairs ``name=value`` between semicolons.
+    """
+    if not name or name not in header:
+        return ""
+    for pair in header.split(";"):
+        found, equals, value = pair.strip().partition("=")
+        if equals and found == name:
+            return value.strip()
+    return ""
+
+
 def number(value: float) -> float:
     """Return *value* unless it is NaN: no order can be made with that."""
     if value != value:
@@ -116,11 +130,11 @@ def namespace() -> dict[str, object]:
     builtins = (ArithmeticError, TypeError, any, float, len, list, max, min, str, sum)
     ours = (
         Duration, Once, Timestamp, TypeName, Uint, add, again, at_index, at_key, both, contains,
-        div, double_of_text, duration_of_seconds, either, elements, equal, every, exists, failing,
-        few, field_of, found, has_field, int_of_double, int_of_text, made_list, made_map, mapped,
-        maybe, maybe_duration, maybe_field, merged, mul, named, neg, number, pairs, ratio, rem,
-        seconds_of_duration, sub, truth, variable, over.spoken, over.top, over.bottom, over.span,
-        over.span_of_some, over.low, over.high, over.ordered, over.rank,
+        cookie, div, double_of_text, duration_of_seconds, either, elements, equal, every, exists,
+        failing, few, field_of, found, has_field, int_of_double, int_of_text, made_list, made_map,
+        mapped, maybe, maybe_duration, maybe_field, merged, mul, named, neg, number, pairs, ratio,
+        rem, seconds_of_duration, sub, truth, variable, over.spoken, over.top, over.bottom,
+        over.span, over.span_of_some, over.low, over.high, over.ordered, over.rank,
     )  # fmt: skip
     return {
         "__builtins__": {},

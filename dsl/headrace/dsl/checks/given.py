@@ -8,10 +8,11 @@ from headrace.dsl.cases import Given, GivenEndpoint, GivenPool, TestCase
 from headrace.dsl.cel.kinds import LITERALS, STRING, Base, Type, same
 from headrace.dsl.cel.operators import article
 from headrace.dsl.cel.typed import Variable
+from headrace.dsl.checks.given_guards import answer, given_guards
 from headrace.dsl.checks.rules import Rules
 from headrace.dsl.problems.diagnostic import Problems, Related
 from headrace.dsl.problems.suggest import did_you_mean
-from headrace.dsl.program import After
+from headrace.dsl.program import After, Guard
 from headrace.dsl.syntax.declarations import Asked, PoolGiven, Table, TestBlock
 from headrace.dsl.syntax.tree import Expr, ListOf, Literal, MapOf, Name, Unary, Word, Written
 
@@ -19,13 +20,18 @@ CASES_MAX = 500  # of one policy
 _NO_ROW: Mapping[str, Written] = {}
 # What follows from the policy, or from headers, is not given.
 _DECIDED = {v.name for v in vocabulary.VARIABLES if v.code.startswith("request.hints.")} | {
-    *("request.adapter", "request.priority", "endpoint.name")
+    *("request.adapter", "request.priority", "endpoint.name"),
+    *("endpoint.peer_labels", "endpoint.peer_zone"),
 }
 # What to write for what is asked and not given; of a header also what `trust` asks for.
 _INSTEAD: Mapping[str, str] = {
     "request.adapter": "it follows from the model: ask for an adapter's name",
     "request.priority": "it follows from the model, its objective and the classes",
     "endpoint.name": 'it is what stands before the braces: `endpoint a { "queue": 9 }`',
+    **dict.fromkeys(
+        ("endpoint.peer_labels", "endpoint.peer_zone"),
+        'it follows from who is picked: give all endpoints `"labels": { "rack": "r1" }`',
+    ),
     "request.session": 'write `"headers": { "x-session-id": "s-1" }`',
     **{
         f"request.{field}": f'write `"headers": {{ {header} }}`, and the header that `trust` reads'
@@ -40,11 +46,15 @@ _INSTEAD: Mapping[str, str] = {
 assert _INSTEAD.keys() == _DECIDED
 
 
-def tests(blocks: Sequence[TestBlock], rules: Rules) -> tuple[TestCase, ...]:
-    """Return the cases of all `test` blocks in order."""
+def tests(
+    blocks: Sequence[TestBlock], rules: Rules, guards: Sequence[Guard]
+) -> tuple[TestCase, ...]:
+    """Return the cases of all `test` blocks in order, of a policy with these *guards*."""
     found: list[TestCase] = []
     for block in blocks:
-        cases = list(_cases(block, rules))
+        given = given_guards(block.guards, guards, rules.names)
+        said = answer(block.answer, rules.problems)
+        cases = [replace(c, guards=given, answer=said) for c in _cases(block, rules)]
         if len(found) + len(cases) > CASES_MAX:
             message = f"a policy has at most {CASES_MAX} cases"
             help_ = "move some to a file of their own"

@@ -200,4 +200,9 @@ def _mirrors(block: ModelBlock, names: Names, problems: Problems) -> tuple[Mirro
             message = f"`{word.text}` is twice in one mirror"
             problems.add("S207", word.span, message, "second time", "add them up")
         found[word.text] = Mirror(word.text, share.value)
+    total = sum(mirror.share for mirror in found.values())
+    if len(found) > 1 and total > 1 + _ROUNDING:
+        message = f"the mirrored shares add up to {total * 100:.10g} %, more than all requests"
+        label = "each request is mirrored once at most"
+        problems.add("S302", block.spans["mirror"], message, label, "take smaller shares")
     return tuple(found.values())

@@ -19,6 +19,7 @@ _UNKNOWN = {
     "cost": "S223",
     "objective": "S224",
     "model": "S227",
+    "guard": "S230",
 }
 _RESERVED = OPENERS | {
     "request", "endpoint", "decision", "response", "candidates", "now", "math", "true", "false",
@@ -132,7 +133,9 @@ def gather(blocks: Sequence[said.Block | said.Unreadable], problems: Problems) -
                     names.define("model", word)
                     if alias is not None:
                         names.define("model", alias)
-            case said.OverloadBlock() | said.TrustBlock() | said.TraceBlock() | said.ImportBlock():
+            case said.OverloadBlock() | said.SafetyBlock() | said.TrustBlock():
+                pass  # these have no name
+            case said.TraceBlock() | said.ImportBlock():
                 pass  # these have no name
             case _:
                 names.define(said.keyword(block), block.name)

@@ -21,6 +21,7 @@ from headrace.dsl.syntax.declarations import (
     OverloadBlock,
     Override,
     PoolBlock,
+    SafetyBlock,
     TraceBlock,
     TrustBlock,
     Unreadable,
@@ -37,7 +38,13 @@ _GROUPS = (
     frozenset({"endpoints", "members", "inference_pool", "labels"}),
     frozenset({"priority", "objective"}),
     frozenset({"route", "adapter_of"}),
-    frozenset({"patterns", "template"}),
+    *(
+        frozenset({here, there})
+        for here in ("patterns", "detect", "deny")
+        for there in ("templates", "response_templates", "ask")
+    ),
+    frozenset({"templates", "ask"}),
+    frozenset({"response_templates", "ask"}),
     frozenset({"score", "multiply", "tiers", "minimize"}),
 )
 _FOLLOW = {
@@ -55,6 +62,8 @@ _VERBS = {
     "labels": "select",
     "objective": "aim",
     "wait": "room",
+    "templates": "template",
+    "response_templates": "response_template",
 }
 _ITS_OWN = frozenset({"name", "names", "span", "spans"})
 
@@ -131,7 +140,7 @@ class _Places:
 
 def _names(block: Block) -> tuple[Word, ...]:
     match block:
-        case OverloadBlock() | TrustBlock() | TraceBlock() | _Import():
+        case OverloadBlock() | SafetyBlock() | TrustBlock() | TraceBlock() | _Import():
             return ()
         case ModelBlock():
             return block.names

@@ -91,6 +91,7 @@ def _pool(block: PoolBlock, names: Names, dialects: Dialects, problems: Problems
         dialects.of_servers(block.metrics),
         _gpu(block, dialects, problems),
         described(block.members, problems),
+        _whole(block.ranks_port, 1, 65535, "1 to 65535", problems),
     )
 
 

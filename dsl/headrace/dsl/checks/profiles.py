@@ -20,12 +20,14 @@ _TOP_MAX = 100
 _FALLS_BACK = "falls back to itself"
 _WEIGHT_MAX = 1_000_000
 # What a policy without `profile default` gets: an endpoint that answers, with room if
-# there is one, near the prompt's cache and away from queues.
+# there is one, near the prompt's cache and away from queues. Of old measurements it says
+# nothing: from `stale after` on they are taken to be worse, and at `dead after` who is
+# silent is not ready.
 BUILT_IN = Source(
     "<built-in>",
     """\
 sched 1
-filter alive       = endpoint.ready && endpoint.age < 2s
+filter alive       = endpoint.ready
 filter has_room    = endpoint.kv_cache < 95% && endpoint.queue < 128
 scorer prefix      = endpoint.prefix_match
 scorer kv_free     = 1.0 - endpoint.kv_cache

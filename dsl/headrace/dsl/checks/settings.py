@@ -1,6 +1,6 @@
 """What a stage or plugin declares that it can be told, and the check of what it is told."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -121,20 +121,30 @@ class SettingCheck:
             s.name: s.default for s in self.declared.values() if s.default is not None
         }
         for one in said:
-            setting = self.declared.get(one.name.text)
-            if setting is None:
-                self._unknown(one)
-            elif one.kind not in _FITS[setting.kind]:
-                self._wrong_kind(one, setting)
-            else:
-                found[setting.name] = self._value(one, setting)
-        given = {one.name.text for one in said}
+            value = self.value(one)
+            if value is not None:
+                found[one.name.text] = value
+        self.complete({one.name.text for one in said})
+        return found
+
+    def value(self, one: Said) -> Scalar | None:
+        """Return what *one* says; None after reporting that it does not fit."""
+        setting = self.declared.get(one.name.text)
+        if setting is None:
+            self._unknown(one)
+            return None
+        if one.kind not in _FITS[setting.kind]:
+            self._wrong_kind(one, setting)
+            return None
+        return self._value(one, setting)
+
+    def complete(self, given: Set[str]) -> None:
+        """Report the settings that are required and not among *given*."""
         for setting in self.declared.values():
             if setting.required and setting.name not in given:
                 message = f"{self.what} needs the setting `{setting.name}`"
                 help_ = f"{setting.doc}: {_WRITTEN[setting.kind]}"
                 self.problems.add("S216", self.head, message, f"`{setting.name}` is missing", help_)
-        return found
 
     def _unknown(self, one: Said) -> None:
         message = f"{self.what} has no setting `{one.name.text}`"

@@ -7,7 +7,7 @@ from headrace.dsl.checks.limits import priority, within
 from headrace.dsl.checks.limits import status as status_of
 from headrace.dsl.checks.rules import CLIENT, REQUEST, REQUEST_AND_POOL, Rules
 from headrace.dsl.problems.suggest import did_you_mean
-from headrace.dsl.program import QUEUE_BYTES_MAX, Class, Overload, Queue, Shed, Trust
+from headrace.dsl.program import QUEUE_BYTES_MAX, Class, Overload, Queue, Shed, Text, Trust
 from headrace.dsl.syntax.declarations import (
     ClassBlock,
     OverloadBlock,
@@ -15,6 +15,7 @@ from headrace.dsl.syntax.declarations import (
     ShedRule,
     TrustBlock,
 )
+from headrace.dsl.syntax.tree import Written
 from headrace.dsl.vocabulary import TRUST_NAMES
 
 _RETRY_MAX_S = 3600.0
@@ -31,19 +32,27 @@ def classes(blocks: Sequence[ClassBlock], rules: Rules) -> tuple[Class, ...]:
         value = priority(block.priority, rules.problems)
         if block.profile:
             rules.names.find("profile", block.profile)
-        if block.priority is None and block.profile is None and block.fairness is None:
+        if not (block.priority or block.profile or block.fairness or block.session):
             message = f"class `{block.name.text}` says nothing"
             help_ = "set its `priority` or its `profile`"
             rules.problems.add("S332", block.span, message, "no effect", help_)
         when = rules.condition(block.when, block.name.text, "the condition of a class", REQUEST)
-        fairness = None
-        if block.fairness:
-            key = f"{block.name.text}.fairness"
-            fairness = rules.text(block.fairness, key, "a fairness key", REQUEST)
+        fairness = _key(block, "fairness", block.fairness, "a fairness key", rules)
+        session = _key(block, "session", block.session, "the name of a session", rules)
         if when is not None:
             profile = block.profile.text if block.profile else None
-            found.append(Class(block.name.text, when, value, profile, block.also, fairness))
+            kind = Class(block.name.text, when, value, profile, block.also, fairness, session)
+            found.append(kind)
     return tuple(found)
+
+
+def _key(
+    block: ClassBlock, word: str, written: Written | None, where: str, rules: Rules
+) -> Text | None:
+    """Return the text by which a class tells its requests apart, if it says one."""
+    if written is None:
+        return None
+    return rules.text(written, f"{block.name.text}.{word}", where, REQUEST)
 
 
 def overloads(blocks: Sequence[OverloadBlock], rules: Rules) -> tuple[Overload, ...]:
@@ -52,15 +61,17 @@ def overloads(blocks: Sequence[OverloadBlock], rules: Rules) -> tuple[Overload, 
     for block in blocks:
         for word in block.pools:
             rules.names.find("pool", word)
-        if not block.sheds and not block.queue:
+        if not (block.sheds or block.queue or block.evict):
             help_ = "add `shed when request.priority < 0`"
             rules.problems.add("S332", block.span, "this overload does nothing", "no effect", help_)
         where = "the condition of an overload"
         when = rules.condition(block.when, "overload", where, REQUEST_AND_POOL)
         sheds = tuple(s for s in (_shed(rule, rules) for rule in block.sheds) if s)
         queue = _queue(block.queue, rules) if block.queue else None
+        where = "the condition of an evict"
+        evict = rules.condition(block.evict, "evict", where, REQUEST) if block.evict else None
         if when is not None:
-            found.append(Overload(when, tuple(w.text for w in block.pools), sheds, queue))
+            found.append(Overload(when, tuple(w.text for w in block.pools), sheds, queue, evict))
     return tuple(found)
 
 

@@ -54,6 +54,8 @@ def boundaries(programs: Iterable[Program]) -> Boundaries:
         for guard in program.guards:
             for pattern in guard.patterns:
                 _prompt(found, pattern)
+            for text in (*guard.deny, *(_SAMPLES[n] for n in guard.detect if n in _SAMPLES)):
+                _add(found.prompts, text)
         for rule in program.rules:
             _rule(found, rule)
     _add(found.models, "unknown-model")
@@ -87,6 +89,14 @@ def _rule(found: Boundaries, rule: Rule) -> None:
                         _add(found.numbers.setdefault(name, []), round(value, 9 * (not whole)))
 
 
+# What detectors find: numbers and names that are kept for examples.
+_SAMPLES = {
+    "card": "4111 1111 1111 1111",
+    "iban": "DE89 3704 0044 0532 0130 00",
+    "email": "ann@example.com",
+    "phone": "+1 202-555-0143",
+    "ip": "192.0.2.1",
+}
 _ALL = (float("-inf"), float("inf"))
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from headrace.dsl.checks import overrides
 from headrace.dsl.checks.names import EXPRESSIONS, gather
 from headrace.dsl.checks.profiles import BUILT_IN
-from headrace.dsl.effective import choosing, routing, watching
+from headrace.dsl.effective import choosing, guarding, routing, watching
 from headrace.dsl.effective.form import Section
 from headrace.dsl.problems.diagnostic import Problems
 from headrace.dsl.program import Program
@@ -67,7 +67,9 @@ def _sections(block: given.Block, program: Program, writer: choosing.Profiles) -
         case given.OverloadBlock():
             yield watching.overload(block, program)
         case given.GuardBlock():
-            yield watching.guard(block, program)
+            yield guarding.guard(block, program)
+        case given.SafetyBlock():
+            yield guarding.safety(block)
         case given.TraceBlock():
             yield watching.trace(block, program)
         case given.TrustBlock():

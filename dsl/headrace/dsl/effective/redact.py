@@ -1,7 +1,7 @@
 """Take out of a flattened policy what its owner may not want to share.
 
-Addresses, label values, messages, patterns and compared texts become made-up ones, equal
-ones equal. What is left is a policy that compiles: names, numbers and structure stay.
+Addresses, label values, messages, patterns, phrases and compared texts become made-up ones,
+equal ones equal. What is left is a policy that compiles: names, numbers and structure stay.
 """
 
 import re
@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from headrace.dsl.effective.form import Line, Section
 from headrace.dsl.effective.page import mapped
+from headrace.dsl.providers import BODY
 
 _TEXT = re.compile(
     r'[rRbB]{0,2}(?:"""(?:[^\\]|\\.)*?"""|\'\'\'(?:[^\\]|\\.)*?\'\'\''
@@ -20,8 +21,17 @@ _TEXT = re.compile(
 _KEPT_AFTER = re.compile(
     r"\b(?:header|metric|timestamp|duration)\($|\bheaders\[\??$"
     r"|^(?:(?:given )?pool|model|objective|profile|chain|test|endpoint|stage \w+ from) $"
+    # The names of headers and of variables of the environment; a model that a template is for.
+    r"|^header $| from env $| for [^{]*$"
 )
 _ADDRESS = re.compile(r"^.*:(\d+)$")
+# What stands behind these must have a form of its own for the policy to compile.
+_FORMS = (
+    (re.compile(r"^(?:response )?template $"), "projects/p/locations/{place}/templates/{made}"),
+    (re.compile(r"^ask \w+ $|^anonymizer $"), "http://{made}.example"),
+    (re.compile(r"^body $"), BODY),
+)
+_PLACE = re.compile(r"/locations/([a-z0-9-]+)/")
 
 
 @dataclass(slots=True)
@@ -57,6 +67,12 @@ class _Made:
         if port:
             # Addresses kept for documentation (RFC 3849).
             made = f"[2001:db8::{number:x}]:{port.group(1)}"
+        form = next((form for verb, form in _FORMS if verb.match(before)), "")
+        if form == BODY:
+            return f"'{BODY}'"
+        if form:
+            place = _PLACE.search(inner)
+            made = form.format(made=made, place=place[1] if place else "global")
         prefix = "b" if "b" in text[: text.index(text[-1])].lower() else ""
         return self.texts.setdefault(f"{prefix}{inner}", f'{prefix}"{made}"')
 

@@ -49,6 +49,9 @@ def pool(block: PoolBlock, program: Program) -> Section:
         lines.append(_word("profile", "profile", block.profile, origin(spans["use_profile"])))
     if block.wait:
         lines.append(_room(block, block.wait))
+    if block.ranks_port:
+        port = block.ranks_port
+        lines.append(number("ranks behind port", "ranks behind port", port, spans["ranks"]))
     lines += _cache(block)
     return _section("pool", (block.name,), block, lines)
 
@@ -215,6 +218,10 @@ def class_(block: ClassBlock, program: Program) -> Section:
         facts = expressed("fairness", block.fairness)
         text = f"fairness by {expr(block.fairness)}"
         lines.append(Line(text, origin(spans["fairness"]), facts))
+    if block.session:
+        facts = expressed("session", block.session)
+        text = f"session by {expr(block.session)}"
+        lines.append(Line(text, origin(spans["session"]), facts))
     text = f"class {block.name.span.text} when {expr(block.when)}"
     head = Line(text, origin(block.name.span), expressed("condition", block.when))
     return Section("class", (block.name.text,), head, tuple(lines))

@@ -1,10 +1,9 @@
-"""Overloads, guards, trust, traces, stages, chains and tests, flattened."""
+"""Overloads, trust, traces, stages, chains and tests, flattened."""
 
 from collections.abc import Iterator, Sequence
 
 from headrace.dsl.effective.choosing import value
 from headrace.dsl.effective.form import (
-    DEFAULT,
     Fact,
     Line,
     Section,
@@ -15,11 +14,9 @@ from headrace.dsl.effective.form import (
     raw,
     said,
 )
-from headrace.dsl.program import OnMatch, Program
+from headrace.dsl.program import Program
 from headrace.dsl.syntax.declarations import (
-    Action,
     ChainBlock,
-    GuardBlock,
     OverloadBlock,
     QueueRule,
     ShedRule,
@@ -30,14 +27,15 @@ from headrace.dsl.syntax.declarations import (
 )
 from headrace.dsl.syntax.tree import Written
 
-_BLOCKED = 'block with 400 "blocked by safety policy"'
-
 
 def overload(block: OverloadBlock, program: Program) -> Section:
     """Return an overload with what its statements leave to the defaults."""
     lines = [_shed(shed, i + 1) for i, shed in enumerate(block.sheds)]
     if block.queue:
         lines.append(_queue(block.queue))
+    if block.evict:
+        facts = expressed("condition of evict", block.evict)
+        lines.append(Line(f"evict when {expr(block.evict)}", origin(block.spans["evict"]), facts))
     pools = f" for {raw(block.pools)}" if block.pools else ""
     names = sorted(f"`{w.text}`" for w in block.pools)
     of = Fact("pools", repr(names), ", ".join(names) or "all")
@@ -96,55 +94,6 @@ def _queue(queue: QueueRule) -> Line:
         Fact("bytes in the queue", repr(float(queue.size.value) if queue.size else 256e6), size),
     )
     return Line(text, origin(queue.span), facts)
-
-
-def guard(block: GuardBlock, program: Program) -> Section:
-    """Return a guard with all that it leaves to the defaults."""
-    spans, name = block.spans, block.name.text
-    lines = [*_looks_for(block)]
-    if block.inspect:
-        listed = sorted(w.text for w in block.inspect)
-        facts = said("inspect", listed, raw(block.inspect))
-        lines.append(Line(f"inspect {raw(block.inspect)}", origin(spans["inspect"]), facts))
-    else:
-        lines.append(Line("inspect prompt", DEFAULT, said("inspect", ["prompt"], "prompt")))
-    if block.timeout:
-        lines.append(number("timeout", "timeout", block.timeout, spans["timeout"]))
-    compiled = next(guard for guard in program.guards if guard.name == name)
-    match = block.on.get("match")
-    answer = compiled.on_match is OnMatch.BLOCK
-    fact = repr((compiled.on_match.value, *((compiled.status, compiled.message) if answer else ())))
-    done = _done(match, answers=True) if match else _BLOCKED
-    at = origin(match.span) if match else DEFAULT
-    lines.append(Line(f"on match {done}", at, (Fact("on match", fact, done),)))
-    for event in ("error", "timeout", "partial") if block.template else ():
-        action = block.on.get(event)
-        done = _done(action, answers=False) if action else "block"
-        at = origin(action.span) if action else DEFAULT
-        lines.append(Line(f"on {event} {done}", at, said(f"on {event}", done, done)))
-    when = f" when {expr(block.when)}" if block.when else ""
-    condition = expressed("condition", block.when) if block.when else ()
-    head = Line(f"guard {block.name.span.text}{when}", origin(block.name.span), condition)
-    return Section("guard", (name,), head, tuple(lines))
-
-
-def _looks_for(block: GuardBlock) -> Iterator[Line]:
-    if block.patterns:
-        facts = tuple(Fact(f"pattern {w.span.text}", "listed", w.span.text) for w in block.patterns)
-        text = f"patterns {raw(block.patterns)}"
-        yield Line(text, origin(block.spans["patterns"]), facts)
-    if block.template:
-        text = block.template.span.text
-        at = origin(block.spans["template"])
-        yield Line(f"template {text}", at, said("template", block.template.text, text))
-
-
-def _done(action: Action, *, answers: bool) -> str:
-    if action.what != "block" or not answers:
-        return action.what
-    status = action.status.span.text if action.status else "400"
-    message = action.message.span.text if action.message else '"blocked by safety policy"'
-    return f"block with {status} {message}"
 
 
 def trace(block: TraceBlock, program: Program) -> Section:
@@ -206,6 +155,10 @@ def test(block: TestBlock, program: Program) -> Section:
             text = f"endpoint {name.span.text} {expr(written)}"
             lines.append(Line(text, origin(name.span), depth=2))
         lines.append(Line("}", ""))
+    lines += [Line(g.span.text, origin(g.span)) for g in block.guards]
+    if block.answer:
+        text = f"given response {block.answer.span.text}"
+        lines.append(Line(text, origin(block.answer.span)))
     if block.request:
         at = origin(block.request.span)
         lines.append(Line(f"given request {expr(block.request)}", at))

@@ -12,8 +12,8 @@ from headrace.dsl.syntax.grammar import Tree
 
 _WITH_BODY = frozenset(
     (
-        "pool", "endpoint", "model", "objective", "class_", "profile", "overload", "guard", "trace",
-        "trust", "stage", "chain", "test", "given_pool", "plugin",
+        "pool", "endpoint", "model", "objective", "class_", "profile", "overload", "guard", "ask",
+        "safety", "trace", "trust", "stage", "chain", "test", "given_pool", "plugin",
     )
 )  # fmt: skip
 _EXPRESSIONS = frozenset(

@@ -13,6 +13,7 @@ from headrace.dsl.lints.subject import Subject
 from headrace.dsl.lints.texts import bidirectional, numbers
 from headrace.dsl.lints.times import times
 from headrace.dsl.lints.unfilled import unfilled
+from headrace.dsl.lints.unscreened import unscreened
 from headrace.dsl.lints.unused import unused
 from headrace.dsl.problems.codes import Level
 
@@ -35,3 +36,4 @@ def lint(subject: Subject) -> None:
     times(subject)
     numbers(subject)
     unfilled(subject)
+    unscreened(subject)

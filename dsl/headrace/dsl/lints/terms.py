@@ -36,7 +36,7 @@ def variables(typed: Typed) -> dict[str, Variable]:
 
 def subjects(typed: Typed) -> frozenset[str]:
     """Return what *typed* is about: the names it reads, of headers and labels each one."""
-    if typed.op is Op.CALL and typed.value == "header":
+    if typed.op is Op.CALL and typed.value in ("header", "cookie"):
         return frozenset({key(typed)})
     if typed.op is Op.READ:
         return frozenset({key(typed)})

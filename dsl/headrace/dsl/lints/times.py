@@ -43,7 +43,10 @@ def _ages(subject: Subject) -> None:
             related = (Related(stale.span, "this"),) if stale else ()
             message = "this age is hardly ever reached by an endpoint that is ready"
             label = f"older than `dead after {longest.dead_after_s:g}s`"
-            help_ = "who is silent for `dead after` is not ready anyway: bound the age below it"
+            help_ = (
+                "leave the age out: who is silent for `dead after` is not ready anyway, and stale "
+            )
+            help_ += "measurements are taken to be worse before"
             subject.problems.add("S317", bound.span, message, label, help_, related)
 
 

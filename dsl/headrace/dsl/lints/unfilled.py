@@ -23,6 +23,7 @@ _SAID = {
     "endpoint.role": "role prefill",
 }
 _GPU = "endpoint.gpu"
+_PEER = ("endpoint.peer_labels", "endpoint.peer_zone")
 
 
 def unfilled(subject: Subject) -> None:
@@ -53,6 +54,9 @@ def _empty(name: str, program: Program) -> tuple[str, str, str]:
     if trust is not None and not any(trust in t.names for t in program.trusts):
         help_ = f'write `trust {{ {trust} from request.header("x-from") == "mesh" }}`'
         return "is never there: its header is trusted from nobody", "always missing", help_
+    if name in _PEER and not any(profile.beside for profile in program.profiles.values()):
+        help_ = "write `also pick prefill by profile NAME` in the profile that picks first"
+        return "is empty: nobody is picked beside another", "always empty", help_
     pools = program.pools.values()
     if not pools:
         return "", "", ""

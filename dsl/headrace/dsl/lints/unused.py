@@ -27,11 +27,15 @@ _UNUSED = {
 }
 
 
+_OF_SESSIONS = frozenset({"endpoint.session_match", "request.session"})
+
+
 def unused(subject: Subject) -> None:
     """Report definitions that nothing refers to, and blocks that no stage performs."""
     _never_used(subject)
     _overridden_for_nothing(subject)
     _adapters(subject)
+    _sessions(subject)
     _unserved(subject)
     _without_stage(subject)
 
@@ -81,6 +85,18 @@ def _adapters(subject: Subject) -> None:
             message = f"pool `{word.text}` does not say that it has adapters"
             help_ = f"add `adapters up to 4` to pool `{word.text}`"
             subject.problems.add("S322", word.span, message, "an adapter of it", help_)
+
+
+def _sessions(subject: Subject) -> None:
+    """Warn of a class that says a session where no rule goes by one."""
+    read = frozenset[str]().union(*(rule.reads for rule in subject.program.rules))
+    if subject.names.broken or read & _OF_SESSIONS:
+        return
+    for block in subject.of(said.ClassBlock):
+        if block.session is not None:
+            message = f"class `{block.name.text}` says a session, and no rule goes by one"
+            help_ = "score by `session_affinity_scorer`, or prefer `session_affinity_filter`"
+            subject.problems.add("S307", block.session.span, message, "no effect", help_)
 
 
 def _unserved(subject: Subject) -> None:
@@ -140,6 +156,8 @@ def _without_stage(subject: Subject) -> None:
         match block:
             case said.GuardBlock():
                 what, stage = f"guard `{block.name.text}`", "safety"
+            case said.SafetyBlock():
+                what, stage = "this `safety`", "safety"
             case said.OverloadBlock():
                 what, stage = "this overload", "picker"
             case said.ModelBlock():

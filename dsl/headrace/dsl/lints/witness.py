@@ -24,6 +24,7 @@ from headrace.dsl.values import EndpointValues, PoolValues, RequestValues
 
 _TRIES_MAX = 600
 _CHOICES_MAX = 7  # of one name
+_QUOTES = ")'\""  # of the key of a call
 _LARGE = 1e6  # stands for what has no upper end
 _SHOWN_MAX = 4
 Value = bool | int | float | str | None | tuple[str, ...] | Mapping[str, str]
@@ -88,7 +89,7 @@ def facts(values: Values) -> tuple[EndpointValues, RequestValues, PoolValues]:
             asked=SimpleNamespace(),
             hints=SimpleNamespace(),
             work=None,
-            bonds=SimpleNamespace(session_at="-", cold={}),
+            bonds=SimpleNamespace(session_at="-", cold={}, media={}),
         ),
         pool=SimpleNamespace(max=SimpleNamespace(), min=SimpleNamespace(), p90=SimpleNamespace()),
     )
@@ -103,6 +104,10 @@ def facts(values: Values) -> tuple[EndpointValues, RequestValues, PoolValues]:
                 roots.request.bonds.session_at = "" if value else "-"
             case "endpoint.cold_order":
                 roots.request.bonds.cold = {"": value}
+            case "endpoint.media_match":
+                roots.request.bonds.media = {"": _number(value)}
+            case "endpoint.peer_labels" | "endpoint.peer_zone":
+                setattr(roots.request.bonds, name.partition(".")[2], value)
             case "endpoint.metric" | "now":
                 pass
             case _ if variable.hoisted == "request.work":
@@ -193,8 +198,11 @@ def _entries(case: Case) -> Value:
     found: dict[str, str] = {}
     for name, texts in case.texts.items():
         if name.startswith("CALL 'header'("):
-            header = name.rpartition("string ")[2].strip(")'\"").lower()
+            header = name.rpartition("string ")[2].strip(_QUOTES).lower()
             found[header] = texts.example()
+        elif name.startswith("CALL 'cookie'("):
+            cookie = f"{name.rpartition('string ')[2].strip(_QUOTES)}={texts.example()}"
+            found["cookie"] = f"{found['cookie']}; {cookie}" if "cookie" in found else cookie
     return found
 
 

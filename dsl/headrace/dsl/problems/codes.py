@@ -82,6 +82,8 @@ CODES = (
     _error("S227", "there is no such model"),
     _error("S228", "a stage of a package cannot be used"),
     _error("S229", "a dialect file cannot be used"),
+    _error("S230", "there is no such guard"),
+    _error("S231", "a secret stands in the policy"),
     _warning("S301", "a class, shed, queue or pattern can never be reached"),
     _error("S302", "the shares of a route do not add up to 100 %"),
     _warning("S303", "a share of 0 % or a weight of 0; (an error) a weight below 0"),
@@ -108,6 +110,7 @@ CODES = (
     _warning("S331", "an endpoint is in more than one pool"),
     _error("S332", "a block says nothing"),
     _error("S333", "no chain has the stage that would act on this block"),
+    _warning("S334", "a guard has no template for a model"),
 )
 
 

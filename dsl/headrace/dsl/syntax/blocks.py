@@ -14,7 +14,7 @@ from headrace.dsl.syntax.later import LATER_BLOCKS
 BLOCKS = frozenset(
     (
         "import", "override", "pool", "model", "objective", "class", "filter", "scorer", "cost",
-        "let", "profile", "overload", "guard", "trace", "trust", "stage", "chain", "test",
+        "let", "profile", "overload", "guard", "safety", "trace", "trust", "stage", "chain", "test",
     )
 )  # fmt: skip
 OPENERS = BLOCKS | LATER_BLOCKS.keys() | {"sched"}

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Mapping
 
 from headrace.dsl.problems.diagnostic import Problems
-from headrace.dsl.syntax import build_places, build_rules, build_watch
+from headrace.dsl.syntax import build_guards, build_places, build_rules, build_watch
 from headrace.dsl.syntax.blocks import Block
 from headrace.dsl.syntax.build_expr import ExprBuilder, TooDeep
 from headrace.dsl.syntax.build_parts import Parts, trees
@@ -27,7 +27,8 @@ BUILDERS: Mapping[str, Callable[[Tree, Parts], Built]] = {
     "let_": build_rules.rule,
     "profile": build_rules.profile,
     "overload": build_rules.overload,
-    "guard": build_watch.guard,
+    "guard": build_guards.guard,
+    "safety": build_guards.safety,
     "trace": build_watch.trace,
     "trust": build_watch.trust,
     "test": build_watch.test,

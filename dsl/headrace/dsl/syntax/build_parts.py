@@ -145,7 +145,13 @@ class Parts:
         name, value, *unit = cast(list[lark.Token | None], node.children)
         assert name is not None
         assert value is not None
-        word, span, text = self.word(name), self.span(node), str(value)
+        return self.one_said(name, value, self.span(node), tokens=any(unit))
+
+    def one_said(
+        self, name: lark.Token, value: lark.Token, span: Span | None, *, tokens: bool = False
+    ) -> Said:
+        """Return the setting *name* with that value, at *span* or where the value stands."""
+        word, span, text = self.word(name), span or self.span(value), str(value)
         if value.type == "STRING":
             return Said(word, "string", self.text(value).text, span)
         if value.type == "IDENT":
@@ -153,7 +159,7 @@ class Parts:
         number = self.number(value).value
         kind = _SETTING_KINDS.get(value.type, "double" if "." in text else "int")
         if kind == "int":
-            kind, number = ("tokens" if any(unit) else "int"), int(number)
+            kind, number = ("tokens" if tokens else "int"), int(number)
         return Said(word, kind, number, span)
 
 

@@ -55,6 +55,7 @@ def pool(node: Tree, parts: Parts) -> PoolBlock:
         wait_length=_length(settings.get("room"), parts),
         prefix_blocks=parts.first_number(settings.get("prefix_blocks")),
         prefix_memory=parts.first_number(settings.get("prefix_memory")),
+        ranks_port=parts.first_number(settings.get("ranks")),
         kv_ports=tuple(parts.number(port) for port in tokens(settings.get("kv_events"))),
     )
 

@@ -26,7 +26,7 @@ def class_(node: Tree, parts: Parts) -> ClassBlock:
     """Build a `class`."""
     when, *rest = trees(node)
     settings = parts.settings(rest)
-    fairness = settings.get("fairness")
+    fairness, session = settings.get("fairness"), settings.get("session")
     return ClassBlock(
         name=parts.word(tokens(node)[0]),
         when=parts.written(when),
@@ -36,6 +36,7 @@ def class_(node: Tree, parts: Parts) -> ClassBlock:
         profile=parts.first_name(settings.get("use_profile")),
         fairness=parts.written(trees(fairness)[0]) if fairness else None,
         also="also" in settings,
+        session=parts.written(trees(session)[0]) if session else None,
     )
 
 
@@ -145,7 +146,7 @@ def overload(node: Tree, parts: Parts) -> OverloadBlock:
     nodes = [cast(Tree, r) for r in rest]
     sheds = [n for n in nodes if n.data == "shed"]
     settings = parts.settings([n for n in nodes if n.data != "shed"])
-    queue = settings.get("queue")
+    queue, evict = settings.get("queue"), settings.get("evict")
     spans = parts.spans(settings) | parts.first_span("shed", sheds)
     return OverloadBlock(
         pools=parts.names(pools),
@@ -154,6 +155,7 @@ def overload(node: Tree, parts: Parts) -> OverloadBlock:
         span=parts.head(node),
         spans=spans,
         queue=_queue(queue, parts) if queue else None,
+        evict=parts.written(trees(evict)[0]) if evict else None,
     )
 
 

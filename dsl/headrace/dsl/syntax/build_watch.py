@@ -1,15 +1,13 @@
-"""Builds what watches over requests: guards, trust, traces, tests."""
+"""Builds what watches over requests: trust, traces, tests."""
 
 from typing import cast
 
 import lark
 
-from headrace.dsl.source import Span
-from headrace.dsl.syntax.build_parts import Parts, tokens, trees
+from headrace.dsl.syntax import build_guards
+from headrace.dsl.syntax.build_parts import Parts, trees
 from headrace.dsl.syntax.declarations import (
-    Action,
     Asked,
-    GuardBlock,
     PoolGiven,
     Table,
     TestBlock,
@@ -20,46 +18,7 @@ from headrace.dsl.syntax.declarations import (
 from headrace.dsl.syntax.grammar import Tree
 from headrace.dsl.syntax.tree import Word, Written
 
-
-def guard(node: Tree, parts: Parts) -> GuardBlock:
-    """Build a `guard`."""
-    name, when, *rest = node.children
-    nodes = [cast(Tree, r) for r in rest]
-    settings = parts.settings([n for n in nodes if n.data != "on"])
-    spans = parts.spans(settings)
-    inspect = parts.words(settings.get("inspect"))
-    spans |= {f"inspect {w.text}": w.span for w in inspect}
-    on = _on([n for n in nodes if n.data == "on"], spans, parts)
-    return GuardBlock(
-        name=parts.word(name),
-        span=parts.head(node),
-        spans=spans,
-        when=parts.maybe_written(when),
-        patterns=parts.verbatim(settings.get("patterns")),
-        template=next(iter(parts.texts(settings.get("template"))), None),
-        inspect=inspect,
-        timeout=parts.first_number(settings.get("timeout")),
-        on=on,
-    )
-
-
-def _on(nodes: list[Tree], spans: dict[str, Span], parts: Parts) -> dict[str, Action]:
-    """Return what is done on each event, and note where each is said in *spans*."""
-    found: dict[str, Action] = {}
-    for node in nodes:
-        event, what, *rest = tokens(node)
-        span, key = parts.span(node), f"on {event}"
-        if key in spans:
-            parts.twice(span, spans[key], key)
-            continue
-        spans[key] = spans[f"on {event} {what}"] = span
-        found[str(event)] = Action(
-            str(what),
-            span,
-            parts.number(rest[0]) if rest else None,
-            parts.text(rest[1]) if len(rest) > 1 else None,
-        )
-    return found
+_ONCE = ("given_request", "given_answer", "table")
 
 
 def trace(node: Tree, parts: Parts) -> TraceBlock:
@@ -87,13 +46,15 @@ def test(node: Tree, parts: Parts) -> TestBlock:
     """Build a `test`."""
     name, *rest = node.children
     nodes = [cast(Tree, r) for r in rest]
-    once = parts.settings([n for n in nodes if n.data in ("given_request", "table")])
+    once = parts.settings([n for n in nodes if n.data in _ONCE])
     request, table = once.get("given_request"), once.get("table")
     return TestBlock(
         name=parts.text(cast(lark.Token, name)),
         span=parts.head(node),
         spans={n.data: parts.span(n) for n in reversed(nodes)},
         pools=tuple(_given(n, parts) for n in nodes if n.data == "given_pool"),
+        guards=tuple(build_guards.given(n, parts) for n in nodes if n.data == "given_guard"),
+        answer=next(iter(parts.texts(once.get("given_answer"))), None),
         request=parts.written(request.children[0]) if request else None,
         table=_table(table, parts) if table else None,
         cases=_cases([n for n in nodes if n.data in ("when_request", "expect")], parts),

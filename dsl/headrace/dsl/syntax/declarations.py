@@ -9,6 +9,12 @@ from dataclasses import dataclass, field
 
 from headrace.dsl.source import Span
 from headrace.dsl.syntax.choosing import BesideSaid, Names, Picked, RefuseSaid, Weighted
+from headrace.dsl.syntax.guard_said import AskSaid as AskSaid
+from headrace.dsl.syntax.guard_said import BreakerSaid as BreakerSaid
+from headrace.dsl.syntax.guard_said import CacheSaid as CacheSaid
+from headrace.dsl.syntax.guard_said import GuardGiven as GuardGiven
+from headrace.dsl.syntax.guard_said import TemplateSaid as TemplateSaid
+from headrace.dsl.syntax.guard_said import WindowSaid as WindowSaid
 from headrace.dsl.syntax.places_said import EndpointSaid as EndpointSaid
 from headrace.dsl.syntax.places_said import LatencySaid as LatencySaid
 from headrace.dsl.syntax.places_said import Target as Target
@@ -60,6 +66,7 @@ class PoolBlock:
     prefix_blocks: Number | None = None
     prefix_memory: Number | None = None
     kv_ports: tuple[Number, ...] = ()
+    ranks_port: Number | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +109,7 @@ class ClassBlock:
     profile: Word | None = None
     fairness: Written | None = None
     also: bool = False
+    session: Written | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,11 +182,12 @@ class OverloadBlock:
     span: Span = field(repr=False)
     spans: Spans = field(default_factory=no_spans, repr=False)
     queue: QueueRule | None = None
+    evict: Written | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """`allow`, `log`, `redact` or `block [with STATUS "message"]`."""
+    """`allow`, `log`, `redact`, `mask` or `block [with STATUS "message"]`."""
 
     what: str
     span: Span = field(repr=False)
@@ -190,7 +199,7 @@ class Action:
 class GuardBlock:
     """`guard NAME [when EXPR] { ... }`; *patterns* are verbatim, a backslash is RE2's.
 
-    on  of ``match error timeout partial`` -> what is then done
+    on  of ``match error timeout partial unreadable`` -> what is then done
     """
 
     name: Word
@@ -198,10 +207,36 @@ class GuardBlock:
     spans: Spans = field(default_factory=no_spans, repr=False)
     when: Written | None = None
     patterns: tuple[Word, ...] = ()
-    template: Word | None = None
+    detect: tuple[Word, ...] = ()
+    deny: tuple[Word, ...] = ()
+    templates: tuple[TemplateSaid, ...] = ()
+    response_templates: tuple[TemplateSaid, ...] = ()
+    ask: AskSaid | None = None
     inspect: tuple[Word, ...] = ()
+    scope: Word | None = None
     timeout: Number | None = None
+    window: WindowSaid | None = None
+    stream: Word | None = None
+    at_once: Number | None = None
+    cache: CacheSaid | None = None
+    breaker: BreakerSaid | None = None
     on: Mapping[str, Action] = field(default_factory=dict[str, Action])
+
+    @property
+    def asks(self) -> bool:
+        """Whether it asks a provider."""
+        return bool(self.templates or self.response_templates or self.ask)
+
+
+@dataclass(frozen=True, slots=True)
+class SafetyBlock:
+    """`safety { ... }`. *order* is ``parallel`` or ``order``; *only* is `inspect only`."""
+
+    span: Span = field(repr=False)
+    spans: Spans = field(default_factory=no_spans, repr=False)
+    order: Word | None = None
+    block: Written | None = None
+    only: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,7 +317,10 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class TestBlock:
-    """`test "NAME" { ... }`. *request* is what `given request` says of all its requests."""
+    """`test "NAME" { ... }`. *request* is what `given request` says of all its requests.
+
+    answer  the text of the model's answer
+    """
 
     __test__ = False  # for pytest: this is no test of ours
 
@@ -290,6 +328,8 @@ class TestBlock:
     span: Span = field(repr=False)
     spans: Spans = field(default_factory=no_spans, repr=False)
     pools: tuple[PoolGiven, ...] = ()
+    guards: tuple[GuardGiven, ...] = ()
+    answer: Word | None = None
     request: Written | None = None
     table: Table | None = None
     cases: tuple[Asked, ...] = ()
@@ -321,6 +361,7 @@ Block = (
     | ProfileBlock
     | OverloadBlock
     | GuardBlock
+    | SafetyBlock
     | TraceBlock
     | TrustBlock
     | StageBlock
@@ -337,6 +378,7 @@ KEYWORDS: Mapping[type[Block], str] = {
     ProfileBlock: "profile",
     OverloadBlock: "overload",
     GuardBlock: "guard",
+    SafetyBlock: "safety",
     TraceBlock: "trace",
     TrustBlock: "trust",
     StageBlock: "stage",

@@ -137,3 +137,26 @@ class Written:
 
     expr: Expr
     span: Span = field(repr=False)
+
+
+def parts_of(expr: Expr) -> list[Expr]:
+    """Return the expressions directly in *expr*."""
+    match expr:
+        case Select(of=of):
+            return [of]
+        case Index(of=of, at=at):
+            return [of, at]
+        case Call(of=of, args=args):
+            return [*([of] if of else []), *args]
+        case Unary(arg=arg):
+            return [arg]
+        case Binary(left=a, right=b):
+            return [a, b]
+        case Ternary(test=test, yes=yes, no=no):
+            return [test, yes, no]
+        case ListOf(items=items):
+            return list(items)
+        case MapOf(entries=entries):
+            return [part for entry in entries for part in entry]
+        case _:
+            return []

@@ -28,6 +28,13 @@ _OPERATOR = frozenset(
     ("RELOP", "ADDOP", "MULOP", "IN", "DOT", "QMARK", "LSQB", "__ANON_0", "__ANON_1")
 )
 _WORDS_MAX = 8  # a longer list of what would fit is no help
+# Inside an `ask`, whose own settings are whatever its provider has.
+_ASKING = {
+    "header": 'header "authorization" from env "SCREEN_TOKEN" prefix "Bearer "',
+    "match": "match when answer.flagged",
+    "category": "category answer.label",
+    "text": "text answer.clean",
+}
 _SETTINGS_MIN = 2  # from so many on they are called settings, and listed in the help
 
 
@@ -61,6 +68,9 @@ def _form(place: Place) -> str:
     usage = USAGE.get((keyword, words[-1])) if words else None
     if words and words[-1] == "prefix" and "SIZE" in place.expected:
         usage = "prefix memory 64MB"
+    if "ask" in words and place.before.count("{") > place.before.count("}") + 1:
+        inner = [t.group() for t in tokens(place.before, 0) if t.group() in _ASKING]
+        usage = _ASKING[inner[-1]] if inner else usage
     return f"write it like `{usage}`" if usage else ""
 
 

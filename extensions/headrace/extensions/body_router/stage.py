@@ -6,20 +6,20 @@ from dataclasses import dataclass, field
 from msgspec.structs import replace
 
 from headrace.dsl.program import Class, Model, RuleFault
+from headrace.extensions.apis import KNOWN
 from headrace.extensions.body_router.listing import Listing
 from headrace.extensions.body_router.table import Entry, Table, Target, bucket_of
 from headrace.extensions.body_router.values import Facts, facts
 from headrace.extensions.call import (
-    PATHS,
     Call,
     CallFault,
     api_of,
     is_name,
     parse_call,
     shown,
-    with_model,
 )
 from headrace.extensions.control import named_rewrite
+from headrace.extensions.hints import TEXT_MAX as SESSION_MAX
 from headrace.extensions.priorities import Priorities
 from headrace.extensions.reasons import Reason
 from headrace.extensions.records import Routing, RuleError, ShareOf
@@ -34,8 +34,12 @@ from headrace.extensions.stage import (
     Request,
     Route,
 )
+from headrace.extensions.texts.patch import with_model
 
 NEEDS = Needs(request_body=True)
+MIRROR_HEADER = "x-headrace-mirror"
+# What Envoy's router appends to the host of a copy (config.route.v3.RouteAction).
+COPY_SUFFIX = "-shadow"
 UNKNOWN_OBJECTIVE = (RuleError("objective", "unknown"),)
 BODILESS = frozenset(("GET", "HEAD", "OPTIONS", ""))  # RFC 9110 section 9.2.1: safe to pass on
 BODY_CURE = "set `request_body_mode` of the ext_proc filter to FULL_DUPLEX_STREAMED"
@@ -84,8 +88,8 @@ class Router(Filter):
             call = _named(request, rewrite)
             if isinstance(call, Reject):
                 return call
-            return self._find(request, call.model, now_s, rewrite, "")
-        return self._find(request, call.model, now_s, rewrite, call.model)
+            return self._find(request, call, now_s, rewrite, "")
+        return self._find(request, call, now_s, rewrite, call.model)
 
     def _elsewhere(self, request: Request, now_s: float) -> Action:
         """Route what asks for no model: to the servers of model `*`, or of the only pool."""
@@ -94,18 +98,33 @@ class Router(Filter):
             return _unknown_path(request.path)
         return self._route(request, "", entry, now_s)
 
-    def _find(self, request: Request, asked: str, now_s: float, rewrite: str, said: str) -> Action:
-        """Route a call for *asked*; *said* is what its body has as the model."""
-        entry = self._table.find(asked) or (self._table.find(rewrite) if rewrite else None)
+    def _find(self, request: Request, call: Call, now_s: float, rewrite: str, said: str) -> Action:
+        """Route *call*; *said* is what its path or its body has as the model."""
+        asked = call.model
+        entry = self._table.find(asked) if asked else None
+        if entry is None and rewrite:
+            entry = self._table.find(rewrite)
+        if entry is None and not asked:
+            entry = self._table.unnamed
         if entry is None:
-            message = f"unknown model `{asked}`; {self._table.known()}"
-            return Reject(Reason.UNKNOWN_MODEL, message, param="model", code="model_not_found")
+            return self._unknown(asked)
         going = self._route(request, asked, entry, now_s, rewrite)
         assert going.route is not None, "it was just routed"
-        if going.route.target == said:
+        target = going.route.target
+        if target == said or call.api.grpc:  # a message of gRPC has no place for a model
             return going
+        if call.in_path:
+            message = f"model `{asked}` is named by the path, and the policy asks for another"
+            return Reject(Reason.CHANGE_REFUSED, f"{message}; name it in the body", param="model")
         assert request.body is not None, "a call was read from a body"
-        return replace(going, body=with_model(request.body, going.route.target))
+        return replace(going, body=with_model(request.body, target))
+
+    def _unknown(self, asked: str) -> Reject:
+        if not asked:
+            message = f"`model` is missing, and there is more than one; {self._table.known()}"
+            return Reject(Reason.MISSING_MODEL, message, param="model")
+        message = f"unknown model `{asked}`; {self._table.known()}"
+        return Reject(Reason.UNKNOWN_MODEL, message, param="model", code="model_not_found")
 
     def _route(
         self, request: Request, asked: str, entry: Entry, now_s: float, rewrite: str = ""
@@ -114,8 +133,10 @@ class Router(Filter):
         bucket = bucket_of(request.id, model.name)
         target = entry.target(bucket)
         priority, objective, unknown = self._objective(request, model, asked, target.pool)
-        matched, errors = self._classify(request, asked, entry, priority, now_s)
+        matched, session, errors = self._classify(request, asked, entry, priority, now_s)
         route = _route_of(asked, entry, target, bucket, matched, priority)
+        if session is not None:
+            route = dataclasses.replace(route, session=session)
         rewrite = self._rewritten(asked, target.pool, request.id) or rewrite
         if rewrite and not target.rewrite:  # what the policy says to ask for goes first
             adapter = rewrite if route.adapter else ""
@@ -132,10 +153,13 @@ class Router(Filter):
             share_bucket=bucket,
             shares=self._shares[model.name],
             objective=objective,
+            mirror="" if not entry.mirrors or _is_copy(request) else entry.mirror(request.id),
         )
         headers = {"x-headrace-pool": target.pool}
         if asked:
             headers["x-gateway-model-name"] = asked
+        if routing.mirror:
+            headers[MIRROR_HEADER] = routing.mirror
         if route.adapter:
             headers["x-gateway-base-model-name"] = target.pool
         return Continue(
@@ -165,16 +189,18 @@ class Router(Filter):
 
     def _classify(
         self, request: Request, asked: str, entry: Entry, priority: int, now_s: float
-    ) -> tuple[list[Class], list[RuleError]]:
-        """Return the classes that match, and the rules that failed."""
+    ) -> tuple[list[Class], str | None, list[RuleError]]:
+        """Return the classes that match, the session by them, and the rules that failed."""
         if not self._classes:
-            return [], []
+            return [], None, []
         values = facts(request)
         values.model = asked
         values.priority = priority
         values.adapter = _adapter(entry.model, asked)
         values.asked = entry.asked
-        return _classify(self._classes, values, now_s)
+        matched, errors = _classify(self._classes, values, now_s)
+        session = _session(matched, values, now_s, errors)
+        return matched, session, errors
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +252,21 @@ def _classify(
     return matched, errors
 
 
+def _session(
+    matched: list[Class], values: Facts, now_s: float, errors: list[RuleError]
+) -> str | None:
+    """Return the session that the first of *matched* to say one means; a fault means none."""
+    for kind in matched:
+        if kind.session is None:
+            continue
+        said = kind.session.value(values, None, now_s)
+        if isinstance(said, RuleFault):
+            errors.append(RuleError(kind.session.rule.name, said.kind))
+            return ""
+        return said[:SESSION_MAX]
+    return None
+
+
 def _route_of(
     asked: str,
     entry: Entry,
@@ -256,6 +297,11 @@ def _adapter(model: Model, asked: str) -> str:
     return (model.alias_of or asked) if model.adapter else ""
 
 
+def _is_copy(request: Request) -> bool:
+    """Return whether *request* is a copy that a proxy before us has made; it has no copies."""
+    return request.headers.get(":authority").partition(":")[0].endswith(COPY_SUFFIX)
+
+
 def _is_bodiless(request: Request) -> bool:
     """Return whether *request* ended with its head. A body that was not shown is None."""
     return request.body == b"" and request.call is None
@@ -272,7 +318,7 @@ def _named(request: Request, model: str) -> Call | Reject:
 
 
 def _unknown_path(path: str) -> Reject:
-    message = f"no inference API at path `{shown(path)}`; known: {', '.join(PATHS)}, /v1/models"
+    message = f"no inference API at path `{shown(path)}`; known: {KNOWN}, /v1/models"
     return Reject(Reason.UNKNOWN_PATH, message)
 
 

@@ -28,7 +28,8 @@ class Target:
 class Entry:
     """A model, ready to route by. *bounds*: where each target's part of [0, 1) ends.
 
-    asked  what rules may know of it
+    asked    what rules may know of it
+    mirrors  the pools that get copies, each with where its part of [0, 1) ends
     """
 
     model: Model
@@ -36,10 +37,18 @@ class Entry:
     bounds: tuple[float, ...]
     pieces: tuple[str, ...]
     asked: ModelFacts
+    mirrors: tuple[tuple[str, float], ...] = ()
 
     def target(self, bucket: float) -> Target:
         """Return the target whose part of [0, 1) holds *bucket*."""
         return self.targets[min(bisect_right(self.bounds, bucket), len(self.targets) - 1)]
+
+    def mirror(self, request_id: str) -> str:
+        """Return the pool that gets a copy of the request *request_id*; empty if none does."""
+        if not self.mirrors:
+            return ""
+        bucket = bucket_of(request_id, f"{self.model.name}\0mirror")
+        return next((pool for pool, end in self.mirrors if bucket < end), "")
 
     def fits(self, name: str) -> bool:
         """Return whether *name* fits the pattern: each ``*`` is any text, also none."""
@@ -117,7 +126,10 @@ def _entry(model: Model, program: Program) -> Entry:
         raise ValueError(f"model `{model.name}` has no route; name a pool")
     targets = tuple(_target(model, share, program) for share in shares)
     bounds = tuple(accumulate(target.share for target in targets))
-    return Entry(model, targets, bounds, tuple(model.name.split("*")), model_facts(model))
+    ends = accumulate(mirror.share for mirror in model.mirrors)
+    mirrors = tuple((mirror.pool, end) for mirror, end in zip(model.mirrors, ends, strict=True))
+    pieces = tuple(model.name.split("*"))
+    return Entry(model, targets, bounds, pieces, model_facts(model), mirrors)
 
 
 def _only_pool(program: Program) -> Entry | None:

@@ -8,7 +8,15 @@ from headrace.extensions.picker.affinity import Tokens
 from headrace.extensions.picker.gate import Gate
 from headrace.extensions.picker.placement import Keep, Watch
 from headrace.extensions.picker.stage import NEEDS, Picker
-from headrace.extensions.picker.staging import COLD, OUTLOOK, PREFIX, SESSION, WATCHED, rules_of
+from headrace.extensions.picker.staging import (
+    COLD,
+    MEDIA,
+    OUTLOOK,
+    PREFIX,
+    SESSION,
+    WATCHED,
+    rules_of,
+)
 from headrace.extensions.priorities import priorities
 from headrace.extensions.registry import Site
 from headrace.extensions.stage import ResponseNeed
@@ -31,7 +39,8 @@ def build(program: Program, site: Site) -> Picker:
         reads_prefix=bool(reads & (PREFIX | OUTLOOK | {COLD})),
         watch=watch,
         keeps=(Keep.SESSION if SESSION in reads else Keep.NOTHING)
-        | (Keep.COLD if COLD in reads else Keep.NOTHING),
+        | (Keep.COLD if COLD in reads else Keep.NOTHING)
+        | (Keep.MEDIA if MEDIA in reads else Keep.NOTHING),
         tokens=_tokens(program, site) if SESSION in reads else None,
         tpot_s={
             name: model.latency.below_s
@@ -42,6 +51,7 @@ def build(program: Program, site: Site) -> Picker:
         emit_scores=site.emit_scores,
         gate=Gate.of(program),
         objectives=priorities(program, site.directory),
+        evicts=any(overload.evict is not None for overload in program.overloads),
     )
 
 

@@ -1,21 +1,25 @@
-"""Which endpoint a session is bound to, and who was last given a prompt that nobody had cached.
+"""What a pool remembers of requests: where sessions are, cold prompts, and what media went where.
 
 A session is bound by its id, in a bounded table that forgets, or by a token that the client
 brings back: the endpoint's address, signed, so that a client can return there and cannot
-choose. Source: llm-d-router, session-affinity-scorer and no-hit-lru-scorer.
+choose. Source: llm-d-router, session-affinity-scorer, no-hit-lru-scorer and
+mm-embeddings-cache-producer.
 """
 
 import hmac
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 
 from headrace.extensions.values import NO_COLD, Bonds
 
+NO_MEDIA: Mapping[str, float] = {}
 SESSIONS_MAX = 65_536  # of one pool; at about 250 bytes each
 SESSION_TTL_S = 300.0  # after its last request
+MEDIA_MAX = 2048  # of one endpoint: 4 GiB of 2 MiB each, as the reference counts
+MEDIA_ASKED_MAX = 256  # of one prompt; further ones are not looked at
 TOKEN = "x-session-token"  # noqa: S105 - the name of a header
 TOKEN_CHARS_MAX = 512
 _TAG_BYTES = 16
@@ -31,6 +35,9 @@ class Affinity:
     )
     _cold: Mapping[str, int] = field(default_factory=lambda: NO_COLD, repr=False)
     _colds: int = 0
+    _media: "dict[str, OrderedDict[int, None]]" = field(
+        default_factory=dict[str, "OrderedDict[int, None]"], repr=False
+    )
 
     def __len__(self) -> int:
         """Return how many sessions are bound."""
@@ -59,12 +66,39 @@ class Affinity:
         # Made anew: a decision keeps the mapping that it saw.
         self._cold = {**self._cold, address: self._colds}
 
+    def media(self, digests: Sequence[int]) -> Mapping[str, float]:
+        """Return per endpoint which share of *digests* it was sent; absent means 0.
+
+        One that is there twice counts once.
+        """
+        asked = dict.fromkeys(digests[:MEDIA_ASKED_MAX])
+        if not asked:
+            return NO_MEDIA
+        had = {a: sum([d in known for d in asked]) for a, known in self._media.items()}
+        return {address: count / len(asked) for address, count in had.items() if count}
+
+    def sent(self, address: str, digests: Sequence[int]) -> None:
+        """Note that *address* was sent these; of what it was sent, the latest are remembered."""
+        if not digests:
+            return
+        known = self._media.setdefault(address, OrderedDict())
+        for digest in digests[:MEDIA_ASKED_MAX]:
+            known[digest] = None
+            known.move_to_end(digest)
+        while len(known) > MEDIA_MAX:
+            known.popitem(last=False)
+
+    def restarted(self, address: str) -> None:
+        """Forget what media the server at *address* was sent: it is gone, or began anew."""
+        self._media.pop(address, None)
+
     def keep_only(self, addresses: Mapping[str, int]) -> None:
         """Forget every endpoint that is not among *addresses*."""
         gone = [s for s, (address, _) in self._sessions.items() if address not in addresses]
         for session in gone:
             del self._sessions[session]
         self._cold = {a: order for a, order in self._cold.items() if a in addresses}
+        self._media = {a: known for a, known in self._media.items() if a in addresses}
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,14 +6,15 @@ Source of the headers: llm-d-router, disagg-profile-handler.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from headrace.dsl.program import EndpointFilter, Profile, Refusal, RuleFault
 from headrace.extensions.picker.decide import Question, decide
 from headrace.extensions.picker.decision import Decision, How
 from headrace.extensions.picker.plans import Plans
+from headrace.extensions.picker.values import PickValues
 from headrace.extensions.records import RuleError
 
 HEADERS: Mapping[str, str] = {
@@ -22,8 +23,7 @@ HEADERS: Mapping[str, str] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class After:
+class After(Struct, frozen=True):
     """What a profile says of an endpoint that it has picked.
 
     decision  with what was picked beside it
@@ -55,11 +55,20 @@ def after(decision: Decision, question: Question, plans: Plans) -> After:
         if _holds(refusal.when, decision.chosen, question, errors):
             return After(decision, refusal, tuple(errors))
     picked: list[tuple[str, Decision]] = []
+    others = _beside(question, decision.chosen) if profile.beside else question
     for one in profile.beside:
         if one.when is None or _holds(one.when, decision.chosen, question, errors):
-            picked.append((one.role, _pick(question, question.profiles[one.profile], plans)))
-    others = [(r, d) for r, d in picked if d.how is How.SCORED and d.chosen != decision.chosen]
-    return After(replace(decision, beside=tuple(others)), None, tuple(errors))
+            picked.append((one.role, _pick(others, question.profiles[one.profile], plans)))
+    found = [(r, d) for r, d in picked if d.how is How.SCORED and d.chosen != decision.chosen]
+    return After(replace(decision, beside=tuple(found)), None, tuple(errors))
+
+
+def _beside(question: Question, address: str) -> Question:
+    """Return *question* as it is for who is picked beside the endpoint at *address*."""
+    endpoint, request = question.pool.get(address), question.request
+    if endpoint is None or not isinstance(request, PickValues):
+        return question
+    return replace(question, request=request.beside(endpoint.labels, endpoint.zone))
 
 
 def _pick(question: Question, profile: Profile, plans: Plans) -> Decision:

@@ -7,13 +7,14 @@ from msgspec.structs import replace
 from headrace.dsl.serving import Member, Pool
 from headrace.extensions.picker.snapshot import NO_METRICS, Endpoint, ServerFacts
 
-ADAPTERS_MAX = 64  # as the language bounds `endpoint.adapters`
+ADAPTERS_MAX = 64  # as the language bounds `endpoint.adapters` and `.adapters_waiting`
 
 
 def scraped(old: Endpoint, facts: ServerFacts, pool: Pool, now_s: float) -> Endpoint:
     """Return *old* with what a scrape told, its counts aside; *pool* bounds its adapters."""
     declared = pool.adapters_max
     adapters = facts.adapters[:ADAPTERS_MAX]
+    awaited = facts.adapters_waiting[:ADAPTERS_MAX]
     adapters_max = declared if facts.adapters_max is None else facts.adapters_max
     if declared is not None and adapters_max is not None:
         adapters_max = min(declared, adapters_max)
@@ -27,7 +28,8 @@ def scraped(old: Endpoint, facts: ServerFacts, pool: Pool, now_s: float) -> Endp
         kv_cache=old.kv_reported if facts.kv_cache is None else facts.kv_cache,
         gpu=old.gpu if pool.gpu else facts.gpu,
         adapters=adapters,
-        adapter_slots=max(0, (adapters_max or 0) - len(adapters)),
+        adapters_waiting=awaited,
+        adapter_slots=max(0, (adapters_max or 0) - len(adapters) - len(awaited)),
         block_size=facts.block_size or old.block_size,
         num_blocks=facts.num_blocks or old.num_blocks,
         started_s=facts.started_s or old.started_s,
@@ -72,7 +74,8 @@ def is_restarted(old: Endpoint, facts: ServerFacts) -> bool:
 
 def with_listed(facts: ServerFacts, listed: tuple[str, ...]) -> ServerFacts:
     """Return *facts* with the adapters *listed* elsewhere, if the metrics tell of none at all."""
-    if facts.adapters or facts.adapters_max is not None or not listed:
+    told = facts.adapters or facts.adapters_waiting or facts.adapters_max is not None
+    if told or not listed:
         return facts
     return replace(facts, adapters=listed)
 

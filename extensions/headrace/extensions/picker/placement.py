@@ -30,6 +30,7 @@ class Keep(Flag):
     NOTHING = 0
     SESSION = auto()
     COLD = auto()
+    MEDIA = auto()
 
 
 class Placement:
@@ -71,12 +72,23 @@ class Placement:
         self.watch = watch
         self.reservation: Reservation | None = None
 
-    def take(self, pool: str, address: str, values: PickValues | None, now_s: float) -> None:
-        """Count the request at *address*; *values* are None if its prompt is not to be read."""
+    def take(
+        self,
+        pool: str,
+        address: str,
+        values: PickValues | None,
+        now_s: float,
+        comes_s: float | None = None,
+    ) -> None:
+        """Count the request at *address*; *values* are None if its prompt is not to be read.
+
+        comes_s  when another endpoint will have computed its prompt; None: it does so itself
+        """
         self.release(now_s)
         self._values, self._ticket = values, None
         learns = values is not None and (self._learns or values.prefix_was_read)
         load = self._load(values, address, learns) if values else NO_LOAD
+        load = load if comes_s is None else load.received(comes_s)
         self.reservation = self._store.reserve(pool, address, now_s, load)
         if values and learns:
             prompt = values.prompt
@@ -91,12 +103,14 @@ class Placement:
         self.reservation = self._store.move(reservation, served, now_s)
         if values and self._ticket:
             index = self._store.prefixes[reservation.pool]
-            self._take_back(index, reservation.address, values)
+            self._take_back(index, reservation.address, values, self._ticket)
             self._ticket = index.insert(served, values.hashes, values.prompt)
         if values and Keep.SESSION in self._keeps:
             affinity = self._store.affinities.get(reservation.pool)
             if affinity is not None:
                 affinity.bind(values.hints.session, served, now_s)
+        if values and Keep.MEDIA in self._keeps and reservation.pool in self._store.affinities:
+            self._store.affinities[reservation.pool].sent(served, values.media)
 
     def _remember(self, pool: str, address: str, values: PickValues, now_s: float) -> None:
         """Note in the pool's memory where the session went, and a prompt that nobody had."""
@@ -105,6 +119,8 @@ class Placement:
             affinity.bind(values.hints.session, address, now_s)
         if affinity is not None and Keep.COLD in self._keeps and not values.prefix:
             affinity.went_cold(address)
+        if affinity is not None and Keep.MEDIA in self._keeps:
+            affinity.sent(address, values.media)
 
     def end(self, ending: Ending, now_s: float) -> None:
         """Learn from how the answer ended, and stop counting the request.
@@ -112,6 +128,8 @@ class Placement:
         A prompt that was answered with an error is cached nowhere.
         """
         reservation, values, ticket = self.reservation, self._values, self._ticket
+        # The values lead back to the filter that has this place: only a collection would free them.
+        self._values = self._ticket = None
         if reservation is not None and self.watch:
             streamed = values is not None and values.stream and 200 <= ending.status < 300
             if streamed and not (ending.failed or self._begun):
@@ -128,7 +146,7 @@ class Placement:
             index.settle(ticket, values.prompt, ending.observed)
             self._match(reservation, values, ending.observed, now_s)
         elif ending.status >= 400:
-            self._take_back(index, reservation.address, values)
+            self._take_back(index, reservation.address, values, ticket)
 
     def _match(
         self, reservation: Reservation, values: PickValues, observed: Observed, now_s: float
@@ -142,11 +160,12 @@ class Placement:
             )
             book.ended(reservation.address, request, now_s)
 
-    def _take_back(self, index: PrefixIndex, address: str, values: PickValues) -> None:
+    def _take_back(
+        self, index: PrefixIndex, address: str, values: PickValues, ticket: Ticket
+    ) -> None:
         """Forget what the endpoint at *address* was to get by this request alone."""
-        if self._ticket is not None:
-            fresh = (*values.hashes[self._ticket.plain :], values.prompt.end)
-            index.withdraw(address, fresh, self._ticket.stamp)
+        fresh = (*values.hashes[ticket.plain :], values.prompt.end)
+        index.withdraw(address, fresh, ticket.stamp)
 
     def piece(self, now_s: float) -> None:
         """Note a piece of the answer: the first tells how long the prompt took."""

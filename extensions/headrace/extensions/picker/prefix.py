@@ -255,7 +255,7 @@ class PrefixIndex:
                 move(key)
         self._pairs += len(holding.blocks) - before
         self._ends += len(holding.answers) - ends
-        tokens = self._capacities.get(holding.address)
+        tokens = self._capacities.get(holding.address) if self._capacities else None
         if tokens is None:
             holding.capacity = None
         else:

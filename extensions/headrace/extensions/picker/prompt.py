@@ -75,16 +75,20 @@ def prompt_of(
         chain = xxh3_64_intdigest(data[at : at + block_bytes], chain)
         hashes.append(chain)
 
+    end = xxh3_64_intdigest(data[len(hashes) * block_bytes :], chain ^ END_SEED)
+    if True not in answered[1:]:  # what comes first is no answer
+        return Prompt(hashes, end, size)
+
     def end_at(offset: int) -> int:
         whole = offset // block_bytes
         rest = data[whole * block_bytes : offset]
         return xxh3_64_intdigest(rest, (hashes[whole - 1] if whole else first) ^ END_SEED)
 
     turns: list[Turn] = []
-    for begin, end in _answers(pieces, answered):
-        if end <= len(data):
-            turns.append(Turn(end_at(begin), begin // block_bytes, end // block_bytes))
-    return Prompt(hashes, end_at(len(data)), size, tuple(turns))
+    for begin, stop in _answers(pieces, answered):
+        if stop <= len(data):
+            turns.append(Turn(end_at(begin), begin // block_bytes, stop // block_bytes))
+    return Prompt(hashes, end, size, tuple(turns))
 
 
 def _rendered(call: Call) -> tuple[list[bytes], list[bool]]:
@@ -118,8 +122,6 @@ def _with_media(
 
 def _answers(pieces: Sequence[bytes], answered: Sequence[bool]) -> list[tuple[int, int]]:
     """Return where the last answers begin and end, in bytes; what comes first is no answer."""
-    if True not in answered[1:]:
-        return []
     found: list[tuple[int, int]] = []
     at = 0
     for i, piece in enumerate(pieces):

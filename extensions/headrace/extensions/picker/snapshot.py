@@ -30,7 +30,8 @@ class ServerFacts(Struct, frozen=True):
     """What one scrape told about one model server. None: it did not say, the last value stays.
 
     waiting       requests in its queue
-    adapters      LoRA adapters loaded or about to be, in the order the server names them
+    adapters      LoRA adapters loaded, in the order the server names them
+    adapters_waiting  further ones that requests in its queue wait for
     adapters_max  how many it can hold at once
     kv_cache      used share of the KV cache, 0..1
     block_size    tokens in one KV block
@@ -53,6 +54,7 @@ class ServerFacts(Struct, frozen=True):
     metrics: Mapping[str, float] = NO_METRICS
     problems: tuple[str, ...] = ()
     progress: float | None = None
+    adapters_waiting: tuple[str, ...] = ()
 
 
 class Endpoint(Struct, frozen=True):
@@ -67,7 +69,7 @@ class Endpoint(Struct, frozen=True):
     models           what the server says it serves, adapters too; empty if it did not say
     listed           those of them that are adapters
     answered_s       when the server last answered, us or a request
-    adapter_slots    free places for further adapters
+    adapter_slots    free places for adapters that are neither loaded nor waiting to be
     failures         scrapes failed in a row
     error            why the last scrape failed; empty if it did not
     carried          what of ours is open there, for the cost model
@@ -109,11 +111,17 @@ class Endpoint(Struct, frozen=True):
     listed: tuple[str, ...] = ()
     progress: float | None = None
     answered_s: float = NEVER_S
+    adapters_waiting: tuple[str, ...] = ()
 
     @property
     def kv_reported(self) -> float:
         """The used share of its KV cache as it was last reported."""
         return self.kv_cache - self.kv_drift
+
+    @property
+    def unseen(self) -> int:
+        """How many requests were sent there since its last scrape, and are open."""
+        return self.queue - self.waiting_scraped - self.queue_drift
 
     def age_s(self, now_s: float) -> float:
         """Return how old the metrics are; infinite if there are none."""

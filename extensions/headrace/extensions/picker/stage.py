@@ -1,6 +1,6 @@
 """The picker stage: sheds or lets wait, picks, reserves, releases when the exchange is over."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from headrace.dsl.program import Profile, Program
@@ -9,18 +9,24 @@ from headrace.extensions.control import TEST_SELECTION
 from headrace.extensions.picker.affinity import TOKEN, Tokens
 from headrace.extensions.picker.beside import After, after
 from headrace.extensions.picker.decide import Question, decide, least
-from headrace.extensions.picker.decision import Decision, Fault, How, Record
+from headrace.extensions.picker.decision import Decision, Fault, How
 from headrace.extensions.picker.ending import Ending
+from headrace.extensions.picker.eviction import Evicted, Stays, may_be_ended, relieve
 from headrace.extensions.picker.gate import Gate
 from headrace.extensions.picker.observed import Observed
 from headrace.extensions.picker.placement import Keep, Placement, Watch
 from headrace.extensions.picker.plans import Plans
 from headrace.extensions.picker.prefix import PrefixIndex
 from headrace.extensions.picker.pressure import Arrival, pressed
+from headrace.extensions.picker.ranks import front
 from headrace.extensions.picker.snapshot import PoolState
 from headrace.extensions.picker.store import Store
 from headrace.extensions.picker.subset import NAMESPACE as SUBSET_NAMESPACE
 from headrace.extensions.picker.subset import Subset, named, subset_of
+from headrace.extensions.picker.telling import DESTINATION as DESTINATION
+from headrace.extensions.picker.telling import LB as LB
+from headrace.extensions.picker.telling import Telling, nowhere, told
+from headrace.extensions.picker.ties import Ties
 from headrace.extensions.picker.values import PickValues
 from headrace.extensions.picker.visit import Visit
 from headrace.extensions.priorities import Priorities
@@ -33,7 +39,6 @@ from headrace.extensions.stage import (
     Continue,
     ExchangeInfo,
     Filter,
-    Json,
     Needs,
     OnFailure,
     Outcome,
@@ -44,15 +49,9 @@ from headrace.extensions.stage import (
     ResponseNeed,
     Route,
 )
-from headrace.extensions.values import NO_BONDS, Bonds
 
-LB = "envoy.lb"
-DESTINATION = "x-gateway-destination-endpoint"
 SERVED = "x-gateway-destination-endpoint-served"
-SCORES = "x-gateway-destination-endpoint-scores"
 SERVED_ECHO = "x-conformance-test-served-endpoint"
-# Long enough for a server to come up or a scrape to find it, short enough not to be felt.
-NOWHERE_RETRY_S = 2.0
 NEEDS = Needs(
     request_body=True,
     response=ResponseNeed.NONE,
@@ -81,6 +80,7 @@ class Picker:
     tpot_s  model -> the time per token after the first that it promises
     conformance  obey and tell what the gateway's conformance tests send and look for
     emit_scores  tell the proxy the scores of all candidates
+    evicts  an overload of the policy may end what runs
     """
 
     program: Program = field(repr=False)
@@ -100,6 +100,7 @@ class Picker:
     emit_scores: bool = False
     gate: Gate | None = field(default=None, repr=False)
     objectives: Priorities = field(default_factory=Priorities, repr=False)
+    evicts: bool = False
 
     def open(self, info: ExchangeInfo) -> Filter | None:
         return PickFilter(self) if self.watch is Watch.NOTHING else WatchingFilter(self)
@@ -108,15 +109,16 @@ class Picker:
 class PickFilter(Filter):
     """The pick of one exchange, and its reservation until the end."""
 
-    __slots__ = ("_beside", "_forged", "_picker", "_place", "_request", "_visit")
+    __slots__ = ("_beside", "_picker", "_place", "_request", "_stays", "_ties", "_visit")
 
     def __init__(self, picker: Picker) -> None:
         self._picker = picker
         self._place = Placement(picker.store, picker.reads_prefix, picker.watch, picker.keeps)
         self._beside: list[Placement] = []
-        self._forged = False
+        self._ties: Ties | None = None
         self._request: Request | None = None
         self._visit: Visit | None = None
+        self._stays: tuple[Stays, int] | None = None
 
     def on_request(self, request: Request, now_s: float) -> Action | Asking:
         """Shed, or pick and reserve; first wait, if the policy has queues and it comes to that."""
@@ -131,15 +133,53 @@ class PickFilter(Filter):
         index = store.prefixes.get(route.pool)
         if index is None:  # an empty one is false, and says how prompts are cut
             index = PrefixIndex(EMPTY_INDEX_BYTES)
-        values = PickValues(request, route, index, self._ties(request, route.pool, now_s))
+        affinity, media = store.affinities.get(route.pool), Keep.MEDIA in picker.keeps
+        self._ties = Ties(request, route.pool, now_s, affinity, picker.tokens, media)
+        values = PickValues(request, route, index, self._ties.find)
         values.tpot_s = picker.tpot_s.get(route.model)
         self._request = request
         if picker.gate is not None:
             self._visit = Visit(picker.gate, store, picker.seed, values, self._pick)
-            return self._visit.admit(now_s)
+            action = self._visit.admit(now_s)
+            if picker.evicts and not isinstance(action, Reject):
+                self._relieve(values, now_s)
+            return action
         pool = store.snapshot.pools.get(route.pool) or PoolState(route.pool)
         found = pressed(picker.program.overloads, Arrival(values, pool, now_s, picker.seed))
-        return found.reject or self._pick(values, now_s, found.faults)
+        if found.reject is not None:
+            return found.reject
+        if picker.evicts:
+            self._relieve(values, now_s)
+        return self._pick(values, now_s, found.faults)
+
+    def _arrival(self, values: PickValues, now_s: float) -> Arrival:
+        store, name = self._picker.store, values.route.pool
+        pool = store.snapshot.pools.get(name) or PoolState(name)
+        return Arrival(values, pool, now_s, self._picker.seed, store.flows.find(name))
+
+    def _relieve(self, values: PickValues, now_s: float) -> None:
+        """End what is less urgent, if the pool is overloaded."""
+        stays = self._picker.store.stays.get(values.route.pool)
+        if stays is not None:
+            relieve(self._picker.program.overloads, self._arrival(values, now_s), stays)
+
+    def _stay(self, values: PickValues | None, now_s: float) -> Evicted | None:
+        """Return what to watch while the request runs, if it may be ended."""
+        self._leave()
+        if values is None:
+            return None
+        if not may_be_ended(self._picker.program.overloads, self._arrival(values, now_s)):
+            return None
+        stays = self._picker.store.stays.setdefault(values.route.pool, Stays())
+        number, stay = stays.enter(values.priority, now_s)
+        self._stays = stays, number
+        return Evicted(stay)
+
+    def _leave(self) -> None:
+        if self._stays is not None:
+            stays, number = self._stays
+            stays.leave(number)
+            self._stays = None
 
     def _pick(self, values: PickValues, now_s: float, faults: tuple[Fault, ...]) -> Action:
         """Decide by what is known now, and reserve."""
@@ -167,21 +207,24 @@ class PickFilter(Filter):
         if head.local:
             return CONTINUE
         moved: tuple[Served, ...] = ()
-        told: dict[str, str] = {}
+        said: dict[str, str] = {}
         served = head.metadata.get(LB, {}).get(SERVED) if head.metadata else None
         if isinstance(served, str):
             moved = self._follow(served, now_s)
             if self._picker.conformance:
-                told[SERVED_ECHO] = served
+                said[SERVED_ECHO] = served
         reservation = self._place.reservation
         if self._picker.tokens is not None and reservation is not None:
-            told[TOKEN] = self._picker.tokens.sign(reservation.pool, reservation.address)
-        return Continue(set_headers=told, records=moved) if told or moved else CONTINUE
+            said[TOKEN] = self._picker.tokens.sign(reservation.pool, reservation.address)
+        return Continue(set_headers=said, records=moved) if said or moved else CONTINUE
 
     def _follow(self, served: str, now_s: float) -> tuple[Served, ...]:
         """Move the reservation to *served*, if it is another endpoint of the pool."""
         reservation = self._place.reservation
         if reservation is None or served == reservation.address:
+            return ()
+        port = self._ranks_port(reservation.pool)
+        if port is not None and served == front(reservation.address, port):
             return ()
         pool = self._picker.store.snapshot.pools.get(reservation.pool)
         if pool is None or pool.get(served) is None:
@@ -190,10 +233,13 @@ class PickFilter(Filter):
         return (Served(reservation.pool, reservation.address, served),)
 
     def on_end(self, outcome: Outcome, now_s: float) -> None:
+        if self._stays is not None:
+            self._leave()
         ending = Ending.of(outcome)
         self._place.end(ending, now_s)
         for place in self._beside:  # whose own answers nobody sees
             place.end(Ending(ending.status, False, Observed()), now_s)
+        self._visit = None  # it leads back here: only a collection would free the two
 
     def left(self, now_s: float) -> tuple[object, ...]:
         """Return the record of a wait that nobody waits for the end of any more."""
@@ -223,21 +269,6 @@ class PickFilter(Filter):
         )
         return self._take(After(least(question, How.FALLBACK)), None, now_s)
 
-    def _ties(self, request: Request, pool: str, now_s: float) -> Callable[[str], Bonds]:
-        """Return what finds the ties of a session: a token of ours goes before its id."""
-        affinity = self._picker.store.affinities.get(pool)
-
-        def ties(session: str) -> Bonds:
-            found = NO_BONDS if affinity is None else affinity.bonds(session, now_s)
-            token = request.headers.get(TOKEN) if self._picker.tokens else ""
-            if not token or self._picker.tokens is None:
-                return found
-            address = self._picker.tokens.read(pool, token)
-            self._forged = not address
-            return Bonds(address or found.session_at, found.cold)
-
-        return ties
-
     def _only_pool(self, request: Request) -> Route | None:
         """Return the route to the policy's only pool, for chains without a body router."""
         pools = self._picker.program.pools
@@ -264,19 +295,15 @@ class PickFilter(Filter):
     def _take(self, found: After, values: PickValues | None, now_s: float) -> Action:
         """Reserve who was chosen and tell the proxy, in header and metadata alike."""
         decision, refusal, records = found.decision, found.refusal, (found.decision, *found.errors)
-        if self._forged:
+        if self._ties is not None and self._ties.forged:
             records = (*records, RuleError(TOKEN, "forged"))
         if decision.chosen is None:
-            return Reject(
-                Reason.NO_ENDPOINTS,
-                _nowhere(decision),
-                retry_after_s=NOWHERE_RETRY_S,
-                records=records,
-            )
+            return nowhere(decision, records)
         if refusal is not None:
             status = refusal.status
             return Reject(Reason.REFUSED, refusal.message, status=status, records=records)
-        self._place.take(decision.pool, decision.chosen, values, now_s)
+        comes_s = self._prefilled_s(decision, values, now_s) if decision.beside else None
+        self._place.take(decision.pool, decision.chosen, values, now_s, comes_s)
         while self._beside:  # of a pick that came to nothing
             self._beside.pop().release(now_s)
         for role, other in decision.beside:
@@ -284,16 +311,29 @@ class PickFilter(Filter):
             place = self._place_beside(prefills=role == "prefill")
             place.take(other.pool, other.chosen, values if role == "prefill" else None, now_s)
             self._beside.append(place)
-        where = ",".join(decision.destinations)
-        told: dict[str, Json] = {DESTINATION: where}
-        if self._picker.emit_scores:
-            told[SCORES] = _scores(decision)
-        return Continue(
-            set_headers={DESTINATION: where, **found.headers},
-            clear_route_cache=True,
-            metadata={LB: told},
-            records=records,
-        )
+            if role == "encode" and values is not None and Keep.MEDIA in self._picker.keeps:
+                self._picker.store.affinities[other.pool].sent(other.chosen, values.media)
+        port = self._ranks_port(decision.pool)
+        watch = self._stay(values, now_s) if self._picker.evicts else None
+        scores = self._picker.emit_scores
+        return told(Telling(decision, found.headers, records, port, scores, watch))
+
+    def _ranks_port(self, pool: str) -> int | None:
+        """Return the port that stands for all ranks of a host of *pool*; None: each has its own."""
+        declared = self._picker.program.pools.get(pool)
+        return None if declared is None else declared.ranks_port
+
+    def _prefilled_s(
+        self, decision: Decision, values: PickValues | None, now_s: float
+    ) -> float | None:
+        """Return in how long who prefills beside will be done; None if nobody does."""
+        store, watched = self._picker.store, self._picker.watch is not Watch.NOTHING
+        for role, other in decision.beside:
+            if role == "prefill" and values is not None and other.chosen is not None:
+                return (
+                    store.expects(other.pool, other.chosen, values.work, now_s) if watched else 0.0
+                )
+        return None
 
     def _place_beside(self, *, prefills: bool) -> Placement:
         picker = self._picker
@@ -316,22 +356,3 @@ class WatchingFilter(PickFilter):
         if event.event_stream:
             self._place.piece(now_s)
         return CONTINUE
-
-
-def _scores(decision: Decision) -> dict[str, float]:
-    """Return the total of every candidate: more is better, so a cost c, in seconds, is 1/(1+c)."""
-    known = decision.evidence  # left as it is: who tells the decision later wants what was seen
-    record = known if isinstance(known, Record) else known.record()
-    totals = zip(record.scored, record.totals, strict=True)
-    if not any(column.cost for column in record.columns):
-        return {e.address: total for e, total in totals}
-    return {e.address: 1.0 / (1.0 + max(0.0, total)) for e, total in totals}
-
-
-def _nowhere(decision: Decision) -> str:
-    if not decision.endpoints:
-        return f"pool `{decision.pool}` has no endpoints"
-    ready = sum(e.ready for e in decision.endpoints)
-    if ready:
-        return f"none of the {ready} ready endpoints of pool `{decision.pool}` is eligible here"
-    return f"no endpoint of pool `{decision.pool}` is ready; retry when its servers are up"

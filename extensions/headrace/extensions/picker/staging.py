@@ -48,7 +48,9 @@ HINTS = ("fairness_id", "session", "ttl", "slo_ttft", "slo_tpot")
 MATCH = "endpoint.prefix_match"
 PREFIX = frozenset({MATCH, "request.prefix"})
 SESSION, COLD = "endpoint.session_match", "endpoint.cold_order"
-BONDS = frozenset({SESSION, COLD})
+MEDIA = "endpoint.media_match"
+PEER = frozenset({"endpoint.peer_labels", "endpoint.peer_zone"})
+BONDS = frozenset({SESSION, COLD, MEDIA}) | PEER
 WATCHED = OUTLOOK | {"endpoint.uncached_tokens_in_flight", "endpoint.decoding"}
 # What a decision keeps of a request only if a rule reads it, by the names that rules read.
 SELDOM = {

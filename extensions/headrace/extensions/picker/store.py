@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from headrace.dsl.program import Program
 from headrace.extensions.picker.affinity import Affinity
+from headrace.extensions.picker.eviction import Stays
 from headrace.extensions.picker.feedback import Feedback
 from headrace.extensions.picker.flow.flows import Flows
 from headrace.extensions.picker.indexes import book_of, index_of
@@ -45,6 +46,7 @@ class Store:
     affinities  per pool, which sessions are bound to which endpoint
     blind_streams  answers in a row that were streams, and of which the picker was shown nothing
     flows     who waits, per pool
+    stays     those that run and may be ended for more urgent ones, per pool
     source    who is in a pool
     watcher   called after every change while it is set
     kv        per pool whose servers report what they cache, what they did
@@ -54,6 +56,7 @@ class Store:
     affinities: dict[str, Affinity] = field(default_factory=dict[str, Affinity])
     blind_streams: int = 0
     flows: Flows = field(default_factory=Flows)
+    stays: dict[str, Stays] = field(default_factory=dict[str, Stays])
     source: EndpointSource = DECLARED
     watcher: Callable[[], None] | None = field(default=None, repr=False)
     kv: dict[str, KvBook] = field(default_factory=dict[str, KvBook])
@@ -212,10 +215,12 @@ class Store:
             ledger, old = live.ledgers[position], live.endpoints[position]
             if ledger.blind:
                 ledger.advance(now_s)
-            predicted_s = old.outlook.first_token_s(old, load, now_s) if load.output_tokens else 0.0
+            predicted_s = 0.0
+            if load.output_tokens:
+                predicted_s = load.comes_s + old.outlook.first_token_s(old, load, now_s)
             ledger.add(self._last_id, load, now_s, predicted_s)
             if load.output_tokens:
-                live.means = live.means.after_pick(load.prompt_tokens, load.uncached_tokens)
+                live.means = live.means.after_pick(load.prompt_tokens, load.kept_tokens)
             live.recount(position, now_s)
             self._note(now_s)
         return Reservation(self._last_id, pool, address, now_s)
@@ -227,6 +232,14 @@ class Store:
             return NO_LOAD
         endpoint = found[0].endpoints[found[1]]
         return endpoint.outlook.load(endpoint, work)
+
+    def expects(self, pool: str, address: str, work: Work, now_s: float) -> float:
+        """Return the seconds until the endpoint at *address* would have the prompt of *work*."""
+        found = self._find(pool, address)
+        if found is None:
+            return 0.0
+        endpoint = found[0].endpoints[found[1]]
+        return endpoint.outlook.predicted_ttft(endpoint, work, now_s)
 
     def release(self, reservation: Reservation, now_s: float) -> None:
         """Stop counting *reservation*. Releasing twice, or after its endpoint went, is no fault."""
@@ -268,7 +281,9 @@ class Store:
         if entry is None:
             return
         took_s, outlook = now_s - entry.picked_s, old.outlook
-        feedback, error = outlook.feedback.after_first_token(took_s, entry.predicted_s, now_s)
+        # What another server computes and sends says nothing of how fast this one is.
+        predicted_s = 0.0 if entry.load.received_tokens else entry.predicted_s
+        feedback, error = outlook.feedback.after_first_token(took_s, predicted_s, now_s)
         live.means = live.means.after_error(error) if error else live.means
         self._learn(live, position, feedback, now_s, alive=True)
 
@@ -319,6 +334,7 @@ class Store:
     def _forget(self, pool: str, address: str) -> None:
         """Forget what the server at *address* had cached: it is gone, or began anew."""
         self.prefixes[pool].forget(address)
+        self.affinities[pool].restarted(address)
         if pool in self.kv:
             self.kv[pool].restarted(address)
 

@@ -1,9 +1,11 @@
 """What expressions see of a request, when the picker evaluates them."""
 
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from headrace.dsl.cel.values import Timestamp
 from headrace.dsl.program import HintValues, ModelValues, RequestValues
@@ -13,6 +15,7 @@ from headrace.extensions.call import Call
 from headrace.extensions.hints import NO_HINTS, Hints, hints_of
 from headrace.extensions.picker.prefix import PrefixIndex
 from headrace.extensions.picker.prompt import NO_PROMPT, Prompt, prompt_of
+from headrace.extensions.picker.ties import digests
 from headrace.extensions.values import NO_BONDS, NO_MODEL, Bonds, Request, Route
 from headrace.extensions.work import NO_WORK, Work
 
@@ -135,9 +138,10 @@ class PickValues:
 
     @property
     def hints(self) -> Hints:
-        """What its headers ask for."""
+        """What its headers ask for; its session is what its class says, if that says one."""
         if self._hints is None:
-            self._hints = hints_of(self._request.headers)
+            found, session = hints_of(self._request.headers), self.route.session
+            self._hints = found if session is None else replace(found, session=session)
         return self._hints
 
     @property
@@ -146,6 +150,17 @@ class PickValues:
         if self._bonds is None:
             self._bonds = self.ties(self.hints.session)
         return self._bonds
+
+    @property
+    def media(self) -> Sequence[int]:
+        """The digests of its images, sounds and files."""
+        return digests(self._request)
+
+    def beside(self, labels: Mapping[str, str], zone: str) -> "PickValues":
+        """Return these values for who is picked beside an endpoint with *labels* in *zone*."""
+        found = copy(self)
+        found._bonds = replace(self.bonds, peer_labels=labels, peer_zone=zone)
+        return found
 
     @property
     def now(self) -> Timestamp:

@@ -1,13 +1,11 @@
-"""Screen prompts before they reach a model."""
+"""Screen prompts before they reach a model, and answers before they reach the client."""
 
 from headrace.dsl.program import Program
 from headrace.extensions.registry import Site
-from headrace.extensions.safety.screen import patterns
-from headrace.extensions.safety.stage import NEEDS, Post, Safety, Screener
-from headrace.extensions.stage import Needs
+from headrace.extensions.safety.assembly import desk
+from headrace.extensions.safety.stage import Safety, safety
 
 
 def build(program: Program, site: Site) -> Safety:
-    """Build the safety stage of *program*. A guard without patterns finds nothing, so has none."""
-    posts = tuple(Post(g, patterns(g.patterns)) for g in program.guards if g.patterns)
-    return Safety(Screener(posts), needs=NEEDS) if posts else Safety(None, needs=Needs())
+    """Build the safety stage of *program*."""
+    return safety(desk(program, site))

@@ -111,6 +111,7 @@ class Kind(Enum):
     BUSY = "busy"  # our own limit of calls at once
     OPEN = "circuit-open"  # it failed too often just now, so it was not asked
     QUOTA = "quota"  # it refuses for a while: 429 or RESOURCE_EXHAUSTED
+    DECLINED = "declined"  # nobody judges this one: a 400, 413 or 422, no template for its model
     UNREADABLE = "unreadable"  # the texts cannot be read: token ids, a coding, broken JSON
 
     __hash__ = object.__hash__
@@ -194,6 +195,7 @@ class Http(Effect[HttpReply | Trouble]):
     google      adds a bearer token of the application default credentials
     timeout_s   of the whole call, waiting for a free connection included
     answer_bytes_max  a longer answer is Trouble
+    at_once     how many calls of *guard* may be under way; who comes later waits
     """
 
     guard: str
@@ -205,6 +207,21 @@ class Http(Effect[HttpReply | Trouble]):
     google: bool = False
     timeout_s: float = 1.0
     answer_bytes_max: int = 1 << 20
+    at_once: int = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Rpc(Effect[HttpReply | Trouble]):
+    """Call *method* of a provider's gRPC service; the JSON that goes and comes is REST's.
+
+    call    as of REST, but its URL names only the server; over TLS if it begins with https
+    stream  of a text that comes in pieces: those of the same name go through one stream, so that
+            the service sees each with what came before; empty: the call stands alone
+    """
+
+    call: Http
+    method: str
+    stream: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,3 +229,45 @@ class Together(Effect[tuple[Any, ...]]):
     """Perform *effects* at the same time; the replies come in their order."""
 
     effects: tuple[Effect[Any], ...]
+
+
+class Found(Struct, frozen=True):
+    """What a local provider finds in one text: the characters [start, end), and why they count.
+
+    since   the first character that it had to see; before *start* if a word tells what follows
+    """
+
+    what: str
+    start: int
+    end: int
+    since: int
+
+    def __repr__(self) -> str:
+        return f"Found({self.what}, {self.start}:{self.end})"
+
+
+class Local(Provider, Protocol):
+    """A provider that looks by itself, so that it can say what of a growing text is settled.
+
+    `safety.local.settled` is how a stream uses it.
+    """
+
+    @property
+    def width_max(self) -> int | None:
+        """The most characters from `Found.since` to `Found.end`; None: there is no limit."""
+        ...
+
+    def found(self, text: str, start: int = 0) -> tuple[Found, ...]:
+        """Return what is in *text* since *start* or later, in order; before *start* is context.
+
+        Of two that overlap, both may be there.
+        """
+        ...
+
+    def partial_start(self, text: str, overlap: int = 64) -> int:
+        """Return the first character of *text* that could be of a match that goes on after it.
+
+        What lies before it is found, or never will be. *overlap* is how many characters at the
+        end are taken to be such where that cannot be known: of patterns.
+        """
+        ...

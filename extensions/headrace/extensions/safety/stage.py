@@ -1,15 +1,21 @@
-"""The safety stage: ask the guards of the policy, obey their verdicts."""
+"""The safety stage: ask the guards of the policy, obey their verdicts, prove that it was done."""
 
-from collections.abc import Coroutine
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
 
-from headrace.dsl.program import Guard, OnMatch, RuleFault
+from headrace.dsl.program import RuleFault
 from headrace.extensions.body_router.values import Facts, facts
 from headrace.extensions.call import Call, CallFault, parse_call
 from headrace.extensions.reasons import Reason
-from headrace.extensions.records import RuleError, Verdict
-from headrace.extensions.safety.screen import Finding, Provider
+from headrace.extensions.records import RuleError
+from headrace.extensions.safety.answers import Answers
+from headrace.extensions.safety.beside import begun
+from headrace.extensions.safety.contract import Context, Direction, Kind, Trouble
+from headrace.extensions.safety.desk import Desk
+from headrace.extensions.safety.express import is_express, pass_by
+from headrace.extensions.safety.inquest import Inquest
+from headrace.extensions.safety.mask import Vault
+from headrace.extensions.safety.post import Post
+from headrace.extensions.safety.prompt import Prompt, screen
 from headrace.extensions.stage import (
     CONTINUE,
     Action,
@@ -21,94 +27,192 @@ from headrace.extensions.stage import (
     OnFailure,
     Reject,
     Request,
+    ResponseEnd,
+    ResponseEvent,
+    ResponseHead,
+    ResponseNeed,
 )
+from headrace.extensions.texts.values import Passage, Said, Unreadable
 
-NEEDS = Needs(request_body=True)
-# RE2 takes some nanoseconds a character, and nothing else runs meanwhile: this takes some 10 ms.
-TEXT_CHARS_MAX = 4 << 20
+IDLE_S = 0.5  # how long text of a model that pauses waits for its window to be full
 CURE = "set `request_body_mode` of the ext_proc filter to FULL_DUPLEX_STREAMED"
 
 
-@dataclass(frozen=True, slots=True)
-class Post:
-    """A guard and who screens for it."""
+class PromptScreen(Filter):
+    """Screens requests. Keeps nothing of an exchange, so that one serves them all."""
 
-    guard: Guard
-    provider: Provider
+    __slots__ = ("_conditional", "_desk", "_express")
 
-
-class Screener(Filter):
-    """Screens one request. Keeps nothing of an exchange, so that one serves them all."""
-
-    __slots__ = ("_has_conditions", "_posts", "_text_chars_max")
-
-    def __init__(self, posts: tuple[Post, ...], text_chars_max: int = TEXT_CHARS_MAX) -> None:
-        self._posts = posts
-        self._has_conditions = any(post.guard.when is not None for post in posts)
-        self._text_chars_max = text_chars_max
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._conditional = any(post.guard.when is not None for post in desk.posts)
+        self._express = is_express(desk)
 
     def on_request(self, request: Request, now_s: float) -> Action | Asking:
-        """Decide whether *request* may pass. What cannot be read does not."""
+        """Decide whether *request* may pass, and as what. What cannot be read does not."""
+        call = request.call
+        if self._express and isinstance(call, Call):
+            passed = pass_by(self._desk, call)
+            if passed is not None:
+                return passed
+        return self._decide(request, now_s)
+
+    def _decide(self, request: Request, now_s: float) -> Action | Asking:
+        desk = self._desk
+        inquest = Inquest(desk.rule, Direction.PROMPT, desk.prompts)
+        posts = self._applying(request, now_s, inquest)
+        self._opened(request, posts)
         call = _call_of(request)
-        if call is None:
-            return CONTINUE
         if isinstance(call, Reject):
             return call
+        if call is None:
+            return Continue(records=inquest.close()) if desk.prompts else CONTINUE
         size = sum([len(text.text) for text in call.texts])
-        if size > self._text_chars_max:
-            most = self._text_chars_max
+        if size > desk.text_chars_max:
+            most = desk.text_chars_max
             message = f"the prompt has {size} characters; the gateway screens at most {most}"
             return Reject(Reason.BODY_TOO_LARGE, message)
-        values = facts(request) if self._has_conditions else None
-        return self._screen(call, values, now_s)
+        asked = [post for post in desk.prompts if post in posts]
+        return begun(self._screen(request, call, asked, inquest, now_s))
 
-    def _screen(self, call: Call, values: Facts | None, now_s: float) -> Action | Asking:
-        records: list[object] = []
-        for index, post in enumerate(self._posts):
-            if not _applies(post.guard, values, now_s, records):
-                continue
-            screening = post.provider.screen(call)
-            if isinstance(screening, Coroutine):
-                return self._ask(index, screening, call, values, now_s, records)
-            reject = _judge(post.guard, screening, records)
-            if reject is not None:
-                return reject
-        return Continue(records=tuple(records)) if records else CONTINUE
+    def _opened(self, request: Request, posts: tuple[Post, ...]) -> None:
+        """Note which guards have to do with the exchange of *request*."""
 
-    async def _ask(
+    def _masked(self, vault: Vault) -> None:
+        """Note what the placeholders in the prompt stand for."""
+
+    async def _screen(
         self,
-        index: int,
-        screening: Coroutine[Any, Any, Finding | None],  # Any: see `Screening`
+        request: Request,
         call: Call,
-        values: Facts | None,
+        posts: list[Post],
+        inquest: Inquest,
         now_s: float,
-        records: list[object],
     ) -> Action:
-        """Go on as `_screen` does, from the first provider that must ask the world."""
-        reject = _judge(self._posts[index].guard, await screening, records)
-        for post in self._posts[index + 1 :]:
-            if reject is not None:
-                break
-            if _applies(post.guard, values, now_s, records):
-                answer = post.provider.screen(call)
-                found = await answer if isinstance(answer, Coroutine) else answer
-                reject = _judge(post.guard, found, records)
-        return reject or Continue(records=tuple(records))
+        context = Context(call.model, request.id, call.texts)
+        passages = self._passages(request, call, posts, inquest)
+        if isinstance(passages, Reject):
+            return _with(passages, inquest)
+        vault = Vault(passage.text for passage in passages) if self._desk.masked else None
+        texts = await screen(Prompt(call, passages, context, now_s), posts, inquest, vault)
+        if isinstance(texts, Reject):
+            return _with(texts, inquest)
+        if vault is not None:
+            self._masked(vault)
+        inquest.delivered = _bytes(texts.texts)
+        patches = texts.patches()
+        body = None
+        if patches:
+            assert request.body is not None, "what has passages has a body"
+            body = self._desk.reads.spliced(request.body, patches)
+        return Continue(body=body, records=inquest.close())
+
+    def _passages(
+        self, request: Request, call: Call, posts: list[Post], inquest: Inquest
+    ) -> tuple[Passage, ...] | Reject:
+        """Return the texts of *call*, with their places if a guard of the policy needs them."""
+        if not self._desk.by_place or request.body is None:
+            return tuple(Passage(t.role, Said.PROSE, t.text, (), whole=False) for t in call.texts)
+        try:
+            return self._desk.reads.request(call.api, request.body)
+        except Unreadable as unreadable:
+            for post in posts:
+                reject = inquest.hear(post, Trouble(Kind.UNREADABLE, unreadable.detail))
+                if reject is not None:
+                    return reject
+            return ()
+
+    def _applying(self, request: Request, now_s: float, inquest: Inquest) -> tuple[Post, ...]:
+        """Return the guards whose conditions hold. One whose condition fails has to do with it."""
+        posts = self._desk.posts
+        if not self._conditional:
+            return posts
+        values = facts(request)
+        applying: list[Post] = []
+        for post in posts:
+            if _applies(post, values, now_s, inquest):
+                applying.append(post)
+            elif post.looks_at(Direction.PROMPT):
+                inquest.skip(post, "condition")
+        return tuple(applying)
+
+
+class Screening(PromptScreen):
+    """Screens one exchange, both ways. Written by that exchange only."""
+
+    __slots__ = ("_answers",)
+    idle_s = IDLE_S
+
+    def __init__(self, desk: Desk, info: ExchangeInfo) -> None:
+        super().__init__(desk)
+        self._answers = Answers(desk, info.id)
+
+    def on_request(self, request: Request, now_s: float) -> Action | Asking:
+        """Decide on the prompt; see `PromptScreen`."""
+        call = request.call
+        if self._express and not self._conditional and isinstance(call, Call):
+            passed = pass_by(self._desk, call)
+            if passed is not None:
+                self._opened(request, self._desk.posts)
+                return passed
+        return self._decide(request, now_s)
+
+    def _opened(self, request: Request, posts: tuple[Post, ...]) -> None:
+        call = request.call
+        self._answers.asked(call if isinstance(call, Call) else None, request.id, posts)
+
+    def _masked(self, vault: Vault) -> None:
+        self._answers.unmask(vault)
+
+    def on_response_headers(self, head: ResponseHead, now_s: float) -> Action | Asking:
+        """Note whether what follows is an answer of a model, or an error of a server."""
+        self._answers.begin(head)
+        return CONTINUE
+
+    def on_response_event(self, event: ResponseEvent, now_s: float) -> Action | Asking:
+        """Decide what of the answer may go on by now."""
+        return self._answers.take(event, now_s)
+
+    def on_response_idle(self, waited_s: float, now_s: float) -> Action | Asking:
+        """Let the guards that wait for a window judge what there is of it."""
+        return self._answers.idle(now_s)
+
+    def on_response_end(self, end: ResponseEnd, now_s: float) -> Action | Asking:
+        """Decide on what is left of the answer, and report."""
+        return self._answers.finish(now_s)
+
+    def cut(self, now_s: float) -> tuple[object, ...]:
+        """Report what was done until the answer was cut off."""
+        return self._answers.left()
 
 
 @dataclass(frozen=True, slots=True)
 class Safety:
     """The stage `safety`. Without guards no exchange has to do with it."""
 
-    screener: Screener | None = field(repr=False)
+    desk: Desk | None = field(repr=False)
+    needs: Needs
     name: str = "safety"
-    needs: Needs = NEEDS
     deadline_s: float = 1.0
     on_failure: OnFailure = OnFailure.CLOSED
+    prompts: PromptScreen | None = field(default=None, repr=False)
 
     def open(self, info: ExchangeInfo) -> Filter | None:
-        """Return the one filter that serves all exchanges, None without guards."""
-        return self.screener
+        """Return a filter for the exchange: one serves all that have no response to screen."""
+        if self.desk is None or self.prompts is not None:
+            return self.prompts
+        return Screening(self.desk, info)
+
+
+def safety(desk: Desk) -> Safety:
+    """Return the stage of the guards at *desk*."""
+    if not desk.posts:
+        return Safety(None, Needs())
+    if desk.reads_answers:
+        needs = Needs(request_body=True, response=ResponseNeed.GATE)
+        return Safety(desk, needs, deadline_s=desk.deadline_s)
+    needs = Needs(request_body=True)
+    return Safety(desk, needs, deadline_s=desk.deadline_s, prompts=PromptScreen(desk))
 
 
 def _call_of(request: Request) -> Call | Reject | None:
@@ -132,26 +236,22 @@ def _call_of(request: Request) -> Call | Reject | None:
             return Reject(reason, message, param=param)
 
 
-def _applies(guard: Guard, values: Facts | None, now_s: float, records: list[object]) -> bool:
-    """Return whether *guard* screens this request. If its condition fails, it does."""
-    if guard.when is None:
+def _applies(post: Post, values: Facts, now_s: float, inquest: Inquest) -> bool:
+    """Return whether *post* has to do with this request. If its condition fails, it has."""
+    when = post.guard.when
+    if when is None:
         return True
-    assert values is not None, "some guard has a condition, so there are values"
-    verdict = guard.when.test(values, None, now_s)
+    verdict = when.test(values, None, now_s)
     if isinstance(verdict, RuleFault):
-        records.append(RuleError(f"guard {guard.name}", verdict.kind))
+        inquest.records.append(RuleError(f"guard {post.name}", verdict.kind))
         return True
     return verdict
 
 
-def _judge(guard: Guard, finding: Finding | None, records: list[object]) -> Reject | None:
-    """Record what was found, and return the Reject if *guard* blocks it."""
-    if finding is None:
-        return None
-    records.append(Verdict(guard.name, finding.what, guard.on_match.value))
-    if guard.on_match is OnMatch.LOG:
-        return None
-    message = guard.message
-    if finding.what == "token-ids":
-        message = f"{message}: a prompt of token ids cannot be screened; send text"
-    return Reject(Reason.SAFETY_BLOCKED, message, guard.status, records=tuple(records))
+def _with(reject: Reject, inquest: Inquest) -> Reject:
+    """Return *reject* with the records of all that the guards said."""
+    return replace(reject, records=inquest.close())
+
+
+def _bytes(texts: list[str]) -> int:
+    return sum([len(t) if t.isascii() else len(t.encode("utf-8", "surrogatepass")) for t in texts])

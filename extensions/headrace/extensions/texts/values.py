@@ -8,6 +8,14 @@ Path = tuple[str | int, ...]
 """From the body's root to a string: names of fields and indexes of lists."""
 
 
+class Unreadable(Exception):
+    """A body or an event whose text cannot be read. *detail* says why; it never quotes a text."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
+        self.detail = detail
+
+
 class Said(Enum):
     """What a text is, for guards that do not look at everything."""
 
@@ -47,11 +55,13 @@ class Channel(Struct, frozen=True):
 
     choice  of the answers that were asked for
     item    of an answer that has several parts: which; of tool calls: which call
+    field   tells two texts apart that stand beside each other, e.g. a tool's name and arguments
     """
 
     said: Said
     choice: int = 0
     item: int = 0
+    field: str = ""
 
 
 class Piece(Struct, frozen=True):

@@ -28,6 +28,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "serve": ("serve", "serve"),
     "rollback": ("rollback", "rollback"),
     "model-server": ("model_server", "model_server"),
+    "provider": ("provider", "provider"),
     "version": ("version", "version"),
 }
 ABOUT = """Inference scheduling for Envoy, written as policy.

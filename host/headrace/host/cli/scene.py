@@ -36,12 +36,13 @@ class Scene:
     def run(self, mistakes: Mistakes) -> "Ran | None":
         """Return what the policy does in this case; note it if it cannot be asked."""
         from headrace.host.policytest.asked import Unaskable
+        from headrace.host.policytest.beside import Beside
         from headrace.host.policytest.run import Broken, Runner
         from headrace.host.policytest.world import world
 
         try:
             where = world(self.program, self.case.pools)
-            return Runner(self.program).request(self.case.request, where)
+            return Runner(self.program).request(self.case.request, where, Beside.of(self.case))
         except (Broken, Unaskable) as fault:
             mistakes.add(str(fault))
             return None

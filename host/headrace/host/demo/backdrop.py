@@ -65,8 +65,9 @@ def _replica(program: Program, pool: str, address: str) -> Replica:
     models: list[str] = []
     adapters: list[str] = []
     for model in program.models.values():
+        copied = any(mirror.pool == pool for mirror in model.mirrors)
         for share in model.routes:
-            if share.pool == pool:
+            if share.pool == pool or copied:  # a copy asks for the same name
                 names = adapters if model.adapter else models
                 names.append(share.rewrite or model.name)
     return Replica(address, pool, tuple(dict.fromkeys(models)), tuple(dict.fromkeys(adapters)))

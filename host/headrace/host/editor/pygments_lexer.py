@@ -21,21 +21,23 @@ from pygments.token import (
 )
 
 BLOCKS = (
-    "chain", "class", "cost", "filter", "guard", "import", "let", "model", "objective",
-    "overload", "override", "pool", "profile", "sched", "scorer", "stage", "test", "trace",
-    "trust",
+    "chain", "class", "cost", "filter", "guard", "import", "let", "model", "objective", "overload",
+    "override", "pool", "profile", "safety", "sched", "scorer", "stage", "test", "trace", "trust",
 )  # fmt: skip
 WORDS = (
-    "adapter", "adapters", "after", "allow", "also", "always", "any", "as", "at", "attribute",
-    "best", "block", "blocks", "by", "chance", "dead", "deadline", "else", "endpoint",
-    "endpoints", "error", "events", "expect", "extends", "fair", "fairness", "first", "for",
-    "from", "given", "gpu", "in", "inferencepool", "inspect", "kv", "labels", "least", "log",
-    "match", "max", "memory", "metrics", "minimize", "mirror", "most", "multiply", "name",
-    "namespace", "of", "on", "partial", "patterns", "pick", "plugin", "port", "prefer", "prefix",
-    "priority", "queue", "random", "rank", "redact", "refuse", "replay", "request", "require",
-    "retry", "role", "route", "sample", "score", "select", "shed", "soonest", "speed", "stale",
-    "strictly", "table", "template", "ties", "timeout", "to", "tokens", "top", "up", "use",
-    "wait", "weighted", "when", "with", "within", "zone",
+    "adapter", "adapters", "after", "allow", "also", "always", "any", "as", "ask", "at",
+    "attribute", "behind", "best", "block", "blocks", "break", "by", "cache", "category", "chance",
+    "dead", "deadline", "deny", "detect", "else", "endpoint", "endpoints", "env", "error", "events",
+    "evict", "expect", "extends", "fails", "failures", "fair", "fairness", "finds", "first", "for",
+    "from", "given", "gpu", "guards", "header", "in", "inferencepool", "inspect", "kv", "labels",
+    "least", "log", "mask", "match", "max", "memory", "metrics", "minimize", "mirror", "most",
+    "multiply", "name", "namespace", "of", "on", "once", "only", "order", "overlap", "parallel",
+    "partial", "patterns", "pick", "plugin", "port", "prefer", "prefix", "priority", "queue",
+    "random", "rank", "ranks", "redact", "refuse", "replay", "request", "require", "response",
+    "retry", "role", "route", "sample", "scope", "score", "select", "session", "shed", "soonest",
+    "speed", "stale", "stream", "strictly", "table", "template", "text", "ties", "timeout", "to",
+    "tokens", "top", "unreadable", "up", "use", "wait", "weighted", "when", "window", "with",
+    "within", "zone",
 )  # fmt: skip
 CONSTANTS = ("false", "null", "true")
 ROOTS = ("candidates", "decision", "endpoint", "model", "pool", "request", "response")

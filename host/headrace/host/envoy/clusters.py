@@ -80,14 +80,14 @@ def processor_cluster(options: EnvoyOptions) -> Tree:
 
 
 def pool_addresses(pool: Pool) -> tuple[list[Address], list[str]]:
-    """Return the addresses of *pool*'s endpoints, and a line for each that Envoy cannot use.
+    """Return where requests of *pool* go, and a line for each address that Envoy cannot use.
 
     Envoy compares the picked `ip:port` with the resolved addresses of a cluster, so a
     name could never be picked.
     """
     found: list[Address] = []
     problems: list[str] = []
-    for endpoint in pool.endpoints:
+    for endpoint in pool.destinations:
         try:
             found.append(parse_address(endpoint))
         except AddressError as error:

@@ -9,6 +9,7 @@ from headrace.extensions.control import CONTROL, OWN_PREFIX
 from headrace.host.envoy.options import Tree
 
 POOL_HEADER = "x-headrace-pool"
+MIRROR_HEADER = "x-headrace-mirror"
 
 
 def strip_control_headers(program: Program) -> Tree:

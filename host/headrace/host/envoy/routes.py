@@ -6,7 +6,7 @@ import msgspec
 
 from headrace.dsl.program import Chain, Program
 from headrace.host.envoy.clusters import pool_cluster_name
-from headrace.host.envoy.control import POOL_HEADER
+from headrace.host.envoy.control import MIRROR_HEADER, POOL_HEADER
 from headrace.host.envoy.options import Tree
 
 ROUTER_STAGE = "body_router"
@@ -15,12 +15,15 @@ ROUTER_STAGE = "body_router"
 def route_config(program: Program, chain: Chain) -> Tree:
     """Return the route table.
 
-    A chain that routes names the pool in a header; a request without it was decided by
-    nobody and gets 503. A chain that does not route can serve one pool, its only choice.
+    A chain that routes names the pool in a header, and in another the one that gets a copy;
+    a request without a pool was decided by nobody and gets 503. A chain that does not route
+    can serve one pool, its only choice.
     """
     routes: list[Tree]
     if ROUTER_STAGE in chain.stages:
-        routes = [_to_pool(pool, POOL_HEADER) for pool in program.pools]
+        mirrors = sorted({m.pool for model in program.models.values() for m in model.mirrors})
+        routes = [_to_pool(pool, POOL_HEADER, m) for m in mirrors for pool in program.pools]
+        routes += [_to_pool(pool, POOL_HEADER) for pool in program.pools]
         routes.append(_UNDECIDED)
     else:
         routes = [_to_pool(pool, None) for pool in program.pools]
@@ -31,19 +34,24 @@ def _virtual_host(routes: Sequence[Tree]) -> Tree:
     return {"name": "all", "domains": ["*"], "routes": list(routes)}
 
 
-def _to_pool(pool: str, header: str | None) -> Tree:
-    match: Tree = {"prefix": "/"}
-    if header:
-        match["headers"] = [{"name": header, "string_match": {"exact": pool}}]
-    return {
-        "name": f"to-{pool}",
-        "match": match,
-        "route": {
-            "cluster": pool_cluster_name(pool),
-            "timeout": "0s",
-            "retry_policy": _RETRY,
-        },
+def _to_pool(pool: str, header: str | None, mirror: str = "") -> Tree:
+    """Return the route to *pool*; with a *mirror*, that of requests of which it gets a copy."""
+    said = {header: pool} if header else {}
+    action: Tree = {
+        "cluster": pool_cluster_name(pool),
+        "timeout": "0s",
+        "retry_policy": _RETRY,
     }
+    if mirror:
+        said[MIRROR_HEADER] = mirror
+        action["request_mirror_policies"] = [{"cluster": pool_cluster_name(mirror)}]
+    match: Tree = {"prefix": "/"}
+    if said:
+        match["headers"] = [
+            {"name": name, "string_match": {"exact": value}} for name, value in said.items()
+        ]
+    name = f"to-{pool}-and-{mirror}" if mirror else f"to-{pool}"
+    return {"name": name, "match": match, "route": action}
 
 
 def _error(message: str) -> str:

@@ -41,6 +41,7 @@ T = TypeVar("T")
 Hook = Callable[[Any, float], Any]  # a hook's value differs by hook; its result is checked
 Apply = Callable[["Slot", Action], None]
 RUNS_MAX = 1_000  # a stage that records something of every event of a long stream
+OFTEN = frozenset(("on_response_event", "on_response_idle"))  # told only if they say something
 ACTIONS = frozenset((Continue, Reject, Answer, EndReply))
 
 
@@ -70,7 +71,10 @@ Steps = Generator[Ask, Any, T]
 class Slot(Struct):
     """One stage's filter in one exchange. Written by its chain only.
 
-    out   the stage has failed and is not asked again (but for `on_end`)
+    on_end  `on_response_end` is to be called
+    hears   `on_end` is
+    out     the stage has failed and is not asked again (but for `on_end`)
+    idle_s  of the filter
     """
 
     stage: Stage
@@ -79,24 +83,27 @@ class Slot(Struct):
     on_head: bool
     on_event: bool
     on_end: bool
+    hears: bool
     out: bool = False
+    idle_s: float | None = None
 
 
 def slot(stage: Stage, opened: Filter) -> Slot:
     """Return a slot that knows which hooks of *opened* are to be called: those it has and needs."""
     kind: Any = type(opened)  # mypy takes a class for unhashable
-    return Slot(stage, opened, *_hooks(kind, stage.needs.response))
+    return Slot(stage, opened, *_hooks(kind, stage.needs.response), False, opened.idle_s)
 
 
 @lru_cache(maxsize=256)  # asked for every exchange, of the few stages of a chain
-def _hooks(kind: type[Filter], need: ResponseNeed) -> tuple[bool, bool, bool, bool]:
-    """Return whether `on_request`, `on_head`, `on_event` and `on_end` are to be called."""
+def _hooks(kind: type[Filter], need: ResponseNeed) -> tuple[bool, bool, bool, bool, bool]:
+    """Return whether each hook is to be called, in the order of the fields of `Slot`."""
     told = need is not ResponseNeed.NONE
     return (
         kind.on_request is not Filter.on_request,
         kind.on_response_headers is not Filter.on_response_headers,
         told and kind.on_response_event is not Filter.on_response_event,
         told and kind.on_response_end is not Filter.on_response_end,
+        kind.on_end is not Filter.on_end,
     )
 
 
@@ -118,6 +125,7 @@ class Chain(Struct):
     clock      for the durations in the log only; decisions use `now_s`
     asked      how many slots have been asked `on_request`: they see local replies
     runs       the log, its first `RUNS_MAX` entries
+    beside     what hooks of this pass want to go on beside the next ones
     streaming  a stage has begun a streamed answer of its own
     """
 
@@ -127,6 +135,7 @@ class Chain(Struct):
     asked: int = 0
     streaming: bool = False
     runs: list[StageRun] = []
+    beside: list[Asked] = []
 
     def call(
         self, at: Slot, name: str, hook: Hook, value: object, apply: Apply
@@ -138,9 +147,13 @@ class Chain(Struct):
         started_s = self.clock()
         try:
             decided = hook(value, self.now_s)
-            if type(decided) not in ACTIONS:
+            if decided is CONTINUE:  # the usual case: nothing to apply, nothing recorded
+                if name != "on_response_event":
+                    self._note(at, name, started_s, "continue")
+            elif type(decided) not in ACTIONS:
                 return Asked(at, name, value, apply, started_s, decided)
-            self._settle(at, name, started_s, decided, apply)
+            else:
+                self._settle(at, name, started_s, decided, apply)
         except Exception as fault:  # whatever a stage raises is the stage's failure
             return self._road(at, name, started_s, fault, value, apply)
         settled: Action = decided
@@ -159,9 +172,23 @@ class Chain(Struct):
             raise
         return action
 
+    def cut(self) -> None:
+        """Ask every filter for the records of a response whose end it was not told."""
+        for at in self.slots:
+            started_s = self.clock()
+            try:
+                records = at.filter.cut(self.now_s)
+            except Exception as fault:  # the other filters must still be asked
+                self._note(at, "cut", started_s, "failed", (), "open", _where(fault))
+                continue
+            if records:
+                self._note(at, "cut", started_s, "left", records)
+
     def finish(self, outcome: Outcome) -> None:
         """Tell every filter, first to last, how the exchange ended."""
         for at in self.slots:
+            if not at.hears:
+                continue
             started_s = self.clock()
             try:
                 at.filter.on_end(outcome, self.now_s)
@@ -174,7 +201,7 @@ class Chain(Struct):
             raise BadAction("`EndReply` without `StartReply`")
         if action is not CONTINUE:
             apply(at, action)
-        if action.records or type(action) is not Continue or name != "on_response_event":
+        if action.records or type(action) is not Continue or name not in OFTEN:
             self._note(at, name, started_s, _RESULTS[type(action)], action.records)
 
     def _driven(self, at: Slot, name: str, hook: Any) -> Steps[Action]:

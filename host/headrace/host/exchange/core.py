@@ -10,14 +10,17 @@ from headrace.extensions.headers import EMPTY, Headers, Pairs
 from headrace.extensions.reasons import Reason
 from headrace.extensions.stage import (
     Answer,
+    Effect,
     EndReply,
     ExchangeInfo,
     Json,
+    Now,
     Reject,
     Request,
     SendChunk,
     StartReply,
 )
+from headrace.extensions.texts.errors import error_events
 from headrace.host.exchange.chain import (
     Ask,
     Chain,
@@ -27,7 +30,7 @@ from headrace.host.exchange.chain import (
     Stopped,
     slot,
 )
-from headrace.host.exchange.local import event_error, head_of, immediate
+from headrace.host.exchange.local import api_asked, head_of, immediate
 from headrace.host.exchange.part import BodyMode, Context, Modes
 from headrace.host.exchange.passes import local_pass
 from headrace.host.exchange.plain_errors import plain
@@ -43,6 +46,7 @@ from headrace.host.exchange.reply import (
     Metadata,
     Output,
     Perform,
+    Watch,
 )
 
 T = TypeVar("T")
@@ -82,6 +86,7 @@ class Core(Struct):
     status       what the client got, as far as we know
     local        the streamed answer of ours, once begun
     announced    the traceparent that the upstream is sent in place of the client's; may be empty
+    watching     the ticket of what may end the exchange from outside; 0 for nothing
     """
 
     plan: Plan
@@ -105,6 +110,7 @@ class Core(Struct):
     metadata: dict[str, Mapping[str, Json]] = {}
     local: "LocalAnswer | None" = None
     announced: str = ""
+    watching: int = 0
     _tickets: int = 0
     _extended: set[object] = set()
 
@@ -161,6 +167,12 @@ class Core(Struct):
         if waiting is not None:
             self._step(waiting.walk, None, fault)
 
+    def watch(self, effect: Effect[Reject]) -> None:
+        """Let *effect* be performed beside the exchange, which may end it."""
+        self._tickets += 1
+        self.watching = self._tickets
+        self.outputs.append(Watch(self.watching, effect))
+
     def due_s(self) -> float | None:
         """Return when the first waiting hook misses its deadline."""
         return min((w.due_s for w in self.waiting.values()), default=None)
@@ -212,6 +224,9 @@ class Core(Struct):
 
     def drop_waiting(self) -> None:
         """Leave every waiting hook; its `finally` blocks run."""
+        if self.watching:
+            self.outputs.append(Cancel(self.watching))
+            self.watching = 0
         left, self.waiting = self.waiting, {}
         self.chain.now_s = self.now_s
         for ticket, waiting in left.items():
@@ -231,7 +246,10 @@ class Core(Struct):
     def _follow(self, walk: Walk, ask: Ask) -> None:
         """Do what the core itself does for a hook, then wait for what the edge must do."""
         try:
-            while isinstance(ask.effect, StartReply | SendChunk):
+            while isinstance(ask.effect, StartReply | SendChunk | Now):
+                if isinstance(ask.effect, Now):
+                    ask = walk.steps.send(self.now_s)
+                    continue
                 self._stream(ask.effect, walk.mode)
                 ask = walk.steps.send(None)
         except StopIteration as end:
@@ -278,7 +296,7 @@ class Core(Struct):
     def _whole(
         self, answer: Reject | Answer, headers: Pairs, grpc: bool, metadata: Metadata | None
     ) -> ImmediateReply:
-        reply = immediate(answer, headers, grpc, metadata)
+        reply = immediate(answer, headers, grpc, metadata, api_asked(self.request))
         if self.plan.plain_errors and isinstance(answer, Reject) and not grpc:
             return plain(reply, answer)
         return reply
@@ -291,7 +309,8 @@ class Core(Struct):
         elif isinstance(answer, EndReply):
             self.outputs.append(LocalTrailers(trailers) if trailers else LocalChunk(b"", True))
         elif local.event_stream and isinstance(answer, Reject):
-            self.outputs.append(LocalChunk(event_error(answer), True))
+            events = error_events(api_asked(self.request), answer)
+            self.outputs.append(LocalChunk(events, True))
         else:
             self.outputs.append(Abort("UNAVAILABLE", "a stage failed in its streamed answer"))
 

@@ -51,6 +51,12 @@ class EventSplitter:
         return [read_event(rest)] if rest else []
 
 
+def events_in(raw: bytes) -> list[ResponseEvent]:
+    """Return the events of a whole piece of a stream."""
+    splitter = EventSplitter()
+    return [*splitter.push(raw), *splitter.finish()]
+
+
 def read_event(raw: bytes) -> ResponseEvent:
     """Return the event whose bytes are *raw*."""
     if raw.startswith(b"data: ") and raw.count(b"\n") == 2 and b"\r" not in raw:

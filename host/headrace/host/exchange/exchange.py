@@ -81,6 +81,26 @@ class Exchange:
         self._core.resume(ticket, reply)
         return self._take()
 
+    def interrupt(self, ticket: int, reject: Reject, now_s: float) -> list[Output]:
+        """End the exchange by *reject*, which the effect watched under *ticket* came to.
+
+        A response that has begun is broken off; one that is over, or of which Envoy does not
+        show the body, is left alone.
+        """
+        core = self._core
+        core.now_s = now_s
+        if ticket != core.watching:
+            return []
+        core.watching = 0
+        if core.silent or core.local is not None or self._ended():
+            return []
+        if self._response.head is None or self._response.head_owed:
+            core.reject(reject)
+        else:
+            core.reason, core.refusal = reject.reason, reject
+            core.abort("UNAVAILABLE", reject.message)
+        return self._take()
+
     def refuse(self, ticket: int, error: str, now_s: float) -> list[Output]:
         """Learn that the effect *ticket* could not be performed; *error* holds no user text."""
         self._core.now_s = now_s
@@ -92,7 +112,11 @@ class Exchange:
         core = self._core
         if core.silent:
             return None
-        idle_s = self._request.idle_due_s()
+        reading = self._response.reading
+        if reading is not None and reading.idle_s is not None:
+            idle_s = reading.idle_due_s()
+        else:
+            idle_s = self._request.idle_due_s()
         if not core.waiting:
             return idle_s
         due_s = core.due_s()
@@ -106,6 +130,10 @@ class Exchange:
         idle_s = self._request.idle_due_s()
         if idle_s is not None and idle_s <= now_s and not core.silent:
             core.reject(Reject(Reason.BODY_TIMEOUT, "the rest of the body did not come, try again"))
+        reading = self._response.reading
+        quiet_s = None if reading is None else reading.idle_due_s()
+        if reading is not None and quiet_s is not None and quiet_s <= now_s and not core.silent:
+            reading.idle()
         return self._take()
 
     def end(self, termination: str, now_s: float) -> list[Output]:
@@ -130,8 +158,12 @@ class Exchange:
         core.outputs = [o for o in core.outputs if isinstance(o, Cancel)]
         if termination in ("complete", "client-gone"):
             termination = "complete" if self._ended() else "client-gone"
-        self._outcome = self._sum_up(termination)
         core.chain.now_s = core.now_s
+        reading = self._response.reading
+        if reading is not None and not reading.ended:
+            core.chain.cut()
+        self._outcome = self._sum_up(termination)
+        self._response.reading = None  # each knows the other: only a collection would free them
         core.chain.finish(self._outcome)
 
     def _ended(self) -> bool:

@@ -111,6 +111,13 @@ class Overlay(Struct):
             self._headers = Headers((*kept, *added))
         return self._headers
 
+    def exceeds(self, count_max: int) -> bool:
+        """Return whether there are more than *count_max* fields with the changes, if any is."""
+        if not self.touched:
+            return False
+        most = len(self.base) + sum(map(len, self.touched.values()))
+        return most > count_max and len(self.headers()) > count_max
+
     def mutation(self) -> HeaderMutation:
         """Return the smallest mutation that turns the base into `headers()`."""
         if not self.touched:

@@ -3,11 +3,11 @@
 import math
 from collections.abc import Mapping
 
-import msgspec
-
+from headrace.extensions.apis import Api, api_of
 from headrace.extensions.headers import Pairs
 from headrace.extensions.reasons import DROPPED, DROPPED_HEADER
-from headrace.extensions.stage import Answer, Reject
+from headrace.extensions.stage import Answer, Reject, Request
+from headrace.extensions.texts.errors import error_object
 from headrace.host.exchange.reply import ImmediateReply, Metadata
 
 REASON_HEADER = "x-headrace-reason"
@@ -38,18 +38,9 @@ def status_of(answer: Reject | Answer) -> int:
     return answer.status if answer.status is not None else answer.reason.status
 
 
-def error_body(reject: Reject) -> bytes:
-    """Return *reject* as an OpenAI error object."""
-    return msgspec.json.encode(
-        {
-            "error": {
-                "message": reject.message,
-                "type": reject.reason.error_type,
-                "param": reject.param,
-                "code": reject.code or reject.reason.word,
-            }
-        }
-    )
+def api_asked(request: Request) -> Api | None:
+    """Return the API whose errors the client of *request* reads; None if its path names none."""
+    return api_of(request.path)
 
 
 def head_of(answer: Reject | Answer) -> Mapping[str, str]:
@@ -66,12 +57,21 @@ def head_of(answer: Reject | Answer) -> Mapping[str, str]:
 
 
 def immediate(
-    answer: Reject | Answer, headers: Pairs, grpc: bool, metadata: Metadata | None
+    answer: Reject | Answer,
+    headers: Pairs,
+    grpc: bool,
+    metadata: Metadata | None,
+    api: Api | None = None,
 ) -> ImmediateReply:
-    """Return the whole local reply. *headers* are the final ones, `head_of` included."""
+    """Return the whole local reply. *headers* are the final ones, `head_of` included.
+
+    api  in whose form an error is told
+    """
     status = status_of(answer)
     reject = answer if isinstance(answer, Reject) else None
-    body = error_body(reject) if reject else answer.body if isinstance(answer, Answer) else b""
+    body = (
+        error_object(api, reject) if reject else answer.body if isinstance(answer, Answer) else b""
+    )
     if grpc and reject:
         body = reject.message.encode()
     return ImmediateReply(
@@ -82,8 +82,3 @@ def immediate(
         details=f"headrace_{reject.reason.word.replace('-', '_')}" if reject else "headrace_answer",
         metadata=metadata,
     )
-
-
-def event_error(reject: Reject) -> bytes:
-    """Return *reject* as the last events of a stream whose head the client already has."""
-    return b"data: " + error_body(reject) + b"\n\ndata: [DONE]\n\n"

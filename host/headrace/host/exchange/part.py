@@ -5,7 +5,6 @@ make, and every message makes one.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import Enum, IntEnum
 from typing import ClassVar
 
@@ -44,8 +43,7 @@ class BodyMode(IntEnum):
     FULL_DUPLEX_STREAMED = 4
 
 
-@dataclass(frozen=True, slots=True)
-class Modes:
+class Modes(Struct, frozen=True):
     """The body modes in force: from the first message's `protocol_config`, else configured."""
 
     request: BodyMode = BodyMode.FULL_DUPLEX_STREAMED

@@ -10,6 +10,7 @@ from headrace.extensions.stage import (
     Action,
     Answer,
     Continue,
+    Effect,
     EndReply,
     Json,
     Reject,
@@ -30,7 +31,7 @@ from headrace.host.exchange.chain import (
     Stopped,
     closed_slots,
 )
-from headrace.host.exchange.event_stream import read_event
+from headrace.host.exchange.event_stream import events_in
 from headrace.host.exchange.fold import ChangeRefused, Overlay
 from headrace.host.exchange.local import head_of, status_of
 
@@ -42,6 +43,7 @@ class Change(Struct):
     body: bytes | None = None
     clear_route_cache: bool = False
     metadata: dict[str, dict[str, Json]] | None = None
+    watch: Effect[Reject] | None = None
 
     def take(self, action: Continue) -> None:
         """Add one hook's changes.
@@ -54,6 +56,7 @@ class Change(Struct):
         if action.body is not None:
             self.body = action.body
         self.clear_route_cache = self.clear_route_cache or action.clear_route_cache
+        self.watch = self.watch or action.watch
         if action.metadata:
             merged = self.metadata or {}
             for namespace, values in action.metadata.items():
@@ -108,7 +111,8 @@ def head_pass(chain: Chain, head: ResponseHead, change: Change) -> Steps[Passed 
 
     def apply(at: Slot, action: Action) -> None:
         if isinstance(action, Continue):
-            if action.body is not None or action.clear_route_cache or action.route:
+            of_request = action.clear_route_cache or action.route or action.watch
+            if action.body is not None or of_request:
                 raise ChangeRefused("a response head takes header and metadata changes only")
             change.take(action)
 
@@ -135,16 +139,30 @@ def local_pass(chain: Chain, answer: Reject | Answer, slots: Sequence[Slot]) -> 
 
 
 def event_pass(chain: Chain, event: ResponseEvent) -> Steps[ResponseEvent | Reject | None]:
-    """Ask every stage about a gated *event*; return it as it goes on, None if it is dropped."""
+    """Ask every stage about a gated *event*; return it as it goes on, None if it is dropped.
+
+    A stage may put several events in the place of one, which it held back: those behind it are
+    asked about each of them.
+    """
+    return _through(chain, event, [at for at in reversed(chain.slots) if at.on_event])
+
+
+def _through(
+    chain: Chain, event: ResponseEvent, rest: Sequence[Slot]
+) -> Steps[ResponseEvent | Reject | None]:
+    before = event
 
     def apply(at: Slot, action: Action) -> None:
         nonlocal event
         body = _of_body(at, action, gated=True)
         if body is not None:
-            event = _with_raw(event, body)
+            event = ResponseEvent(body, body, event.event_stream)
+        if isinstance(action, Continue) and action.meanwhile is not None:
+            started_s = chain.clock()
+            chain.beside.append(Asked(at, "meanwhile", None, _nothing, started_s, action.meanwhile))
 
-    for at in reversed(chain.slots):
-        if at.out or not at.on_event:
+    for number, at in enumerate(rest, 1):
+        if at.out:
             continue
         hook = at.filter.on_response_event
         action = chain.call(at, "on_response_event", hook, event, apply)
@@ -152,9 +170,58 @@ def event_pass(chain: Chain, event: ResponseEvent) -> Steps[ResponseEvent | Reje
             action = yield from chain.drive(action)
         if isinstance(action, Reject):
             return action
-        if not event.raw:
-            return None
+        if event is not before:
+            return (yield from _each(chain, event, rest[number:])) if event.raw else None
     return event
+
+
+def _nothing(at: Slot, action: Action) -> None:
+    """Apply nothing: what goes on beside changes nothing any more."""
+
+
+def _each(
+    chain: Chain, event: ResponseEvent, rest: Sequence[Slot]
+) -> Steps[ResponseEvent | Reject | None]:
+    """Ask the stages of *rest* about each event in what a stage has made of one."""
+    if not rest:
+        return event
+    gone: list[bytes] = []
+    for one in events_in(event.raw) if event.event_stream else [event]:
+        passed = yield from _through(chain, one, rest)
+        if isinstance(passed, Reject):
+            return passed
+        if passed is not None:
+            gone.append(passed.raw)
+    raw = b"".join(gone)
+    return ResponseEvent(raw, raw, event.event_stream) if raw else None
+
+
+def idle_pass(chain: Chain, waited_s: float) -> Steps[ResponseEvent | Reject | None]:
+    """Ask the stages that hold events back what may go on although nothing comes."""
+    raw = b""
+
+    def apply(at: Slot, action: Action) -> None:
+        nonlocal raw
+        raw = _of_body(at, action, gated=True) or b""
+
+    gone: list[bytes] = []
+    for at in reversed(chain.slots):
+        if at.out or at.idle_s is None:
+            continue
+        raw = b""
+        action = chain.call(at, "on_response_idle", at.filter.on_response_idle, waited_s, apply)
+        if isinstance(action, Asked):
+            action = yield from chain.drive(action)
+        if isinstance(action, Reject):
+            return action
+        if raw:
+            rest = [slot for slot in _behind(chain, at) if slot.on_event]
+            passed = yield from _each(chain, ResponseEvent(raw, raw, True), rest)
+            if isinstance(passed, Reject):
+                return passed
+            gone.append(passed.raw if passed is not None else b"")
+    raw = b"".join(gone)
+    return ResponseEvent(raw, raw, True) if raw else None
 
 
 def observe(chain: Chain, event: ResponseEvent) -> Steps[None] | None:
@@ -197,12 +264,26 @@ def end_pass(chain: Chain, end: ResponseEnd, gated: bool) -> Steps[bytes | Rejec
     for at in reversed(chain.slots):
         if at.out or not at.on_end:
             continue
+        before, added = added, b""
         action = chain.call(at, "on_response_end", at.filter.on_response_end, end, apply)
         if isinstance(action, Asked):
             action = yield from chain.drive(action)
         if gated and isinstance(action, Reject):
             return action
+        if added:
+            rest = [slot for slot in _behind(chain, at) if slot.on_event]
+            passed = yield from _each(chain, ResponseEvent(added, added, end.event_stream), rest)
+            if isinstance(passed, Reject):
+                return passed
+            added = passed.raw if passed is not None else b""
+        added = before + added
     return added
+
+
+def _behind(chain: Chain, at: Slot) -> list[Slot]:
+    """Return the slots that see a response after *at*, in that order."""
+    number = next(i for i, slot in enumerate(chain.slots) if slot is at)
+    return list(reversed(chain.slots[:number]))
 
 
 def _told(chain: Chain, steps: Steps[Action]) -> Steps[Action]:
@@ -271,7 +352,3 @@ def _of_body(at: Slot, action: Action, gated: bool) -> bytes | None:
     if not gated or at.stage.needs.response is not ResponseNeed.GATE:
         raise BadAction("a stage that only observes the response cannot change or refuse it")
     return action.body if isinstance(action, Continue) else None
-
-
-def _with_raw(event: ResponseEvent, raw: bytes) -> ResponseEvent:
-    return read_event(raw) if event.event_stream else ResponseEvent(raw, raw, False)

@@ -1,7 +1,11 @@
-"""Errors as the reference endpoint picker gives them: its eight codes, as plain text."""
+"""Errors as the reference systems give them: plain text.
+
+Of the endpoint picker its eight codes; of a prompt that is blocked what GKE's gateway says.
+"""
 
 from collections.abc import Mapping
 
+import msgspec
 from msgspec.structs import replace
 
 from headrace.extensions.headers import Pairs
@@ -21,6 +25,9 @@ CODES: Mapping[int, str] = {
 }
 """HTTP status -> what the text calls it."""
 
+BLOCKED = 403
+"""What GKE's gateway answers a blocked prompt with."""
+
 MESSAGES: Mapping[Reason, str] = {
     Reason.MISSING_MODEL: "model not found in request body",
     Reason.NO_ENDPOINTS: "failed to find endpoint candidates for serving the request",
@@ -38,11 +45,29 @@ def plain(reply: ImmediateReply, reject: Reject) -> ImmediateReply:
 
     A status that it has no code for becomes 400 or 500, as whose fault it is.
     """
+    if reject.reason is Reason.SAFETY_BLOCKED:
+        body = _blocked(reject)
+        return replace(reply, status=BLOCKED, headers=_headers(reply.headers), body=body)
     status = reply.status
     if status not in CODES:
         status = 400 if status < 500 else 500
     text = f"inference error: {CODES[status]} - {_message(reject)}"
     return replace(reply, status=status, headers=_headers(reply.headers), body=text.encode())
+
+
+def _blocked(reject: Reject) -> bytes:
+    """Return what a client of GKE's gateway gets for a blocked prompt.
+
+    Source: the tutorial of Model Armor for GKE, as of 2026: 403, and JSON as plain text, with
+    the code and the message of the template if it has them.
+    """
+    error = {
+        "type": "bad_request_error",
+        "message": reject.message,
+        "param": "",
+        "code": reject.code or "bad_request_error",
+    }
+    return msgspec.json.encode({"error": error})
 
 
 def _message(reject: Reject) -> str:

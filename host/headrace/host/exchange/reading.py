@@ -12,12 +12,12 @@ from msgspec import Struct, field
 
 from headrace.extensions.headers import EMPTY, Headers
 from headrace.extensions.reasons import Reason
-from headrace.extensions.stage import Reject, ResponseEnd, ResponseEvent
+from headrace.extensions.stage import Action, Reject, ResponseEnd, ResponseEvent
 from headrace.extensions.values import DONE
 from headrace.host.exchange.chain import Steps
 from headrace.host.exchange.core import Core
 from headrace.host.exchange.part import BodyMode, Direction
-from headrace.host.exchange.passes import end_pass, event_pass, observe
+from headrace.host.exchange.passes import end_pass, event_pass, idle_pass, observe
 from headrace.host.exchange.reader import Reader, ReadFault
 
 
@@ -74,6 +74,9 @@ class Reading(Struct):
     work_bytes  of the events in it; bounded as the bytes a stage may hold or observe
     busy        a hook is at work, perhaps waiting
     over        the last event of a stream has been told, whether or not the body has ended
+    ended       the end of the body has been told
+    idle_s      after so long without an event the stages are asked once; None: not
+    idled       they have been, since the last event
     """
 
     core: Core
@@ -86,6 +89,9 @@ class Reading(Struct):
     working: bool = False
     busy: bool = False
     over: bool = False
+    ended: bool = False
+    idle_s: float | None = None
+    idled: bool = False
     first_event_s: float | None = None
     last_event_s: float | None = None
     event_count: int = 0
@@ -115,10 +121,30 @@ class Reading(Struct):
         self.work.append(BodyEnd(data))
         self._go_on()
 
+    def idle_due_s(self) -> float | None:
+        """Return when the stages are to be asked although nothing has come; None: not now."""
+        if self.idle_s is None or self.last_event_s is None or self.busy:
+            return None
+        if self.idled or self.ended or not self.event_stream:
+            return None
+        return self.last_event_s + self.idle_s
+
+    def idle(self) -> None:
+        """Ask the stages what may go on although nothing comes."""
+        assert self.last_event_s is not None, "it is due only after an event"
+        self.idled = self.busy = True
+        waited_s = self.core.now_s - self.last_event_s
+        self._run(idle_pass(self.core.chain, waited_s), self._event_done)
+
+    @property
+    def event_stream(self) -> bool:
+        """Whether the body is a stream of events."""
+        return self.reader.event_stream
+
     def _queue(self, events: list[ResponseEvent]) -> None:
         if not events:
             return
-        self.last_event_s = self.core.now_s
+        self.last_event_s, self.idled = self.core.now_s, False
         if self.first_event_s is None:
             self.first_event_s = self.core.now_s
         self.event_count += len(events)
@@ -155,7 +181,7 @@ class Reading(Struct):
             self.over = work.event_stream and work.data == DONE
             self._tell(work)
             return
-        self.busy = True
+        self.busy = self.ended = True
         reader, data = self.reader, work.data
         end = ResponseEnd(reader.whole, reader.event_stream, reader.truncated, self.trailers)
 
@@ -182,11 +208,24 @@ class Reading(Struct):
 
     def _event_done(self, result: ResponseEvent | Reject | None) -> None:
         self.busy = False
+        chain = self.core.chain
+        if chain.beside:
+            asked, chain.beside = chain.beside, []
+            for one in asked:
+                if isinstance(result, Reject):
+                    one.hook.close()
+                else:
+                    self._run(chain.drive(one), self._beside_done)
         if isinstance(result, Reject):
             self.sink.refuse(result)
         elif self.gated and result is not None:
             self.sink.release(result.raw)
         self._go_on()
+
+    def _beside_done(self, action: Action) -> None:
+        if isinstance(action, Reject) and not self.ended and not self.core.silent:
+            self.sink.refuse(action)
+            self.sink.flush()
 
     def _end_done(self, result: bytes | Reject, data: bytes | None) -> None:
         self.busy = False
@@ -195,3 +234,5 @@ class Reading(Struct):
         elif self.gated:
             self.sink.release(result)
             self.sink.close(data)
+            if self.core.waiting:
+                self.core.drop_waiting()  # what went on beside comes too late

@@ -145,6 +145,13 @@ class Perform(Struct, frozen=True, gc=False):
     effect: Effect[Any]
 
 
+class Watch(Struct, frozen=True, gc=False):
+    """Ask the edge to perform *effect* beside all else, and to `interrupt` with its reply."""
+
+    ticket: int
+    effect: Effect[Any]
+
+
 class Cancel(Struct, frozen=True, gc=False):
     """Tell the edge that nobody waits for *ticket* any more."""
 
@@ -172,4 +179,4 @@ Reply = (
     | ExtendTimeout
     | Abort
 )
-Output = Reply | Perform | Cancel
+Output = Reply | Perform | Watch | Cancel

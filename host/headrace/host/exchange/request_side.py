@@ -249,12 +249,14 @@ class RequestSide(Struct):
         else:
             self._flush_counted()
         self.held = []
+        if self.change.watch is not None:
+            core.watch(self.change.watch)
 
     def _refusal(self) -> Reject | None:
         """Return why the stages' changes cannot take effect in this mode, if they cannot."""
         change = self.change
         limit = self.core.plan.limits.headers_max
-        if change.overlay.touched and len(change.overlay.headers()) > limit:
+        if change.overlay.exceeds(limit):
             return Reject(Reason.CHANGE_REFUSED, f"more than {limit} request headers")
         wanted = change.overlay.mutation() != self.released or change.clear_route_cache
         gone = self.late or (self.head is None and self.mode not in WHOLE)

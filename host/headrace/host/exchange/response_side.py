@@ -14,11 +14,12 @@ from headrace.extensions.stage import (
     ResponseHead,
     ResponseNeed,
 )
+from headrace.extensions.texts.errors import error_events, error_object
 from headrace.host.exchange.chain import Stopped
 from headrace.host.exchange.core import Core
 from headrace.host.exchange.cut import cut
 from headrace.host.exchange.fold import Overlay
-from headrace.host.exchange.local import error_body, event_error
+from headrace.host.exchange.local import api_asked
 from headrace.host.exchange.part import BodyMode, Chunk, Direction, Head, Part, Trailers
 from headrace.host.exchange.passes import Change, Passed, head_pass, unchanged
 from headrace.host.exchange.reader import Reader
@@ -142,6 +143,9 @@ class ResponseSide(Struct):
         if core.chain.slots and self.need is not ResponseNeed.NONE:
             reader = Reader(headers, self.gated, core.plan.limits)
             self.reading = Reading(core, self.mode, self.gated, reader, self)
+            if self.gated and self.mode is FDS:  # elsewhere bytes go with a counted reply only
+                waits = [at.idle_s for at in core.chain.slots if at.idle_s is not None]
+                self.reading.idle_s = min(waits, default=None)
 
     def _head_done(self, result: Passed | Stopped) -> None:
         core = self.core
@@ -149,7 +153,7 @@ class ResponseSide(Struct):
             core.stop(result, self.change.metadata)
             return
         limit = core.plan.limits.headers_max
-        if self.change.overlay.touched and len(self.change.overlay.headers()) > limit:
+        if self.change.overlay.exceeds(limit):
             core.reject(Reject(Reason.CHANGE_REFUSED, f"more than {limit} response headers"))
             return
         self.head_decided = True
@@ -303,7 +307,8 @@ class ResponseSide(Struct):
             core.reject(reject)
             return
         core.reason, core.refusal = reject.reason, reject
-        error = event_error(reject) if self.event_stream else error_body(reject)
+        tell = error_events if self.event_stream else error_object
+        error = tell(api_asked(core.request), reject)
         assert self.reading is not None
         self.reading.work.clear()
         self.cut_short, self.released = True, [error]

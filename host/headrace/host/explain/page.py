@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from headrace.extensions.records import Guarded
 from headrace.host.explain.diagram import WIDTH, Diagram, draw
 from headrace.host.explain.story import (
     Asked,
@@ -26,7 +27,8 @@ HOW = {
 
 def page(story: Story, width: int = WIDTH) -> str:
     """Return the page of *story*; every line ends with a newline."""
-    lines = [_headline(story), *_answer(story), *map(_waited, story.waits)]
+    lines = [_headline(story), *_answer(story), *map(_guarded, story.guards)]
+    lines += map(_waited, story.waits)
     lines += [line for asked in story.conditions for line in _condition(asked, width)]
     if story.how in HOW:
         lines.append(HOW[story.how])
@@ -72,6 +74,18 @@ def _answer(story: Story) -> list[str]:
         return []
     guard = f"guard {story.guard}, " if story.guard else ""
     return [f"answered    {story.status} {story.reason}: {guard}{story.message}".rstrip(": ,")]
+
+
+def _guarded(guarded: Guarded) -> str:
+    """Return what a guard did in one direction."""
+    said = f"{guarded.direction} {guarded.state}"
+    if guarded.reason:
+        said += f" ({guarded.reason})"
+    if guarded.findings:
+        said += f", {guarded.action}: {', '.join(guarded.findings)}"
+    if guarded.inspected_bytes:
+        said += f", {guarded.inspected_bytes} bytes judged, {guarded.delivered_bytes} went on"
+    return f"{'guard':<{FIRST}}{guarded.guard}: {said}"
 
 
 def _waited(wait: Wait) -> str:

@@ -5,6 +5,7 @@ Sufficient by itself: a page is drawn from it without the policy and without the
 
 from msgspec import Struct
 
+from headrace.extensions.records import Guarded
 from headrace.host.explain.diagram import Diagram
 
 DROPPED_MAX = 4  # of one filter, that are shown each with its values
@@ -167,3 +168,4 @@ class Story(Struct, frozen=True):
     faults: tuple[Failed, ...] = ()
     failures: tuple[str, ...] = ()
     beside: tuple[Beside, ...] = ()
+    guards: tuple[Guarded, ...] = ()

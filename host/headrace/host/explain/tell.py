@@ -14,9 +14,9 @@ from headrace.extensions.picker.flow.waited import Waited
 from headrace.extensions.picker.pressure import ShedRecord
 from headrace.extensions.picker.record import Capture
 from headrace.extensions.picker.snapshot import Endpoint, PoolState, pool_state
-from headrace.extensions.records import Routing, RuleError, Verdict
+from headrace.extensions.records import Guarded, Routing, RuleError
 from headrace.extensions.stage import Outcome
-from headrace.host.afterwards import find, request_of
+from headrace.host.afterwards import find, guard_of, request_of
 from headrace.host.explain.diagram import Diagram, diagram
 from headrace.host.explain.parts import UNKNOWN, Frame, Parts
 from headrace.host.explain.story import (
@@ -179,7 +179,6 @@ class Teller:
 def _frame(noted: Noted, routing: Routing | None, decision: Decision | None) -> Story:
     """Return the story as far as every exchange has it."""
     outcome, request = noted.outcome, noted.request
-    verdict = find(outcome, Verdict)
     took_s = (outcome.decided_s or 0.0) - outcome.started_s
     took_s -= sum(r.waited_s for run in outcome.runs for r in run.records if isinstance(r, Waited))
     names = {e.address: e.name for e in decision.endpoints} if decision else {}
@@ -206,9 +205,10 @@ def _frame(noted: Noted, routing: Routing | None, decision: Decision | None) -> 
         status=outcome.status if outcome.reason else 0,
         reason=outcome.reason.word if outcome.reason else "",
         message=outcome.message,
-        guard=verdict.guard if verdict else "",
+        guard=guard_of(outcome),
         faults=tuple(_faults(outcome, decision, names)),
         failures=tuple(f"{r.stage}: {r.error}" for r in outcome.runs if r.error),
+        guards=tuple(g for r in outcome.runs for g in r.records if isinstance(g, Guarded)),
     )
 
 

@@ -5,6 +5,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from headrace.extensions.stage import Reject
 from headrace.host.exchange.part import Modes, Part
 from headrace.host.exchange.reply import Output
 
@@ -47,6 +48,10 @@ class Exchange(Protocol):
 
     def refuse(self, ticket: int, error: str, now_s: float) -> list[Output]:
         """Take the failure of the effect *ticket*; *error* holds no user text."""
+        ...
+
+    def interrupt(self, ticket: int, reject: Reject, now_s: float) -> list[Output]:
+        """End by *reject*, which the effect watched under *ticket* came to, if it is not over."""
         ...
 
     def deadline(self) -> float | None:

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from time import monotonic
 
-from headrace.host.exchange.reply import Abort, Cancel, Output, Perform
+from headrace.extensions.stage import Reject
+from headrace.host.exchange.reply import Abort, Cancel, Output, Perform, Watch
 from headrace.host.extproc.codec import Incoming, WireFault, decode, encode
 from headrace.host.extproc.counts import Counts, NoCounts
 from headrace.host.extproc.edge import Performer, error_line
@@ -72,6 +73,7 @@ class Session:
         "_traceparent",
         "_wake",
         "_want_context",
+        "_watches",
         "abort",
         "frames",
     )
@@ -85,6 +87,7 @@ class Session:
         self._loop = asyncio.get_running_loop()
         self._exchange: Exchange | None = None
         self._tasks: dict[int, asyncio.Task[object]] = {}
+        self._watches: dict[int, asyncio.Task[object]] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._due_s = 0.0
         self._silent = False
@@ -170,8 +173,13 @@ class Session:
                 task = self._door.performer.start(output.effect)
                 self._tasks[output.ticket] = task
                 task.add_done_callback(partial(self._performed, output.ticket))
+            elif isinstance(output, Watch):
+                task = self._door.performer.start(output.effect)
+                self._watches[output.ticket] = task
+                task.add_done_callback(partial(self._watched, output.ticket))
             elif isinstance(output, Cancel):
-                waiting = self._tasks.pop(output.ticket, None)
+                ticket = output.ticket
+                waiting = self._tasks.pop(ticket, None) or self._watches.pop(ticket, None)
                 if waiting is not None:
                     waiting.cancel()
             elif isinstance(output, Abort):
@@ -200,6 +208,21 @@ class Session:
             self._take(outputs)
         except Exception as error:
             self._bug("resume", error)
+        self._stir()
+
+    def _watched(self, ticket: int, task: "asyncio.Task[object]") -> None:
+        if self._watches.pop(ticket, None) is not task or task.cancelled():
+            return
+        exchange, error = self._exchange, task.exception()
+        assert exchange is not None
+        try:
+            if error is not None:
+                raise error
+            reject = task.result()
+            assert isinstance(reject, Reject), "that is what is watched for"
+            self._take(exchange.interrupt(ticket, reject, monotonic()))
+        except Exception as bug:
+            self._bug("watch", bug)
         self._stir()
 
     def _arm(self) -> None:
@@ -257,8 +280,9 @@ class Session:
         except Exception as error:
             log.error("bug in `end`", exc_info=error)
             self._door.counts.bug("end")
-        tasks, self._tasks = self._tasks, {}
-        for task in tasks.values():
+        tasks = (*self._tasks.values(), *self._watches.values())
+        self._tasks, self._watches = {}, {}
+        for task in tasks:
             task.cancel()
         counts = self._door.counts
         counts.received(self._received, self._received_bytes)

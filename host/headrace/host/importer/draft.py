@@ -5,13 +5,17 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A `filter` or `scorer`, with the comments above it; *soft*: only preferred."""
+    """A `filter` or `scorer`, with the comments above it; *soft*: only preferred.
+
+    Without a *text* it is the library's, which goes by *lets*, names and values.
+    """
 
     keyword: str
     name: str
     text: str
     comments: tuple[str, ...]
     soft: bool = False
+    lets: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

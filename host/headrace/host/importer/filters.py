@@ -4,9 +4,10 @@ from collections.abc import Mapping
 
 from headrace.host.importer.attributes import attribute
 from headrace.host.importer.document import ImportFault, Scalar
-from headrace.host.importer.part import Formula, Known, Left, Part, Reading, left
+from headrace.host.importer.part import Formula, Known, Left, Named, Part, Reading, left
+from headrace.host.importer.scorers import APART, NEAR, PREDICTED, SPEED, sessions
 from headrace.host.importer.settings import Settings
-from headrace.host.importer.words import double, duration, number, percent, seconds, text
+from headrace.host.importer.words import DIGITS, double, duration, number, percent, seconds, text
 
 ROLE = "llm-d.ai/role"
 ROLES = {
@@ -106,7 +107,7 @@ def prefix_affinity(settings: Settings, known: Known) -> Part:
     if not 0 < threshold <= 1:
         return Left("its `affinityThreshold` turns it off")
     return Formula(
-        "sticky",
+        "warm",
         f"endpoint.prefix_match >= {percent(threshold)}",
         "the reference gives up the affinity at random, or if it costs too much time to the "
         "first token",
@@ -160,6 +161,8 @@ def utilization_detector(settings: Settings, known: Known) -> Part:
     room = 1 + max(0.0, settings.number("headroom", 0))
     queue = settings.number("queueDepthThreshold", 5) * room
     kv_cache = settings.number("kvCacheUtilThreshold", 0.8) * room
+    if round(queue, DIGITS) <= 0 or round(kv_cache, DIGITS) <= 0:
+        return Left("nobody is below its thresholds, so it removes nobody")
     conditions = [f"endpoint.age <= {fresh}", f"endpoint.queue < {number(queue)}"]
     if kv_cache <= 1:
         conditions.append(f"endpoint.kv_cache < {percent(kv_cache)}")
@@ -176,6 +179,18 @@ def concurrency_detector(settings: Settings, known: Known) -> Part:
     return Formula("below_concurrency", f"endpoint.in_flight < {number(most)}", differs)
 
 
+def session(settings: Settings, known: Known) -> Part:
+    """`session-affinity-filter`: where the session is bound; all if it is bound to none of them."""
+    return Named("session_affinity_filter", (), *sessions(settings))
+
+
+def slo_headroom(settings: Settings, known: Known) -> Part:
+    """`slo-headroom-tier-filter`: who keeps the request's latencies, as far as predicted."""
+    settings.ignore(*settings.mapping.entries)
+    differs = f"{PREDICTED}, and nobody else is tried at random"
+    return Named("slo_headroom_tier_filter", (), differs, SPEED)
+
+
 FILTERS: Mapping[str, Reading] = {
     "decode-filter": _role("decode-filter", unlabelled=True),
     "prefill-filter": _role("prefill-filter", unlabelled=False),
@@ -188,19 +203,12 @@ FILTERS: Mapping[str, Reading] = {
     "endpoint-attribute-filter": endpoint_attribute,
     "utilization-detector": utilization_detector,
     "concurrency-detector": concurrency_detector,
-    "slo-headroom-tier-filter": left(
-        "latencies are not predicted here", "filter by `endpoint.queue`"
-    ),
-    "session-affinity-filter": left(
-        "requests of a session are not bound to an endpoint",
-        "`endpoint.prefix_match` leads a conversation back to where it is cached",
-    ),
+    "slo-headroom-tier-filter": slo_headroom,
+    "session-affinity-filter": session,
     "multicluster-session-affinity-filter": left(
         "endpoints here are single servers, not clusters", "give each cluster a `pool`"
     ),
-    "topology-affinity-filter": left(
-        "how near an endpoint is to another is not known", "filter by `endpoint.zone`"
-    ),
+    "topology-affinity-filter": left(APART, NEAR.replace("_scorer", "_filter")),
     "header-based-testing-filter": left(
         "a client cannot choose its endpoint",
         "for tests, let its header through: `trust { endpoint from ... }`",

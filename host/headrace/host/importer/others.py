@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping
 
+from headrace.extensions.hints import SESSION
 from headrace.host.importer.part import Hosted, Known, Left, Part, Picking, Reading, hosted, left
 from headrace.host.importer.settings import Settings
+from headrace.host.importer.words import text
 
 RANDOM = "random"
 DESTINATIONS_MAX = 3  # of the picker: the endpoint it chose, and fallbacks
@@ -56,6 +58,15 @@ def _tokens(settings: Settings, known: Known) -> Part:
     return Hosted("the host estimates tokens by length")
 
 
+def _session_id(settings: Settings, known: Known) -> Part:
+    header, cookie = settings.text("headerName").strip().lower(), settings.text("cookieName")
+    if header in SESSION and not cookie:
+        return Hosted(f"the host reads `{header}`")
+    said = f"request.cookie({text(cookie)})" if cookie else f"request.header({text(header)})"
+    cure = f"add `class sessions when true {{ also  session by {said} }}`"
+    return Left("what a session is known by is said by a class", cure)
+
+
 def _index(settings: Settings, known: Known) -> Part:
     return Hosted("the host keeps an index of prompts")
 
@@ -65,16 +76,18 @@ def _extractor(settings: Settings, known: Known) -> Part:
     return Hosted("the host reads the servers' metrics")
 
 
-def _parts_of(what: str) -> Reading:
-    return left(what, "serve prefill and decode in one endpoint, or keep the reference for it")
-
-
-_SPLIT = _parts_of("prefill, decode and encode are not chosen separately")
+_SPLIT = left(
+    "who prefills and who encodes is not imported",
+    "write `also pick prefill by profile NAME when ...` in the profile that picks who decodes",
+)
 _LOADS = hosted(
     "the host counts its own requests in flight",
     "addEstimatedOutputTokens", "outputRatio", "maxEstimatedOutputTokens",
 )  # fmt: skip
-_PREDICTED = left("latencies are not predicted here", "score by `endpoint.queue`")
+_PREDICTED = left(
+    "no predictor is asked: the host's cost model predicts latencies",
+    "say how fast the servers are: `speed step ..., prefill ...` of the `pool`",
+)
 _UNREAD = left(
     "only OpenAI's requests are read: model, priority and prompt of others stay unknown",
     "route their paths past the policy",
@@ -82,11 +95,22 @@ _UNREAD = left(
 _CLUSTERS = left("endpoints here are single servers, not clusters", "give each cluster a `pool`")
 _KUBERNETES = hosted("endpoints and their changes are known to the host")
 _DEVICES = left("accelerators are asked where a pool says so", "`gpu from dcgm` in the `pool`")
+_EVICTED = left(
+    "which running requests may be ended is not imported",
+    "`evict when request.priority < 0` in the `overload`",
+)
+_DEADLINES = left(
+    "the order of waiting requests is not imported", "`soonest deadline first` of a `queue`"
+)
 _QUEUED = "the order of waiting requests is `queue by` of an `overload`"
 
 OTHERS: Mapping[str, Reading] = {
     SINGLE: hosted("a model, class or pool says which profile"),
     **dict.fromkeys(_DISAGGREGATED, _SPLIT),
+    "data-parallel-profile-handler": left(
+        "ranks behind one port are not imported",
+        "list every rank in the `pool`, and say `ranks behind port 8000`",
+    ),
     "disagg-headers-handler": _SPLIT,
     "prefill-header-handler": _SPLIT,
     "prefix-based-pd-decider": _SPLIT,
@@ -103,8 +127,8 @@ OTHERS: Mapping[str, Reading] = {
     "tokenizer": _tokens,
     "approx-prefix-cache-producer": _index,
     "precise-prefix-cache-producer": left(
-        "KV events are not read: what is cached is estimated from what was sent where",
-        "nothing to do; `endpoint.prefix_match` is that estimate",
+        "KV events are read where a pool says so; else what is cached is estimated",
+        "write `kv events port 5557` in the `pool`",
     ),
     "burst-prefix-cache-producer": left(
         "requests are not held back to put them together",
@@ -112,14 +136,17 @@ OTHERS: Mapping[str, Reading] = {
     ),
     "inflight-load-producer": _LOADS,
     "predicted-latency-producer": _PREDICTED,
-    "session-id-producer": left("requests of a session are not bound to an endpoint"),
-    "mm-embeddings-cache-producer": left("who encoded which image is not known"),
+    "session-id-producer": _session_id,
+    "mm-embeddings-cache-producer": hosted(
+        "the host remembers which images were sent where", "cacheSizeInMBPerServer"
+    ),
     "p2p-source-producer": left("servers are not told where to take KV blocks from"),
     "latency-slo-admitter": left(
-        "latencies are not predicted here", "shed by `pool.queue` in an `overload`"
+        "an `overload` knows no predictions of endpoints", "shed by `pool.queue` in it"
     ),
     "agent-identity": left(
-        "agents are not told apart", "read their header where it matters: `request.header(...)`"
+        "agents are told apart by a class",
+        "write `session by request.header(...)` and `fairness by ...` in a `class`",
     ),
     "request-attribute-reporter": left(
         "nothing about usage is sent to the proxy",
@@ -135,7 +162,9 @@ OTHERS: Mapping[str, Reading] = {
     "models-data-extractor": hosted("the host reads the servers' lists of models"),
     "dcgm-data-source": _DEVICES,
     "dcgm-extractor": _DEVICES,
-    "topology-extractor": left("how near an endpoint is to another is not known"),
+    "topology-extractor": hosted(
+        "rules read the labels of endpoints", "hostname", "rack", "zone", "region"
+    ),
     "k8s-notification-source": _KUBERNETES,
     "endpoint-notification-source": _KUBERNETES,
     "file-discovery": left("no file of endpoints is read", 'list them: `endpoints "IP:PORT"`'),
@@ -149,8 +178,8 @@ OTHERS: Mapping[str, Reading] = {
         "taking turns is `fair by` of a `queue`", "see what is said about flow control"
     ),
     "program-aware-fairness": left("attained service is not counted", "`fair by` takes turns"),
-    "edf-ordering-policy": left("requests have no deadlines"),
-    "slo-deadline-ordering-policy": left("requests have no deadlines"),
+    "edf-ordering-policy": _DEADLINES,
+    "slo-deadline-ordering-policy": _DEADLINES,
     "static-usage-limit-policy": left("the limit is the condition of the `overload`"),
     "priority-holdback-policy": left(
         "one condition holds for all priorities",
@@ -160,7 +189,7 @@ OTHERS: Mapping[str, Reading] = {
         "one condition holds for all priorities",
         "write an `overload` with a lower bound that sheds by `request.priority`",
     ),
-    "sheddable-eviction-filter": left("requests that run are never evicted"),
-    "priority-then-time-eviction-order-policy": left("requests that run are never evicted"),
+    "sheddable-eviction-filter": _EVICTED,
+    "priority-then-time-eviction-order-policy": _EVICTED,
     "destination-endpoint-served-verifier": left("it is for the reference's own tests"),
 }

@@ -27,6 +27,21 @@ class Formula:
 
 
 @dataclass(frozen=True, slots=True)
+class Named:
+    """A rule of the library by its *name*. *lets*: names and values that it is to go by.
+
+    The others are as of a `Formula`.
+    """
+
+    name: str
+    lets: tuple[tuple[str, str], ...] = ()
+    differs: str = ""
+    cure: str = ""
+    note: str = ""
+    soft: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Picking:
     """A `pick` statement."""
 
@@ -50,7 +65,7 @@ class Left:
     cure: str = ""
 
 
-Part = Formula | Picking | Hosted | Left
+Part = Formula | Named | Picking | Hosted | Left
 Known = frozenset[str]  # the names that expressions can read, as `pool.max.queue`
 Reading = Callable[[Settings, Known], Part]
 

@@ -4,13 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import assert_never
 
+from headrace.dsl import library
 from headrace.host.importer.config import Config, Plugin, ProfileSpec, Use
 from headrace.host.importer.document import Mapping
 from headrace.host.importer.draft import Choice, DraftProfile, Rule, Scored
 from headrace.host.importer.filters import FILTERS
 from headrace.host.importer.findings import Finding, Grade
 from headrace.host.importer.others import HANDLERS, HEADER, OTHERS, PICKERS, RANDOM, SINGLE
-from headrace.host.importer.part import Formula, Hosted, Known, Left, Part, Picking
+from headrace.host.importer.part import Formula, Hosted, Known, Left, Named, Part, Picking
 from headrace.host.importer.scorers import SCORERS
 from headrace.host.importer.settings import Settings
 from headrace.host.importer.words import comment, identifier
@@ -144,19 +145,37 @@ class Profiles:
             return None
         part = reading(plugin.settings, self.known)
         self._tell(plugin, part)
-        if not isinstance(part, Formula):
+        if not isinstance(part, Formula | Named):
             return None
         key = (keyword, plugin.name)
         if key not in self.made:
             self.made[key] = self._make(keyword, plugin, part)
         return self.made[key]
 
-    def _make(self, keyword: str, plugin: Plugin, part: Formula) -> Rule:
+    def _make(self, keyword: str, plugin: Plugin, part: Formula | Named) -> Rule:
+        if isinstance(part, Named):
+            return self._of_library(keyword, plugin, part)
         wanted = part.name if plugin.name == plugin.type else plugin.name
-        name = identifier(wanted, {rule.name for rule in self.made.values()})
+        taken = {rule.name for rule in self.made.values()} | set(library.names())
+        name = identifier(wanted, taken)
         said = [f"{plugin.where}{', nearly' if part.differs else ''}", part.differs, part.note]
         comments = tuple(comment(line) for line in said if line)
         return Rule(keyword, name, part.text, comments, part.soft)
+
+    def _of_library(self, keyword: str, plugin: Plugin, part: Named) -> Rule:
+        """Return the library's rule; it goes by the values that were asked for first."""
+        first = next((r for r in self.made.values() if r.name == part.name), None)
+        if first is not None:
+            if first.lets != part.lets:
+                what = f"`{part.name}` goes by the same values wherever it stands"
+                cure = "write the formula of the library a second time, with the other values"
+                near = Finding(Grade.NEAR, plugin.where, plugin.line, what, cure)
+                self.findings[-1:] = [near]  # it was told to be exact, as a formula of its own
+            return first
+        said = [f"{plugin.where}{', nearly' if part.differs else ''}", part.differs, part.note]
+        said.append(f"the library's `{part.name}`")
+        comments = tuple(comment(line) for line in said if line)
+        return Rule(keyword, part.name, "", comments, part.soft, part.lets)
 
     def _weighs(self, plugin: Plugin, use: Use) -> bool:
         if use.weight is None or WEIGHT_MIN <= use.weight <= WEIGHT_MAX:
@@ -199,7 +218,7 @@ class Profiles:
 
     def _tell(self, plugin: Plugin, part: Part) -> None:
         match part:
-            case Formula(differs=differs, cure=cure):
+            case Formula(differs=differs, cure=cure) | Named(differs=differs, cure=cure):
                 grade = Grade.NEAR if differs else Grade.EXACT
                 finding = Finding(grade, plugin.where, plugin.line, differs, cure)
             case Picking(differs=differs):

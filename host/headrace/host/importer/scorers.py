@@ -5,13 +5,20 @@ Source of the formulas: the reference's plugin sources; each function cites its 
 
 from collections.abc import Mapping
 
+from headrace.extensions.hints import SESSION
+from headrace.extensions.picker.affinity import TOKEN
 from headrace.host.importer.attributes import attribute
-from headrace.host.importer.part import Formula, Known, Left, Part, Reading, left
+from headrace.host.importer.part import Formula, Known, Left, Named, Part, Reading, left
 from headrace.host.importer.settings import Settings
 from headrace.host.importer.words import double, number, text
 
 SHORT_QUEUE = "1.0 / (1.0 + double({0}))"
 TOKENS_PER_REQUEST = 1024  # what a request counts for where the reference counts tokens
+RANGE_LABEL = "llm-d.ai/context-length-range"
+PREDICTED = "latencies are predicted by the host's cost model"
+SPEED = "say how fast the servers are: `speed step ..., prefill ...` of the `pool`"
+APART = "who prefills is not picked beside who decodes by an imported policy"
+NEAR = "write `also pick prefill by profile NAME`, and `topology_affinity_scorer` in that profile"
 INDEX = "the host's index of prompts, in blocks of 256 bytes"
 
 
@@ -110,9 +117,9 @@ def adapters(settings: Settings, known: Known) -> Part:
     """`lora-affinity-scorer`: 1 if active, 0.8 with a free slot, 0.6 if waiting, else 0."""
     return Formula(
         "lora_ready",
-        "request.adapter in endpoint.adapters ? 100% : endpoint.adapter_slots > 0 ? 80% : 0%",
-        "an adapter that still waits to be loaded counts as loaded, where the reference scores "
-        "0.6; the adapter is known for models that say `adapter of`",
+        "request.adapter in endpoint.adapters ? 100% : endpoint.adapter_slots > 0 ? 80% "
+        ": request.adapter in endpoint.adapters_waiting ? 60% : 0%",
+        "the adapter is known for models that say `adapter of`",
         "name your adapters: `model my-adapter { adapter of POOL }`",
     )
 
@@ -188,42 +195,64 @@ def _within(value: str, low: float, high: float) -> str:
 
 
 def latency(settings: Settings, known: Known) -> Part:
-    """`latency-scorer`: without predictions, the composite it falls back to."""
+    """`latency-scorer`: by the latencies that the host predicts."""
     settings.ignore("prefixMatchInfoProducerName", "latencyPredictionInfoProducerName")
-    parts = {
-        "(1.0 - endpoint.kv_cache)": settings.number("compositeKVWeight", 1),
-        f"({SHORT_QUEUE.format('endpoint.queue')})": settings.number("compositeQueueWeight", 1),
-        "endpoint.prefix_match": settings.number("compositePrefixWeight", 1),
-    }
-    used = {part: weight for part, weight in parts.items() if weight > 0}
-    if not used:
-        return Left("latencies are not predicted here", "score by `endpoint.queue`")
-    total = double(sum(used.values()))
-    terms = [p if w == 1 else f"{double(w)} * {p}" for p, w in used.items()]
-    return Formula(
-        "composite",
-        f"({' + '.join(terms)}) / {total}",
-        "latencies are not predicted here; this is what the reference falls back to without "
-        "predictions, with each queue scored by itself",
+    settings.ignore("compositeKVWeight", "compositeQueueWeight", "compositePrefixWeight")
+    strategy = settings.text("headroomSelectionStrategy", "least")
+    usual = {"ttft": 0.8, "tpot": 0.2}
+    weights = {name: settings.number(f"{name}Weight", value) for name, value in usual.items()}
+    plain = weights == usual or min(weights.values()) < 0 or sum(weights.values()) <= 0
+    return Named(
+        "latency_scorer",
+        () if plain else tuple((f"latency_{n}_weight", double(w)) for n, w in weights.items()),
+        PREDICTED if strategy == "least" else f"{PREDICTED}; the least headroom goes first",
+        SPEED,
     )
 
 
 def session(settings: Settings, known: Known) -> Part:
     """`session-affinity-scorer`: 1 where the session is bound, else 0."""
+    return Named("session_affinity_scorer", (), *sessions(settings))
+
+
+def sessions(settings: Settings) -> tuple[str, str, str]:
+    """Return what differs of how sessions are told, the cure, and what to know."""
     by = settings.text("strategy", "encoded_endpoint_header")
-    settings.ignore("profileName", "encodedEndpointHeaderConfig", "sessionIdConfig")
-    for name in ("encodedEndpointHeaderConfig", "sessionIdConfig"):
-        given = settings.section(name)
-        given.ignore(*given.mapping.entries)
-    signed = by != "session_id"
-    return Formula(
-        "same_session",
-        "endpoint.session_match ? 100% : 0%",
-        "the token is signed, under the name `x-session-token`, and needs `trust`"
-        if signed
-        else "",
-        "add `trust { session from ... }` with what tells your own gateway" if signed else "",
-        "a session is known by `x-session-id` and its like, for 300 s",
+    settings.ignore("profileName")
+    token = settings.section("encodedEndpointHeaderConfig").text("header", TOKEN)
+    config = settings.section("sessionIdConfig")
+    config.ignore("evictionTtlSeconds", "evictionSweepSeconds")
+    sources = config.sections("sources")
+    headers = [source.text("header").strip().lower() for source in sources]
+    for source in sources:
+        source.ignore("attribute", "producer")
+    if by != "session_id":
+        what = "the token is signed, under the name `x-session-token`, and needs `trust`"
+        what += "" if token == TOKEN else f"; `{token}` is not read"
+        return what, "add `trust { session from ... }`", ""
+    odd = [name for name in headers if name not in SESSION]
+    if not odd:
+        return "", "", "a session is known by `x-session-id` and its like, for 300 s"
+    said = f"request.header({text(odd[0])})" if odd[0] else "..."
+    cure = f"add `class sessions when true {{ also  session by {said} }}`"
+    return "a session is known by `x-session-id` and its like, or as a class says", cure, ""
+
+
+def pictures(settings: Settings, known: Known) -> Part:
+    """`mm-embeddings-cache-scorer`: the share of the prompt's media that was sent there before."""
+    settings.ignore("producerName")
+    return Named("mm_embeddings_cache_scorer")
+
+
+def context_length(settings: Settings, known: Known) -> Part:
+    """`context-length-aware`: by a label like `0-8192`."""
+    label = settings.text("label", RANGE_LABEL)
+    filters = settings.flag("enableFiltering", False)
+    return Named(
+        "context_length_aware",
+        () if label == RANGE_LABEL else (("context_length_label", text(label)),),
+        "it only scores here, and the reference's takes endpoints out as well" if filters else "",
+        "add `require context_length_filter` to the profile" if filters else "",
     )
 
 
@@ -257,16 +286,10 @@ SCORERS: Mapping[str, Reading] = {
     "latency-scorer": latency,
     "predicted-latency-scorer": latency,
     "no-hit-lru-scorer": cold,
-    "context-length-aware": left(
-        "ranges in labels are not read",
-        "give each range a `profile` with a filter on the label, and a `class` by "
-        "`request.prompt_tokens` that uses it",
-    ),
+    "context-length-aware": context_length,
     "session-affinity-scorer": session,
-    "topology-affinity-scorer": left(
-        "how near an endpoint is to another is not known", "score `endpoint.zone`"
-    ),
-    "mm-embeddings-cache-scorer": left("who encoded which image is not known"),
+    "topology-affinity-scorer": left(APART, NEAR),
+    "mm-embeddings-cache-scorer": pictures,
     "multicluster-queue-scorer": _CLUSTERS,
     "multicluster-kv-cache-utilization-scorer": _CLUSTERS,
     "multicluster-prefix-cache-scorer": _CLUSTERS,

@@ -68,7 +68,7 @@ def translate(config: Config, abilities: Abilities) -> Translation:
         overload = Overloaded(saturated.condition, saturated.comment, queue)
     done = tuple(profiles.done)
     used = {name for p in done for name in (*p.require, *p.prefer, *(s.name for s in p.scored))}
-    rules = tuple(rule for rule in profiles.made.values() if rule.name in used)
+    rules = tuple(dict.fromkeys(r for r in profiles.made.values() if r.name in used))
     draft = Draft(rules, done, main, choices, overload, metrics)
     return Translation(draft, tuple(sorted(findings, key=lambda finding: finding.line)))
 

@@ -5,6 +5,7 @@ from collections.abc import Collection
 
 from headrace.host.importer.document import ImportFault
 
+DIGITS = 6  # behind the point, of a number that is written
 _IDENTIFIER_CHARS_MAX = 60
 _RESERVED = frozenset({
     "also", "any", "as", "by", "chain", "class", "cost", "decision", "default", "else",
@@ -56,7 +57,8 @@ def number(value: float) -> str:
     """Return *value* ≥ 0 without an exponent: `2`, `0.5`."""
     if value == int(value) and abs(value) < 1e15:
         return str(int(value))
-    return f"{value:.6f}".rstrip("0")
+    shown = f"{value:.{DIGITS}f}".rstrip("0")
+    return f"{shown}0" if shown.endswith(".") else shown
 
 
 def double(value: float) -> str:

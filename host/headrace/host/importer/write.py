@@ -83,6 +83,9 @@ def _choice(choice: Choice) -> Iterator[str]:
 def _rule(rule: Rule) -> Iterator[str]:
     for line in rule.comments:
         yield from _said(line)
+    if not rule.text:
+        yield from (f"override let {name} = {value}" for name, value in rule.lets)
+        return
     line = f"{rule.keyword} {rule.name} = {rule.text}"
     if len(line) <= _WIDTH:
         yield line

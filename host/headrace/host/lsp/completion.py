@@ -15,6 +15,7 @@ from headrace.dsl.syntax import blocks, forms
 from headrace.dsl.syntax.declarations import keyword
 from headrace.dsl.syntax.grammar import fitting
 from headrace.dsl.vocabulary import GPU_SOURCES, METRIC_DIALECTS, STAGES, TRUST_NAMES, variables
+from headrace.host.lsp import guard_words
 from headrace.host.lsp.describe import signatures, type_text
 from headrace.host.lsp.mentions import RULE
 from headrace.host.lsp.policy import Names
@@ -39,7 +40,7 @@ _NAMES = {
     "adapter": ("pool",),
     "given": ("pool",),
 }
-_WORDS = {"metrics": METRIC_DIALECTS, "gpu": GPU_SOURCES, "inspect": ("prompt", "response")}
+_WORDS = {"metrics": METRIC_DIALECTS, "gpu": GPU_SOURCES}
 _OPERAND = frozenset(("BANG", "LPAR", "LSQB"))
 _ROOTS = {
     "class": rules.REQUEST,
@@ -106,15 +107,31 @@ def _blocks(text: str) -> Iterator[Choice]:
 def _accepted(accepted: frozenset[str], opener: str, before: str, names: Names) -> Iterator[Choice]:
     """Yield the words of the *accepted* terminals, and the names where one may stand."""
     verb = _verb(before, opener)
+    spot = guard_words.spot(opener, verb, before)
     for terminal in accepted:
         word = forms.words_of(terminal)
         if word is not None:
             usage = forms.USAGE.get((opener, word), "")
             yield Choice(word, "keyword", opener, f"```sched\n{usage}\n```" if usage else "")
     if accepted & _OPERAND and "IDENT" in accepted:
-        yield from _operands(opener, names)
+        others = guard_words.operands(spot, names.of("guard"))
+        if others is None:
+            yield from _operands(opener, names)
+        else:
+            for text, type_, doc in others:
+                yield Choice(text, "field", type_, doc)
     elif accepted & {"NAME", "IDENT"}:
         yield from _names(opener, verb, before, names)
+        if opener in guard_words.OPENERS:
+            yield from _of_guards(spot, names)
+
+
+def _of_guards(spot: guard_words.Spot, names: Names) -> Iterator[Choice]:
+    for text, detail, doc in guard_words.words(spot):
+        yield Choice(text, "value", detail, doc)
+    kind = guard_words.kind_of_name(spot)
+    for name, text in _defined(kind, names) if kind else ():
+        yield Choice(name, "name", kind, text)
 
 
 def _verb(before: str, opener: str) -> str:
@@ -127,6 +144,8 @@ def _verb(before: str, opener: str) -> str:
 
 def _names(opener: str, verb: str, before: str, names: Names) -> Iterator[Choice]:
     kinds = _NAMES.get(verb, ())
+    if re.search(r"\bgiven\s+guard\s+\Z", before):
+        kinds = ()
     if "{" not in before:
         defining = re.fullmatch(r"(override\s+)?\w+\s+", before) and opener != "overload"
         named = re.match(r"override\s+(\w+)", before)
@@ -198,6 +217,7 @@ def _members(path: str, opener: str, names: Names) -> Iterator[Choice]:
                 yield Choice(member, "field", detail, variable.doc)
     if path == "request" and "request" in roots:
         yield Choice("header", "function", "string", "the value of a header, or empty")
+        yield Choice("cookie", "function", "string", "the value of a cookie, or empty")
     for name in FUNCTIONS:
         if name.startswith(f"{path}."):
             yield Choice(name[len(path) + 1 :], "function", "function", signatures(name))

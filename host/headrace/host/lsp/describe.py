@@ -12,6 +12,7 @@ from headrace.dsl.syntax import declarations as said
 from headrace.dsl.syntax import forms
 from headrace.dsl.syntax.blocks import BLOCKS
 from headrace.dsl.vocabulary import STAGES, stage_of, variables
+from headrace.host.lsp import guard_words
 from headrace.host.lsp.mentions import Mention
 from headrace.host.lsp.policy import Names
 
@@ -125,4 +126,4 @@ def word(text: str, keyword: str) -> str | None:
     found = signatures(text)
     if text in STAGES:
         return f"`{text}`: a stage that comes with Headrace"
-    return found or None
+    return found or guard_words.described(text, keyword)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from headrace.dsl.checks.answers import MATCHED
 from headrace.dsl.checks.names import EXPRESSIONS
 from headrace.dsl.source import Span
 from headrace.dsl.syntax import declarations as said
@@ -67,7 +68,7 @@ def _block(block: said.Block, *, defines: bool) -> Iterator[Mention]:
         case said.ClassBlock():
             yield from _all("class", block.name, defines=defines)
             yield from _all("profile", block.profile)
-            yield from _written(block.when, block.fairness)
+            yield from _written(block.when, block.fairness, block.session)
         case said.RuleBlock():
             yield from _all(RULE, block.name, defines=defines)
             yield from _written(block.value)
@@ -95,12 +96,15 @@ def _other(block: said.Block, *, defines: bool) -> Iterator[Mention]:
         case said.OverloadBlock():
             yield from _all("pool", *block.pools)
             queue = block.queue
-            yield from _written(block.when, *(shed.when for shed in block.sheds))
+            yield from _written(block.when, *(shed.when for shed in block.sheds), block.evict)
             yield from _written(*(shed.chance for shed in block.sheds))
             yield from _written(*((queue.by, *queue.fair) if queue else ()))
         case said.GuardBlock():
             yield from _all("guard", block.name, defines=defines)
             yield from _written(block.when)
+            yield from _all("model", *_models(block))
+        case said.SafetyBlock():
+            yield from _written(block.block)
         case said.TraceBlock():
             yield from _written(*block.always, *(value for _, value in block.attributes))
         case said.TrustBlock():
@@ -112,9 +116,19 @@ def _other(block: said.Block, *, defines: bool) -> Iterator[Mention]:
             yield from _all("stage", *block.stages)
         case said.TestBlock():
             yield from _all("pool", *(given.pool for given in block.pools))
+            yield from _all("guard", *(given.guard for given in block.guards))
             yield from _test(block)
         case _:
             pass
+
+
+def _models(block: said.GuardBlock) -> Iterator[Word]:
+    """Yield the models that templates are for."""
+    templates = [*block.templates, *block.response_templates]
+    if block.ask:
+        templates += [*block.ask.templates, *block.ask.response_templates]
+    for template in templates:
+        yield from template.models
 
 
 def _test(block: said.TestBlock) -> Iterator[Mention]:
@@ -140,10 +154,12 @@ def _written(*found: Written | None) -> Iterator[Mention]:
     left: list[tree.Expr] = [written.expr for written in found if written is not None]
     while left:
         expr = left.pop()
-        left += parts(expr)
+        left += tree.parts_of(expr)
         match expr:
             case tree.Name(text=text):
                 yield Mention(RULE, text, expr.span, quoted=False)
+            case tree.Call(of=None, name=name, args=(arg,)) if name.text == MATCHED:
+                yield from _text("guard", arg)
             case tree.Binary(op=op, left=a, right=b) if op.text in ("==", "!="):
                 yield from (*_named(a, b), *_named(b, a))
             case tree.MapOf(entries=entries):
@@ -165,29 +181,6 @@ def _text(kind: str, expr: tree.Expr) -> Iterator[Mention]:
         plain = expr.span.text[1:-1] == expr.value  # no escapes, not raw
         if plain:
             yield _mention(kind, expr.value, expr.span)
-
-
-def parts(expr: tree.Expr) -> list[tree.Expr]:
-    """Return the expressions directly in *expr*."""
-    match expr:
-        case tree.Select(of=of):
-            return [of]
-        case tree.Index(of=of, at=at):
-            return [of, at]
-        case tree.Call(of=of, args=args):
-            return [*([of] if of else []), *args]
-        case tree.Unary(arg=arg):
-            return [arg]
-        case tree.Binary(left=a, right=b):
-            return [a, b]
-        case tree.Ternary(test=test, yes=yes, no=no):
-            return [test, yes, no]
-        case tree.ListOf(items=items):
-            return list(items)
-        case tree.MapOf(entries=entries):
-            return [part for entry in entries for part in entry]
-        case _:
-            return []
 
 
 def kinds_of(kind: str) -> frozenset[str]:

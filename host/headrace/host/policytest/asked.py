@@ -6,18 +6,14 @@ from typing import cast
 import msgspec
 
 from headrace.dsl.cases import Given
-from headrace.extensions.call import api_of
+from headrace.extensions.call import Api, api_of
+from headrace.extensions.readers import NAMELESS
 from headrace.host.testing.message import Message
 
 PATH = "/v1/chat/completions"
 PROMPT = "hello, who are you?"
 BYTES_PER_TOKEN = 4  # of the host's own estimate
 PROMPT_BYTES_MAX = 16 << 20
-REPLY = Message.answer(
-    b'{"object":"chat.completion","choices":[{"index":0,"finish_reason":"stop",'
-    b'"message":{"role":"assistant","content":"hello"}}],'
-    b'"usage":{"prompt_tokens":5,"completion_tokens":1,"total_tokens":6}}'
-)
 
 
 class Unaskable(Exception):
@@ -45,13 +41,9 @@ def message_of(request: Mapping[str, Given]) -> Message:
 
 def _body(request: Mapping[str, Given], path: str) -> bytes:
     prompt = _prompt(request)
-    call: dict[str, Given] = {"model": request.get("model", "")}
-    if api_of(path) is not None and path.endswith("/chat/completions"):
-        body: dict[str, object] = {**call, "messages": [{"role": "user", "content": prompt}]}
-    elif path.endswith(("/responses", "/embeddings")):
-        body = {**call, "input": prompt}
-    else:
-        body = {**call, "prompt": prompt}
+    body: dict[str, object] = _asking(api_of(path), prompt)
+    if "model" in request or api_of(path) not in NAMELESS:
+        body = {"model": request.get("model", ""), **body}
     if request.get("max_tokens"):
         body["max_tokens"] = request["max_tokens"]
     if request.get("stream"):
@@ -63,6 +55,32 @@ def _body(request: Mapping[str, Given], path: str) -> bytes:
     if size > PROMPT_BYTES_MAX:
         raise Unaskable(f'"size": {size} is too large: a test makes at most {PROMPT_BYTES_MAX}')
     return text.ljust(size)  # white space after the object is JSON's own padding
+
+
+def _asking(api: Api | None, prompt: str) -> dict[str, object]:
+    """Return the fields of a body of *api* that have the prompt.
+
+    Raises:
+        Unaskable: the API takes no text.
+    """
+    match api:
+        case Api.CHAT | Api.CHAT_RENDER | Api.MESSAGES | Api.COUNT_TOKENS:
+            return {"messages": [{"role": "user", "content": prompt}]}
+        case Api.CONVERSATIONS:
+            return {"items": [{"role": "user", "content": prompt}]}
+        case Api.RESPONSES | Api.EMBEDDINGS | Api.MODERATIONS:
+            return {"input": prompt}
+        case Api.RERANK:
+            return {"query": prompt, "documents": []}
+        case Api.SCORE:
+            return {"text_1": prompt, "text_2": []}
+        case Api.PREDICT:
+            return {"instances": [{"prompt": prompt}]}
+        case Api.TOKENS | Api.DETOKENIZE | Api.GRPC_GENERATE | Api.GRPC_EMBED:
+            known = "`/v1/chat/completions`"
+            raise Unaskable(f"a test has no token ids, which this path takes; ask at {known}")
+        case _:
+            return {"prompt": prompt}
 
 
 def _prompt(request: Mapping[str, Given]) -> str:

@@ -19,7 +19,7 @@ from headrace.dsl.program import (
 from headrace.dsl.source import Span
 from headrace.extensions.picker.decision import Decision
 from headrace.extensions.picker.record import Capture
-from headrace.extensions.records import Verdict
+from headrace.extensions.records import Guarded, Verdict
 from headrace.extensions.stage import Outcome
 from headrace.host.afterwards import find
 from headrace.host.explain.parts import UNKNOWN, Frame, Parts
@@ -65,6 +65,8 @@ class Coverage:
             self._expect(what, rule)
         for guard in program.guards:
             self._add(f"guard {guard.name}: finds something", guard.span)
+            if guard.ask is not None:
+                self._add(f"guard {guard.name}: has no verdict", guard.span)
         return replace(
             program,
             classes=tuple(
@@ -91,10 +93,13 @@ class Coverage:
     def decided(self, outcome: Outcome, program: Program) -> None:
         """Note what the filters, the scorers and the guards have said in *outcome*."""
         guards = {guard.name: guard for guard in program.guards}
-        verdict = find(outcome, Verdict)
-        if verdict is not None and verdict.guard in guards:
-            guard = guards[verdict.guard]
-            self._hit(f"guard {guard.name}: finds something", guard.span)
+        for record in (r for run in outcome.runs for r in run.records):
+            if isinstance(record, Verdict) and record.guard in guards:
+                guard = guards[record.guard]
+                self._hit(f"guard {guard.name}: finds something", guard.span)
+            elif isinstance(record, Guarded) and record.state.startswith("failed"):
+                guard = guards[record.guard]
+                self._hit(f"guard {guard.name}: has no verdict", guard.span)
         decision = find(outcome, Decision)
         if decision is not None and isinstance(decision.evidence, Capture):
             self._picked(decision, decision.evidence)

@@ -1,5 +1,6 @@
 """What came of the tests, for people and for machines."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -50,9 +51,19 @@ def human(tally: Tally, *, verbose: bool = False) -> Iterator[str]:
         for result in suite.failed:
             yield from failure(result)
             yield ""
+        yield from _assumed(suite)
     if tally.coverage is not None:
         yield from _covered(tally.coverage)
     yield _total(tally)
+
+
+def _assumed(suite: SuiteResult) -> Iterator[str]:
+    """Yield of which providers the tests assume that they find nothing: they ask nobody."""
+    counts = Counter(guard for result in suite.results for guard in result.assumed)
+    for guard, count in counts.items():
+        noun = "test assumes" if count == 1 else "tests assume"
+        yield f"note: {count} {noun} that guard `{guard}` finds nothing, as a test asks no provider"
+        yield f'      say otherwise with `given guard {guard} finds "..."`  ({suite.name})'
 
 
 def _total(tally: Tally) -> str:
@@ -111,6 +122,7 @@ def _case(result: Result) -> dict[str, object]:
         "where": place(result.case.span),
         "passed": result.passed,
         "wall_s": round(result.wall_s, 6),
+        **({"assumed": list(result.assumed)} if result.assumed else {}),
     }
     if result.error:
         told["error"] = result.error

@@ -14,7 +14,8 @@ from headrace.host.afterwards import LookedBack, look_back
 from headrace.host.exchange.part import Direction, Modes
 from headrace.host.extproc.opening import Opening
 from headrace.host.generation import build_generation
-from headrace.host.policytest.asked import REPLY, Unaskable, message_of
+from headrace.host.policytest.asked import Unaskable, message_of
+from headrace.host.policytest.beside import NOTHING, Beside, assumed, offline, reply
 from headrace.host.policytest.world import NOW_S, NOW_UNIX_S, World, world
 from headrace.host.testing.envoy_model import EnvoyModel, Weather
 from headrace.host.testing.lane import Lane
@@ -47,13 +48,17 @@ class Missed:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What came of one case. *error*: why it could not be run at all."""
+    """What came of one case. *error*: why it could not be run at all.
+
+    assumed  the guards of which it is assumed that their providers find nothing
+    """
 
     case: TestCase
     wall_s: float
     ran: Ran | None = None
     missed: tuple[Missed, ...] = ()
     error: str = ""
+    assumed: tuple[str, ...] = ()
 
     @property
     def passed(self) -> bool:
@@ -79,16 +84,18 @@ class Runner:
         """Return what comes of *case*. Never raises: a failure is a result."""
         began_s = perf_counter()
         try:
-            ran = self.request(case.request, world(self.program, case.pools))
+            where = world(self.program, case.pools)
+            ran = self.request(case.request, where, Beside.of(case))
         except (Unaskable, Broken) as fault:
             return Result(case, perf_counter() - began_s, error=str(fault))
         except Exception as bug:
             error = f"a bug of the host: {type(bug).__name__}: {bug}"
             return Result(case, perf_counter() - began_s, error=error)
         missed = tuple(missed_of(case.expects, ran.values))
-        return Result(case, perf_counter() - began_s, ran, missed)
+        quiet = assumed(self.program, case)
+        return Result(case, perf_counter() - began_s, ran, missed, assumed=quiet)
 
-    def request(self, request: Mapping[str, Given], where: World) -> Ran:
+    def request(self, request: Mapping[str, Given], where: World, beside: Beside = NOTHING) -> Ran:
         """Return what the chain `default` does with *request*, in the world *where*.
 
         Raises:
@@ -97,11 +104,13 @@ class Runner:
         """
         message = message_of(request)
         site = Site(where.store(), _report_nothing, SEED, NOW_UNIX_S - NOW_S)
-        generation = build_generation(where.program, site, installed=self.installed)
+        program = offline(where.program, beside.guards)
+        generation = build_generation(program, site, installed=self.installed)
         plan = replace(generation.plans[DEFAULT_CHAIN.name], clock=_stopped)
         still = replace(generation, plans={DEFAULT_CHAIN.name: plan})
         exchange = still.open(Opening(modes=Modes()), NOW_S, ID)
-        lanes = (_lane(Direction.REQUEST, message), _lane(Direction.RESPONSE, REPLY))
+        answer = reply(message, beside.answer)
+        lanes = (_lane(Direction.REQUEST, message), _lane(Direction.RESPONSE, answer))
         weather = Weather(Modes())
         model = EnvoyModel(exchange, weather, *lanes, performs=PERFORMS, now_s=NOW_S, tick_s=0.0)
         seen = model.run()

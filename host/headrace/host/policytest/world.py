@@ -25,7 +25,8 @@ NOW_UNIX_S = 1_767_225_600.0  # what `now` is then: 2026-01-01T00:00:00Z
 _PLAIN = frozenset(
     {
         "zone", "role", "labels", "ready", "queue", "running", "in_flight", "kv_cache", "gpu",
-        "adapters", "adapter_slots", "tokens_in_flight", "uncached_tokens_in_flight", "decoding",
+        "adapters", "adapters_waiting", "adapter_slots", "tokens_in_flight",
+        "uncached_tokens_in_flight", "decoding",
     }
 )  # fmt: skip
 
@@ -93,6 +94,13 @@ class Remembered:
     def bonds(self, session: str, now_s: float) -> Bonds:
         """Return what was given, whatever is asked."""
         return self.given
+
+    def media(self, digests: Sequence[int]) -> Mapping[str, float]:
+        """Return what was given, whatever is asked."""
+        return self.given.media
+
+    def sent(self, address: str, digests: Sequence[int]) -> None:
+        """Learn nothing."""
 
     def bind(self, session: str, address: str, now_s: float) -> None:
         """Learn nothing."""
@@ -163,10 +171,15 @@ def _cached(endpoints: Sequence[Endpoint], pool: GivenPool) -> Mapping[str, floa
 
 
 def _bonds(endpoints: Sequence[Endpoint], pool: GivenPool) -> Bonds:
-    """Return what ties the request to the endpoints given with `session_match`, `cold_order`."""
+    """Return what ties the request to the endpoints given with `session_match` and the like."""
     pairs = list(zip(endpoints, pool.endpoints, strict=True))
     bound = [e.address for e, given in pairs if given.values.get("session_match")]
     if len(bound) > 1:
         raise Unaskable(f"pool `{pool.pool}`: a session is bound to one endpoint, not {len(bound)}")
     orders = {e.address: cast(int, given.values.get("cold_order", 0)) for e, given in pairs}
-    return Bonds(bound[0] if bound else "", {a: order for a, order in orders.items() if order})
+    shares = {e.address: cast(float, given.values.get("media_match", 0.0)) for e, given in pairs}
+    return Bonds(
+        bound[0] if bound else "",
+        {a: order for a, order in orders.items() if order},
+        {a: share for a, share in shares.items() if share},
+    )

@@ -10,8 +10,8 @@ from headrace.host.reference.page import Table
 _PLURALS = {
     "pool": "Pools", "model": "Models", "objective": "Objectives", "class": "Classes",
     "let": "Lets", "filter": "Filters", "scorer": "Scorers", "cost": "Costs",
-    "profile": "Profiles", "overload": "Overloads", "guard": "Guards", "trust": "Trust",
-    "trace": "Traces", "stage": "Stages", "chain": "Chains", "test": "Tests",
+    "profile": "Profiles", "overload": "Overloads", "guard": "Guards", "safety": "Safety",
+    "trust": "Trust", "trace": "Traces", "stage": "Stages", "chain": "Chains", "test": "Tests",
 }  # fmt: skip
 _RULES = frozenset(("filter", "scorer", "cost", "let"))
 

@@ -23,8 +23,9 @@ class NoCounts:
 class ScrapeOptions:
     """How often and how much.
 
-    hot_s, idle_s  between the starts of two scrapes of an endpoint, with and without work
-                   there; less where the pool's `stale after` asks for it
+    hot_s, warm_s, idle_s  between the starts of two scrapes of an endpoint: at least, while
+                   requests go there or wait; with work that goes on; and without any. Less where
+                   the pool's `stale after` asks for it
     rate_max       scrapes a second of all endpoints with work together: with more of them,
                    each waits longer, and our own counts fill the gap; `stale after` goes before
     beat_s         apart are the moments at which scrapes begin, so that some begin together
@@ -36,6 +37,7 @@ class ScrapeOptions:
     """
 
     hot_s: float = 0.05
+    warm_s: float = 0.25
     idle_s: float = 5.0
     rate_max: float = 160.0
     beat_s: float = 0.05

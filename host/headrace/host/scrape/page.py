@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from headrace.dsl.dialects.dialect import (
     AdapterInfo,
@@ -74,7 +74,7 @@ def read_page(
         raise PageFault(f"no `{name}` on the page; is this a {dialect.name} server?")
     kv_cache = _ratio(text, dialect.kv_cache)
     gpu = _ratio(text, dialect.gpu)
-    adapters, adapters_max = _adapters(text, dialect.adapters)
+    adapters = _adapters(text, dialect.adapters)
     wanted = {
         "queue": (waiting, dialect.waiting),
         "running": (running, dialect.running),
@@ -85,8 +85,9 @@ def read_page(
         running=_known(running),
         kv_cache=_known(kv_cache),
         gpu=_known(gpu),
-        adapters=adapters,
-        adapters_max=adapters_max,
+        adapters=adapters.loaded,
+        adapters_waiting=adapters.waiting,
+        adapters_max=adapters.most,
         block_size=_size(text, dialect.block_size),
         num_blocks=_size(text, dialect.num_blocks),
         started_s=_total(text, dialect.started),
@@ -300,20 +301,34 @@ def _problems(wanted: Mapping[str, tuple[float | Unknown | None, Places]]) -> It
             yield f"{name}: {value.why}"
 
 
-def _adapters(page: Text, info: AdapterInfo | None) -> tuple[tuple[str, ...], int | None]:
-    """Return the adapters, running ones first, and how many there may be."""
+class _Adapters(NamedTuple):
+    """What a page says of adapters. *most*: how many there may be, if it says so."""
+
+    loaded: tuple[str, ...] = ()
+    waiting: tuple[str, ...] = ()
+    most: int | None = None
+
+
+def _adapters(page: Text, info: AdapterInfo | None) -> _Adapters:
+    """Return the adapters of the newest series; one that is loaded does not wait."""
     if info is None:
-        return (), None
+        return _Adapters()
     newest: Series | None = None
     for one in page.series(info.name):
         if newest is None or one.value >= newest.value:
             newest = one
     if newest is None:
-        return (), None
+        return _Adapters()
     labels = labels_of(newest.labels)
-    named = f"{labels.get(info.running, '')},{labels.get(info.waiting, '') if info.waiting else ''}"
-    adapters = dict.fromkeys(a.strip() for a in named.split(",") if a.strip())
-    return tuple(adapters), _integer(labels.get(info.adapters_max, ""))
+    loaded = _names(labels.get(info.running, ""))
+    waiting = _names(labels.get(info.waiting, "") if info.waiting else "")
+    waiting = tuple([name for name in waiting if name not in loaded])
+    return _Adapters(loaded, waiting, _integer(labels.get(info.adapters_max, "")))
+
+
+def _names(joined: str) -> tuple[str, ...]:
+    """Return the names in a list with commas, each once."""
+    return tuple(dict.fromkeys(name.strip() for name in joined.split(",") if name.strip()))
 
 
 def _integer(text: str) -> int | None:

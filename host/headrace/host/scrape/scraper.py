@@ -19,7 +19,7 @@ from headrace.host.scrape.fetch import Fetcher, ScrapeFault, Wanted
 from headrace.host.scrape.models import BYTES_MAX as MODELS_BYTES_MAX
 from headrace.host.scrape.models import ListFault, read_models
 from headrace.host.scrape.options import Counts, NoCounts, ScrapeOptions
-from headrace.host.scrape.pace import Pace
+from headrace.host.scrape.pace import Key, Pace, Rest
 from headrace.host.scrape.page import PageFault, read_gpu, read_page
 from headrace.host.scrape.target import Device, Target, devices, targets
 
@@ -52,7 +52,8 @@ class Scraper:
         self._gate = asyncio.Semaphore(self._options.concurrent_max)
         self._tasks: dict[Target | Device, Task] = {}
         self._first: dict[Target, asyncio.Event] = {}
-        self._resting: dict[tuple[str, str], tuple[float, asyncio.Future[None]]] = {}
+        self._resting: dict[Key, Rest] = {}
+        self._alarms: dict[Key, asyncio.Future[None]] = {}
         self._listing: dict[Target, Task] = {}
         self._watcher: Task | None = None
         self._fetcher: Fetcher | None = None
@@ -135,20 +136,17 @@ class Scraper:
             self._tasks[target] = asyncio.create_task(follow, name=f"scrape {name}")
 
     async def _watch(self) -> None:
-        """Wake the scraping of endpoints that have got work while they were resting."""
+        """Wake the scraping of endpoints whose figures are asked for while they are resting."""
         clock = asyncio.get_running_loop().time
-        seen = -1
+        seen, asked = -1, set[Key]()
         while True:
             await asyncio.sleep(self._options.beat_s)
-            snapshot = self._store.snapshot
-            if snapshot.epoch == seen:
-                continue
-            seen = snapshot.epoch
-            soon_s = clock() + self._pace.hot_s
-            for key in self._pace.working(snapshot) & self._resting.keys():
-                due_s, rest = self._resting[key]
-                if due_s > soon_s and not rest.done():
-                    rest.set_result(None)
+            snapshot, crowded = self._store.snapshot, self._store.flows.crowded
+            if snapshot.epoch != seen or crowded:
+                seen = snapshot.epoch
+                asked = self._pace.asked(snapshot, crowded)
+            for key in self._pace.due(asked, self._resting, clock()):
+                _end(self._alarms[key])
 
     async def _follow(self, target: Target, first: asyncio.Event) -> None:
         """Scrape *target* again and again, less often while nothing happens."""
@@ -168,20 +166,20 @@ class Scraper:
                     listed_s, started_s = began_s, endpoint.started_s
                     self._start_listing(target)
             interval_s = pace.interval_s(target, endpoint, interval_s)
-            await self._rest(target, pace.due_s(began_s, interval_s))
+            rest = Rest(began_s, pace.due_s(began_s, interval_s))
+            await self._rest((target.pool, target.address), rest)
 
-    async def _rest(self, target: Target, due_s: float) -> None:
-        """Wait until *due_s*, or until the watcher finds work."""
+    async def _rest(self, key: Key, rest: Rest) -> None:
+        """Wait until the *rest* is over, or until the watcher ends it."""
         loop = asyncio.get_running_loop()
-        rest = loop.create_future()
-        timer = loop.call_at(due_s, _end, rest)
-        key = (target.pool, target.address)
-        self._resting[key] = (due_s, rest)
+        alarm = self._alarms[key] = loop.create_future()
+        timer = loop.call_at(rest.due_s, _end, alarm)
+        self._resting[key] = rest
         try:
-            await rest
+            await alarm
         finally:
             timer.cancel()
-            del self._resting[key]
+            del self._resting[key], self._alarms[key]
 
     def _endpoint(self, target: Target) -> Endpoint | None:
         pool = self._store.snapshot.pools.get(target.pool)
@@ -263,9 +261,9 @@ class Scraper:
             await asyncio.sleep(gpu_s * (1 + self._pace.jitter()))
 
 
-def _end(rest: "asyncio.Future[None]") -> None:
-    if not rest.done():
-        rest.set_result(None)
+def _end(alarm: "asyncio.Future[None]") -> None:
+    if not alarm.done():
+        alarm.set_result(None)
 
 
 async def _cancelled(tasks: list[Task]) -> None:

@@ -31,7 +31,7 @@ def _pools(first: Program, now: Program) -> Iterator[str]:
         if before is None:
             yield f"pool `{name}` has no cluster and no route"
             continue
-        missing = [address for address in pool.endpoints if address not in before.endpoints]
+        missing = [place for place in pool.destinations if place not in before.destinations]
         if missing:
             shown = ", ".join(missing[:8]) + (", ..." if len(missing) > 8 else "")
             yield f"the cluster of pool `{name}` has not: {shown}"

@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import logging
+import os
 from contextlib import AsyncExitStack
 from ipaddress import ip_address
 from secrets import token_bytes
@@ -11,12 +12,14 @@ from typing import TYPE_CHECKING
 
 from headrace.dsl.program import Program
 from headrace.extensions.directory import Directory
+from headrace.extensions.picker.eviction import Evicted
 from headrace.extensions.picker.flow.turn import Turn
 from headrace.extensions.picker.flow.waiter import How
 from headrace.extensions.picker.membership import DECLARED
 from headrace.extensions.picker.store import Store
 from headrace.extensions.registry import Site
 from headrace.extensions.stage import Outcome
+from headrace.host.clients.clients import Clients
 from headrace.host.envoy.address import Address
 from headrace.host.explain.log import DecisionLog
 from headrace.host.explain.tell import decided, note
@@ -25,6 +28,7 @@ from headrace.host.extproc.listen import ListenError, UnixAddress
 from headrace.host.extproc.options import MIB, GrpcOptions
 from headrace.host.extproc.transport import Server, make_server
 from headrace.host.scrape.scraper import ScrapeOptions
+from headrace.host.serve.evicting import evicted
 from headrace.host.serve.load import Loaded, Reloading
 from headrace.host.serve.options import Listening, ServeOptions
 from headrace.host.serve.policy_desk import PolicyDesk
@@ -84,6 +88,7 @@ class Host:
         store = Store.for_program(program, cluster or DECLARED)
         self._store = store
         self._usher = Usher(store, self._waited)
+        self._clients = Clients(os.environ)
         site = Site(
             store,
             self._report,
@@ -128,6 +133,7 @@ class Host:
             self._exits.callback(self._usher.close)
             telemetry.metrics.queues(self._store.flows)
             self._open_decision_log(telemetry)
+            await self._exits.enter_async_context(self._clients)
             await self._exits.enter_async_context(Watchdog(telemetry.metrics.loop_lag))
             await self._exits.enter_async_context(self._succession.scraper)
             self._exits.push_async_callback(self._succession.listener.stop)
@@ -274,7 +280,7 @@ class Host:
         server = make_server(
             options.transport,
             current.open,
-            Performer({Turn: self._usher.turn}),
+            Performer({Turn: self._usher.turn, Evicted: evicted, **self._clients.performers}),
             options=GrpcOptions(
                 message_bytes_max=options.limits.body_bytes_max + ENVELOPE_BYTES,
                 tls=options.tls,

@@ -10,7 +10,7 @@ from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from headrace.extensions.stage import Outcome
+from headrace.extensions.stage import Outcome, Reject
 from headrace.host.exchange.exchange import Exchange as Whole
 from headrace.host.exchange.part import Direction, Part
 from headrace.host.exchange.reply import Output, Perform
@@ -149,6 +149,10 @@ class Doubled:
     def refuse(self, ticket: int, error: str, now_s: float) -> list[Output]:
         """Take the failure of the effect *ticket*."""
         return self._live.refuse(ticket, error, now_s)
+
+    def interrupt(self, ticket: int, reject: Reject, now_s: float) -> list[Output]:
+        """End by *reject*; who is on trial has decided before, or never will."""
+        return self._live.interrupt(ticket, reject, now_s)
 
     def deadline(self) -> float | None:
         """Return when `expire` must be called."""

@@ -6,6 +6,7 @@ keeps those that only older generations use until the last of their exchanges ha
 
 import asyncio
 import logging
+import os
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
@@ -16,6 +17,7 @@ from headrace.dsl.program import Pool, Program
 from headrace.extensions.picker.snapshot import NEVER_S
 from headrace.extensions.picker.store import Store
 from headrace.extensions.registry import Site, UnknownStage, builders, unannounced
+from headrace.host.clients.lacking import lacking, ready
 from headrace.host.cluster.origin import Cluster, of_cluster
 from headrace.host.generation import Generation, build_generation, request_ids
 from headrace.host.kv_events.listener import Counts as KvCounts
@@ -90,6 +92,7 @@ class Succession:
         self.trial: Trial | None = None
         self.soak: SoakReport | None = None
         self.current = Current(self._build(program, world.site), self._vacated)
+        ready(program)
         self.scraper = Scraper(self._store, program, world.scraping, world.counts)
         self.listener = KvListener(self._store, world.counts)
 
@@ -123,6 +126,7 @@ class Succession:
             exits.callback(self._end_trial)
             self.trial = trial
             exits.push_async_callback(self._read, NO_NAMES)
+            await asyncio.to_thread(ready, program)
             await self._read(frozenset(program.metrics))
             cold = await trial.warm(WARM_S)
             if cold:
@@ -141,9 +145,9 @@ class Succession:
 
     def _build(self, program: Program, site: Site) -> Generation:
         options = self._world.options
-        lacking = missing(program) or self._homeless(program)
-        if lacking:
-            raise Unservable(lacking)
+        why_not = missing(program) or lacking(program, os.environ) or self._homeless(program)
+        if why_not:
+            raise Unservable(why_not)
         try:
             generation = build_generation(
                 program,

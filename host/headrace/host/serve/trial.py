@@ -121,13 +121,15 @@ class Trial:
 
 def facts_of(endpoint: Endpoint) -> ServerFacts:
     """Return the facts that made *endpoint* what it is."""
+    held = (endpoint.adapters, endpoint.adapters_waiting)
     return ServerFacts(
         waiting=endpoint.waiting_scraped,
         running=endpoint.running,
         kv_cache=endpoint.kv_reported,
         gpu=endpoint.gpu,
         adapters=endpoint.adapters,
-        adapters_max=len(endpoint.adapters) + endpoint.adapter_slots,
+        adapters_waiting=endpoint.adapters_waiting,
+        adapters_max=sum(map(len, held)) + endpoint.adapter_slots,
         block_size=endpoint.block_size,
         num_blocks=endpoint.num_blocks,
         started_s=endpoint.started_s,

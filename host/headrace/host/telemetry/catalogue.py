@@ -121,6 +121,39 @@ RULE_ERRORS = Metric(
     "Rules of the policy that failed on the values of a request or an endpoint.",
     ("rule", "kind"),
 )
+GUARDS = Metric(
+    "headrace_guard_runs_total",
+    Kind.COUNTER,
+    "What guards did, per exchange and direction: `applied`, `skipped`, or without a verdict "
+    "`failed-open` or `failed-closed`; and why.",
+    ("guard", "direction", "state", "reason"),
+)
+GUARD_FINDS = Metric(
+    "headrace_guard_findings_total",
+    Kind.COUNTER,
+    "Exchanges in which a guard found something, by what was done about it.",
+    ("guard", "direction", "action"),
+)
+GUARD_INSPECTED = Metric(
+    "headrace_guard_inspected_bytes_total",
+    Kind.COUNTER,
+    "Bytes of text that a guard has judged.",
+    ("guard", "direction"),
+)
+GUARD_DELIVERED = Metric(
+    "headrace_guard_delivered_bytes_total",
+    Kind.COUNTER,
+    "Bytes of text that went on, of exchanges that a guard had to do with: to the server, or to "
+    "the client.",
+    ("guard", "direction"),
+)
+GUARD_S = Metric(
+    "headrace_guard_seconds",
+    Kind.HISTOGRAM,
+    "How long the verdicts of a guard that asks a provider took, per exchange and direction.",
+    ("guard", "direction"),
+    WORK_S,
+)
 BUGS = Metric(
     "headrace_bugs_total",
     Kind.COUNTER,
@@ -280,6 +313,11 @@ CATALOGUE = (
     TOKENS,
     ROUTED,
     RULE_ERRORS,
+    GUARDS,
+    GUARD_FINDS,
+    GUARD_INSPECTED,
+    GUARD_DELIVERED,
+    GUARD_S,
     BUGS,
     ACTIVE,
     STREAMS,

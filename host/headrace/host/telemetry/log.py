@@ -5,6 +5,7 @@ from enum import IntEnum
 import msgspec
 
 from headrace.extensions.stage import Outcome
+from headrace.host.telemetry.guards import audits
 from headrace.host.telemetry.summary import Summary
 
 TEXT_CHARS_MAX = 256
@@ -53,6 +54,7 @@ FIELDS = {
     "response_bytes": "size of the response body",
     "events": "how many events the response had",
     "failures": "what stages failed with: stage and error, never a message that quotes a body",
+    "guards": "what each guard did, per direction: state, finds, bytes; of the text, a keyed hash",
 }
 """The fields of a line, in order, and what they mean."""
 
@@ -107,6 +109,7 @@ def line(outcome: Outcome, summary: Summary, level: Level, time_s: float, trace_
             "response_bytes": outcome.response_bytes,
             "events": outcome.event_count,
             "failures": [clean(failure) for failure in summary.failures[:FAILURES_MAX]],
+            "guards": audits(summary.guarded) if summary.guarded else (),
         }
     )
 

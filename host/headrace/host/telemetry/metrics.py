@@ -10,6 +10,7 @@ from headrace.extensions.records import Usage
 from headrace.extensions.stage import Outcome
 from headrace.host.telemetry import catalogue as c
 from headrace.host.telemetry.caches import kv_requests, prefix_bytes, prefix_tokens
+from headrace.host.telemetry.guards import GuardCounts
 from headrace.host.telemetry.series import Counts, Labels, Levels, Spread, Told, gauge
 from headrace.host.telemetry.summary import Summary
 
@@ -41,6 +42,7 @@ class Metrics:
         self._tokens = Counts(c.TOKENS, registry)
         self._routed = Counts(c.ROUTED, registry)
         self._rule_errors = Counts(c.RULE_ERRORS, registry)
+        self._guards = GuardCounts(registry)
         self._bugs = Counts(c.BUGS, registry)
         self._open = 0
         gauge(c.ACTIVE, registry).set_function(lambda: self._open)  # a gauge's `inc` takes a lock
@@ -78,9 +80,10 @@ class Metrics:
             self._decision_s.see(summary.decision_s)
         if summary.ttft_s is not None and outcome.event_stream:
             self._ttft_s.see(summary.ttft_s, model, pool)
-        see = self._stage_s.see
+        self._stage_s.see_each(
+            [(r.ended_s - r.started_s, (r.stage, r.hook, r.result)) for r in outcome.runs]
+        )
         for run in outcome.runs:
-            see(run.ended_s - run.started_s, run.stage, run.hook, run.result)
             if run.road:
                 self._stage_failures.add(run.stage, run.road)
             if run.stage == BODY_ROUTER and run.hook == "on_request":
@@ -93,6 +96,8 @@ class Metrics:
             self._count_tokens(summary.usage)
         for error in summary.rule_errors:
             self._rule_errors.add(error.rule, error.kind)
+        for record in summary.guarded:
+            self._guards.add(record)
         decision = summary.decision
         for each in () if decision is None else (decision, *(d for _, d in decision.beside)):
             for fault in each.faults:

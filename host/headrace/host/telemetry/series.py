@@ -110,14 +110,20 @@ class Spread(Collector):
 
         A clock's small step back counts as no time at all.
         """
-        series = self._series.get(labels)
-        if series is None:
-            labels = _bounded(labels, len(self._series), self._max)
-            series = self._series.setdefault(labels, _Series(self._bounds))
-        if value < 0.0:
-            value = 0.0
-        series.counts[bisect_left(self._bounds, value)] += 1
-        series.total += value
+        self.see_each(((value, labels),))
+
+    def see_each(self, seen: Iterable[tuple[float, Labels]]) -> None:
+        """Count several values, each in the series of its labels, as `see` does."""
+        known, bounds = self._series, self._bounds
+        for value, labels in seen:
+            series = known.get(labels)
+            if series is None:
+                kept = _bounded(labels, len(known), self._max)
+                series = known.setdefault(kept, _Series(bounds))
+            if value < 0.0:
+                value = 0.0
+            series.counts[bisect_left(bounds, value)] += 1
+            series.total += value
 
     def collect(self) -> Iterator[Family]:
         """Yield the histogram for whoever reads the metrics."""

@@ -18,6 +18,7 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, TraceFlags
 
 from headrace.extensions.call import Call
+from headrace.extensions.records import Guarded
 from headrace.extensions.stage import Outcome, StageRun
 from headrace.host.telemetry.describe import (
     Attribute,
@@ -29,6 +30,7 @@ from headrace.host.telemetry.describe import (
     plain,
     text,
 )
+from headrace.host.telemetry.guards import guard_event
 from headrace.host.telemetry.summary import Summary
 from headrace.host.telemetry.trace_context import Ids, Parent
 
@@ -115,6 +117,9 @@ class Spans:
         self, record: object, time_ns: int, attributes: Attributes, events: list[Event]
     ) -> None:
         """Put all that *record* says into *attributes*, and its rows into *events*."""
+        if isinstance(record, Guarded):  # there may be many of one run
+            events.append(Event("guard", guard_event(record), time_ns))
+            return
         name = f"headrace.{kind_of(record)}"
         values = plain(record)
         events.extend(Event(ROW_EVENT, _row(row), time_ns) for row in _rows(values))
@@ -207,7 +212,7 @@ def _exchange(outcome: Outcome, summary: Summary) -> Attributes:
 
 
 def _call(call: Call, found: Attributes) -> None:
-    found["gen_ai.operation.name"] = call.api.value
+    found["gen_ai.operation.name"] = call.api.operation
     found["gen_ai.provider.name"] = "openai"  # the convention for servers of that API
     found["headrace.prompt_tokens_estimate"] = call.prompt_tokens
     if call.stream:

@@ -1,21 +1,20 @@
 """An outcome in the words that metrics, log lines and spans share."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from headrace.extensions.call import Call
 from headrace.extensions.picker.decision import Decision
 from headrace.extensions.picker.flow.waited import Waited
 from headrace.extensions.picker.stage import Served
 from headrace.extensions.reasons import Reason
-from headrace.extensions.records import Routing, RuleError, Usage
+from headrace.extensions.records import Guarded, Routing, RuleError, Usage
 from headrace.extensions.stage import Outcome, Route
 
 NO_MODEL = "none"
 OTHER_MODEL = "other"
 
 
-@dataclass(frozen=True, slots=True)
-class Summary:
+class Summary(Struct, frozen=True):
     """What one exchange came to.
 
     model_label  the policy's name for the model, ``other`` if it has none, ``none`` if the
@@ -23,6 +22,7 @@ class Summary:
     endpoint     where the proxy went, as far as it told; else where it was sent
     kind         the class that matched
     ttft_s       from the first part to the first piece of the response body
+    guarded      what each guard did, per direction
     wait_s       in queues; None if it did not have to. `decision_s` is without it
     """
 
@@ -47,6 +47,7 @@ class Summary:
     failures: tuple[str, ...]
     route: Route | None
     wait_s: float | None = None
+    guarded: tuple[Guarded, ...] = ()
 
 
 def summarise(outcome: Outcome) -> Summary:
@@ -61,6 +62,7 @@ def summarise(outcome: Outcome) -> Summary:
     wait_s: float | None = None
     errors: list[RuleError] = []
     failures: list[str] = []
+    guarded: tuple[Guarded, ...] = ()
     for run in outcome.runs:
         if run.error:
             failures.append(f"{run.stage}: {run.error}")
@@ -77,13 +79,15 @@ def summarise(outcome: Outcome) -> Summary:
                 endpoint = record.served
             elif isinstance(record, RuleError):
                 errors.append(record)
+            elif isinstance(record, Guarded):
+                guarded += (record,)
     model = call.model if call is not None else ""
     first_s, started_s = outcome.first_event_s, outcome.started_s
     reason = outcome.reason
     return Summary(
         model=model,
         model_label=route.model if route else (OTHER_MODEL if model else NO_MODEL),
-        operation=call.api.value if isinstance(call, Call) else "",
+        operation=call.api.operation if isinstance(call, Call) else "",
         stream=call.stream if isinstance(call, Call) else False,
         pool=route.pool if route else "",
         endpoint=endpoint,
@@ -102,6 +106,7 @@ def summarise(outcome: Outcome) -> Summary:
         failures=tuple(failures),
         route=route,
         wait_s=wait_s,
+        guarded=guarded,
     )
 
 

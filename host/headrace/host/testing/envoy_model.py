@@ -22,6 +22,7 @@ from headrace.host.exchange.reply import (
     Output,
     Perform,
     TrailersReply,
+    Watch,
 )
 from headrace.host.testing.lane import Lane, Spurious
 from headrace.host.testing.message import Message, Seen
@@ -120,7 +121,7 @@ class EnvoyModel:
                 self.effects.append(output)
             case Cancel(ticket):
                 self.effects = deque(e for e in self.effects if e.ticket != ticket)
-            case ExtendTimeout():
+            case ExtendTimeout() | Watch():
                 pass
             case Abort(code):
                 self.seen.aborted, self.over = code, True

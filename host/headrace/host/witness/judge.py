@@ -15,7 +15,8 @@ from headrace.host.afterwards import look_back
 from headrace.host.exchange.part import Direction, Modes
 from headrace.host.extproc.opening import Opening
 from headrace.host.generation import Generation, build_generation
-from headrace.host.policytest.asked import REPLY, Unaskable, message_of
+from headrace.host.policytest.asked import Unaskable, message_of
+from headrace.host.policytest.beside import offline, reply
 from headrace.host.policytest.run import PERFORMS, SEED
 from headrace.host.policytest.world import NOW_S, Cached, world
 from headrace.host.testing.envoy_model import EnvoyModel, Weather
@@ -57,7 +58,9 @@ class Judge:
         if sizes not in self.built:
             store = where.store()
             site = Site(store, _report_nothing, SEED)
-            generation = build_generation(where.program, site, installed=self.installed)
+            generation = build_generation(
+                offline(where.program, ()), site, installed=self.installed
+            )
             plan = replace(generation.plans[DEFAULT_CHAIN.name], clock=_stopped)
             plans = {DEFAULT_CHAIN.name: plan}
             self.built[sizes] = replace(generation, plans=plans), store
@@ -77,7 +80,7 @@ class Judge:
 
 def _ran(generation: Generation, message: Message) -> Outcome | None:
     exchange = generation.open(Opening(modes=Modes()), NOW_S, "test-1")
-    lanes = (_lane(Direction.REQUEST, message), _lane(Direction.RESPONSE, REPLY))
+    lanes = (_lane(Direction.REQUEST, message), _lane(Direction.RESPONSE, reply(message, None)))
     model = EnvoyModel(
         exchange, Weather(Modes()), *lanes, performs=PERFORMS, now_s=NOW_S, tick_s=0.0
     )

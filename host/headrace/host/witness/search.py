@@ -107,7 +107,9 @@ def _candidates(
     for prompt in known.prompts:
         yield Candidate({"model": known.models[0], "prompt": prompt}, idle)
     adapters = tuple(m.name for p in programs for m in p.models.values() if m.adapter)
-    mixer = _Mixer(known, Random(0), adapters)  # noqa: S311 - the same search each time
+    read = frozenset[str]().union(*(rule.reads for p in programs for rule in p.rules))
+    awaited = adapters if "endpoint.adapters_waiting" in read else ()
+    mixer = _Mixer(known, Random(0), adapters, awaited)  # noqa: S311 - the same search each time
     while True:
         request = mixer.request()
         alike, number = mixer.chance.random() < 0.3, mixer.chance.choice((2, 2, 2, 3, 1))
@@ -126,6 +128,7 @@ class _Mixer:
     known: Boundaries
     chance: Random
     adapters: tuple[str, ...]
+    awaited: tuple[str, ...] = ()
 
     def request(self) -> dict[str, Given]:
         """Return a request, most of whose values are left out."""
@@ -172,6 +175,8 @@ class _Mixer:
         loaded = (*self.adapters, *self.known.texts.get("endpoint.adapters", ()))
         if loaded and self._may():
             found["adapters"] = (chance.choice(loaded),)
+        if self.awaited and self._may():
+            found["adapters_waiting"] = (chance.choice(self.awaited),)
         return found
 
     def _may(self) -> bool:

@@ -129,11 +129,15 @@ def test_what_is_no_batch_is_a_fault(payload: bytes) -> None:
 ANYTHING: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.integers(-(2**63), 2**63) | st.binary(max_size=70) | st.text(max_size=4),
     lambda inner: st.lists(inner, max_size=6) | st.dictionaries(st.text(max_size=12), inner),
+    max_leaves=8,  # what is far inside an event is not looked at
 )
 TAGS = st.sampled_from(["BlockStored", "BlockRemoved", "AllBlocksCleared", "Other"])
 
 
-@given(st.lists(st.tuples(TAGS, st.lists(ANYTHING, max_size=8)).map(lambda e: [e[0], *e[1]])))
+EVENTS = st.tuples(TAGS, st.lists(ANYTHING, max_size=8)).map(lambda e: [e[0], *e[1]])
+
+
+@given(st.lists(EVENTS, max_size=4))
 def test_any_events_are_read_or_counted(events: list[object]) -> None:
     found = read_batch(packed([0, events]))
 

@@ -69,10 +69,9 @@ class Ledger(Struct):
         self.open[number] = entry
         self.unseen[number] = now_s
         self.tokens += load.prompt_tokens
-        self.unseen_tokens += load.uncached_tokens
-        self.filled_tokens = min(
-            FILLED_MAX, self.filled_tokens + load.uncached_tokens + load.output_tokens
-        )
+        kept = load.kept_tokens
+        self.unseen_tokens += kept
+        self.filled_tokens = min(FILLED_MAX, self.filled_tokens + kept + load.output_tokens)
         if load.output_tokens:
             self._enter_prefill(number, entry, now_s)
 
@@ -84,7 +83,7 @@ class Ledger(Struct):
         load = entry.load
         self.tokens -= load.prompt_tokens
         if self.unseen.pop(number, None) is not None:
-            self.unseen_tokens -= load.uncached_tokens
+            self.unseen_tokens -= load.kept_tokens
         else:
             self.left += 1
         if not load.output_tokens:
@@ -140,7 +139,7 @@ class Ledger(Struct):
             if picked_s >= began_s:
                 break
             del self.unseen[number]
-            self.unseen_tokens -= self.open[number].load.uncached_tokens
+            self.unseen_tokens -= self.open[number].load.kept_tokens
         self.left = 0
         foreign = max(0, waiting + running - (len(self.open) - len(self.unseen)))
         self.foreign_waiting = min(foreign, waiting)

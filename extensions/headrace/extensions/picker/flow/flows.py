@@ -24,6 +24,11 @@ class Flows:
         """Yield every queue that there is."""
         return iter(self._flows.values())
 
+    @property
+    def crowded(self) -> frozenset[str]:
+        """The pools for which somebody waits."""
+        return frozenset([pool for pool, flow in self._flows.items() if len(flow)])
+
     def find(self, pool: str) -> FlowControl | None:
         """Return the queue of *pool*, if anybody has waited there yet."""
         return self._flows.get(pool)

@@ -1,0 +1,133 @@
+"""Where the text is in requests, API by API: data for `layout`, which reads it leniently.
+
+The order of the fields here is the order of the texts. `call` reads the four usual APIs
+by types of its own, which is faster; a property test holds that both say the same.
+"""
+
+from collections.abc import Mapping
+
+from headrace.extensions.apis import Api
+from headrace.extensions.texts.layout import (
+    Blob,
+    Either,
+    Fields,
+    Kinds,
+    Leaves,
+    Many,
+    Rule,
+    Safe,
+    Text,
+)
+from headrace.extensions.texts.values import Said
+
+PROSE = Text()
+CALLED = Text(Said.TOOL_CALL, role="tool")
+CALLEE = Text(Said.TOOL_CALL, "name", role="tool")
+RESULT = Text(Said.TOOL_RESULT, role="tool")
+THOUGHT = Text(Said.REASONING, role="assistant")
+TOOLS = Text(Said.TOOLS, role="tools")
+SYSTEM = Text(Said.SYSTEM, role="system")
+
+PART = Fields({"text": PROSE, "refusal": Text(Said.REFUSAL), "thinking": THOUGHT})
+PARTS = Many(Either(PROSE, PART))
+CONTENT = Either(PROSE, PARTS)
+FUNCTION = Fields({"name": CALLEE, "arguments": CALLED, "input": CALLED})
+TOOL_CALLS = Many(Fields({"function": FUNCTION, "custom": FUNCTION}))
+RESULTS = Either(RESULT, PARTS, role="tool")
+THOUGHTS = Many(Fields({"text": THOUGHT}))
+
+# Fields of a message that stand as they came until they are read: the reader of calls takes
+# their rules from here.
+MESSAGE_RAWS: Mapping[str, Rule] = {
+    "tool_calls": TOOL_CALLS,
+    "function_call": FUNCTION,
+    "reasoning": THOUGHT,
+    "reasoning_content": Text(Said.REASONING, "reasoning_content", role="assistant"),
+    "refusal": Text(Said.REFUSAL, role="assistant"),
+}
+ITEM_RAWS: Mapping[str, Rule] = {
+    "name": CALLEE,
+    "arguments": CALLED,
+    "input": CALLED,
+    "action": CALLED,
+    "code": CALLED,
+    "queries": CALLED,
+    "output": RESULTS,
+    "outputs": RESULTS,
+    "results": RESULTS,
+    "summary": THOUGHTS,
+    "tool_calls": TOOL_CALLS,
+    "function_call": FUNCTION,
+}
+CHAT_RAWS: Mapping[str, Rule] = {
+    "tools": TOOLS,
+    "functions": TOOLS,
+    "chat_template": SYSTEM,
+    "documents": Text(Said.TOOL_RESULT, role="tool"),
+    "response_format": TOOLS,
+}
+RESPONSE_RAWS: Mapping[str, Rule] = {"tools": TOOLS}
+
+MESSAGE = Fields({"content": CONTENT, "text": PROSE, **MESSAGE_RAWS})
+ITEM = Fields({"content": CONTENT, "text": PROSE, **ITEM_RAWS})
+MESSAGES = Many(MESSAGE, "turn")
+ITEMS = Many(Either(PROSE, ITEM), "turn")
+PROMPT = Either(PROSE, Many(Either(PROSE, Safe()), "turn"))
+
+# Source: Anthropic API, "Messages". What a block has beside these is no text, or a copy.
+_INNER = Fields({"text": PROSE, "title": PROSE, "stdout": PROSE, "stderr": PROSE, "source": Blob()})
+_INNERS = Either(PROSE, Many(Either(PROSE, _INNER)))
+_SOURCE = Kinds({"text": Fields({"data": PROSE}), "content": Fields({"content": _INNERS})}, Blob())
+BLOCK = Fields(
+    {
+        "text": PROSE,
+        "thinking": THOUGHT,
+        "name": CALLEE,
+        "input": CALLED,
+        "title": PROSE,
+        "context": PROSE,
+        "source": _SOURCE,
+        "content": Either(RESULT, Many(Either(RESULT, _INNER)), role="tool"),
+    }
+)
+BLOCKS = Either(PROSE, Many(Either(PROSE, BLOCK)))
+ANTHROPIC = Fields(
+    {
+        "tools": TOOLS,
+        "system": Either(SYSTEM, Many(Either(SYSTEM, Fields({"text": SYSTEM}))), role="system"),
+        "messages": Many(Fields({"content": BLOCKS}), "turn"),
+    }
+)
+
+CHAT = Fields({**CHAT_RAWS, "messages": MESSAGES})
+COMPLETION = Fields({"prompt": PROMPT, "suffix": PROSE})
+SOME = Either(PROSE, Many(Either(PROSE, PART), "turn"))
+
+LAYOUTS: Mapping[Api, Rule] = {
+    Api.CHAT: CHAT,
+    Api.COMPLETIONS: COMPLETION,
+    Api.EMBEDDINGS: Fields({"input": PROMPT, "messages": MESSAGES}),
+    Api.RESPONSES: Fields(
+        {
+            **RESPONSE_RAWS,
+            "instructions": SYSTEM,
+            "prompt": SYSTEM,
+            "input": Either(PROSE, ITEMS),
+        }
+    ),
+    Api.CONVERSATIONS: Fields({"items": ITEMS}),
+    Api.IMAGES: Fields({"prompt": PROSE}),
+    Api.MODERATIONS: Fields({"input": SOME}),
+    Api.RERANK: Fields({"query": PROSE, "documents": SOME}),
+    Api.SCORE: Fields(dict.fromkeys(("text_1", "text_2", "queries", "documents"), SOME)),
+    Api.MESSAGES: ANTHROPIC,
+    Api.COUNT_TOKENS: ANTHROPIC,
+    Api.CHAT_RENDER: CHAT,
+    Api.COMPLETIONS_RENDER: COMPLETION,
+    Api.TOKENS: Fields({}),
+    Api.GENERATE: Fields({"prompt": PROMPT, "text": PROMPT}),
+    Api.TOKENIZE: Fields({**CHAT_RAWS, "prompt": PROSE, "messages": MESSAGES}),
+    Api.DETOKENIZE: Fields({}),
+    Api.PREDICT: Fields({"instances": Leaves(), "parameters": Leaves()}),
+}
+"""API -> where the text of its requests is. gRPC has none: its messages are no JSON."""

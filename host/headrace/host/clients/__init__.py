@@ -1,0 +1,1 @@
+"""What performs the effects of guards: calls of providers, in this process, over the network."""
