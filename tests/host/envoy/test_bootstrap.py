@@ -97,6 +97,15 @@ def test_every_problem_is_named_at_once() -> None:
     )
 
 
+def test_a_pool_of_a_cluster_is_none_that_a_static_envoy_knows() -> None:
+    _, problems = pool_addresses(replace(pool("only"), inference_pool=InferencePoolRef("gemma")))
+
+    assert problems == [
+        "pool `only` has its endpoints from Kubernetes, which a static Envoy does not know: "
+        "list them as `endpoints`"
+    ]
+
+
 def test_ranks_behind_one_port_are_one_host_of_the_cluster() -> None:
     ranks = replace(pool("only", "10.0.0.1:8001", "10.0.0.1:8002", "[::1]:8001"), ranks_port=8000)
     known, problems = pool_addresses(ranks)
