@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from headrace.dsl.policy import compile_policy
-from headrace.dsl.program import Program
+from headrace.dsl.program import InferencePoolRef, Program
 from headrace.dsl.source import Source
 from headrace.extensions.stage import Needs, ResponseNeed
 from headrace.host.envoy.binary import envoy_path

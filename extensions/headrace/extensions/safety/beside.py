@@ -4,7 +4,7 @@ from collections.abc import Coroutine, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from headrace.extensions.safety.contract import Http, Judged, Kind, Together, Trouble
+from headrace.extensions.safety.contract import Http, Judged, Kind, Rpc, Together, Trouble
 from headrace.extensions.stage import Effect, Now
 
 T = TypeVar("T")
@@ -116,6 +116,10 @@ async def within(asking: Awaits[Judged], now_s: float, due_s: float) -> Judged:
 def _capped(effect: Effect[Any], left_s: float) -> Effect[Any]:
     if isinstance(effect, Http):
         return replace(effect, timeout_s=min(effect.timeout_s, left_s))
+    if isinstance(effect, Rpc):
+        return replace(
+            effect, call=replace(effect.call, timeout_s=min(effect.call.timeout_s, left_s))
+        )
     if isinstance(effect, Together):
         return Together(tuple(_capped(one, left_s) for one in effect.effects))
     return effect

@@ -257,6 +257,10 @@ class Local(Provider, Protocol):
         """The most characters from `Found.since` to `Found.end`; None: there is no limit."""
         ...
 
+    def screen(self, asked: Asked) -> Verdict:
+        """Return the verdict on *asked*: never trouble, since nobody is asked."""
+        ...
+
     def found(self, text: str, start: int = 0) -> tuple[Found, ...]:
         """Return what is in *text* since *start* or later, in order; before *start* is context.
 

@@ -14,10 +14,11 @@ from headrace.extensions.safety.detectors.tokens import JWT, PRIVATE_KEY
 from headrace.extensions.safety.detectors.us_ssn import US_SSN
 from headrace.extensions.safety.expression import Expression, flat_expression
 from headrace.extensions.safety.flat import Flattener
-from headrace.extensions.safety.local import LOOK_BACK, REACH, verdict
+from headrace.extensions.safety.local import LOOK_BACK, REACH, TooMany, verdict
 
 ALL = (CARD, IBAN, US_SSN, API_KEY, NAMED_KEY, EMAIL, PHONE, IP, PRIVATE_KEY, JWT)
 NAMES = frozenset(detector.name for detector in ALL)
+CANDIDATES_MAX = 20_000  # of one kind in one text: some 100 ms
 AUTOMATON_BYTES_MAX = 16 << 20
 
 
@@ -40,7 +41,11 @@ class Detectors:
         return verdict(self, asked)
 
     def found(self, text: str, start: int = 0) -> tuple[Found, ...]:
-        """Return what is found in *text*, in the order of its places."""
+        """Return what is found in *text*, in the order of its places.
+
+        Raises:
+            TooMany: a text that is made to cost time, or a list of thousands of numbers.
+        """
         data = self.flattener.flat(text)
         if self.any_of.search(data, start) is None:
             return ()
@@ -100,7 +105,11 @@ def _held(detector: Detector, ending: Expression, data: bytes) -> int:
 
 
 def _found(detector: Detector, expression: Expression, data: bytes, start: int) -> Iterator[Found]:
+    candidates = 0
     while place := expression.search(data, start):
+        candidates += 1
+        if candidates > CANDIDATES_MAX:
+            raise TooMany(f"a text has more than {CANDIDATES_MAX} that may be a {detector.name}")
         since, end = place.span()
         result = detector.check(data, since, end)
         if isinstance(result, tuple):

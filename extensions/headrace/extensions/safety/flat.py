@@ -10,6 +10,7 @@ import unicodedata
 LETTER = "\xe0"
 JOINT = "\x02"  # what nobody sees: zero-width spaces and joiners, soft hyphens
 OTHER = "\x01"
+PAUSES = "\N{EM DASH}\N{HORIZONTAL BAR}"  # they stand between words, and join nothing
 ENTRIES_MAX = 1 << 16
 # Thai, Lao; Myanmar; Hangul; Khmer; Chinese, Japanese, Yi; Hangul; and their late additions.
 UNSPACED = (
@@ -60,7 +61,7 @@ def _byte(char: str) -> str:
     category = unicodedata.category(char)
     if category == "Zs":
         return " "
-    if category == "Pd" or char == "\N{MINUS SIGN}":
+    if (category == "Pd" and char not in PAUSES) or char == "\N{MINUS SIGN}":
         return "-"
     if category == "Cf":
         return JOINT

@@ -11,6 +11,10 @@ LOOK_BACK = 4
 REACH = Reach(locates=True, local=True)
 
 
+class TooMany(Exception):
+    """A text has more candidates than are looked at; the message says of what, and no text."""
+
+
 @dataclass(frozen=True, slots=True)
 class Joined:
     """Several local providers as one."""
@@ -47,13 +51,21 @@ def joined(locals: Iterable[Local]) -> Local:
 
 
 def verdict(local: Local, asked: Asked) -> Verdict:
-    """Return what *local* finds in the texts that it is asked about."""
+    """Return what *local* finds in the texts that it is asked about.
+
+    It is partial if a text has too many candidates; of that text there are no hits.
+    """
     hits: list[Hit] = []
+    partial = ""
     for at, text in enumerate(asked.texts):
-        found = local.found(text.text)
+        try:
+            found = local.found(text.text)
+        except TooMany as error:
+            partial = str(error)
+            continue
         if found:
             hits += [Hit(one.what, at, one.start, one.end) for one in apart(found)]
-    return Verdict(tuple(hits))
+    return Verdict(tuple(hits), partial=partial)
 
 
 def settled(

@@ -5,7 +5,7 @@ from headrace.extensions.safety.contract import Local
 from headrace.extensions.safety.deny import deny_list
 from headrace.extensions.safety.detect import detector
 from headrace.extensions.safety.local import joined
-from headrace.extensions.safety.patterns import pattern_list
+from headrace.extensions.safety.pattern import pattern_list
 
 
 def own(guard: Guard) -> Local | None:

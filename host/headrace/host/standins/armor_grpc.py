@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import msgspec
 
-from headrace.host.clients.armor_wire import SERVICE, BadMessage, messages
+from headrace.host.clients.armor_wire import MESSAGES, SERVICE, BadMessage, messages
 from headrace.host.extproc.rpc import Context, Server, duplex, server, service, status, unary
 from headrace.host.standins.armor import Armor
 from headrace.host.standins.armor_filters import Json
@@ -41,6 +41,8 @@ class ArmorGrpc:
 
     async def __aenter__(self) -> Self:
         armor = self._armor
+        for method in MESSAGES:
+            messages(method)  # the import takes longer than the first caller waits
         methods: dict[str, object] = {}
         for of_prompt, name in ((True, "SanitizeUserPrompt"), (False, "SanitizeModelResponse")):
             methods[name] = self._unary(name, _sanitize(armor, of_prompt, False))

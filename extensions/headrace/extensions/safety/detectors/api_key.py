@@ -94,25 +94,35 @@ _NAMED = then(
     chars(_CLASS, VALUE_CHARS_MIN, VALUE_CHARS_MIN),
 )
 
+# What of a candidate is not the value: the longest beginning of the same form.
+_HEAD = re.compile(
+    rb"(?i:secret|token|pass(?:word|wd|phrase)|credential|bearer|authorization"
+    rb"|(?:api|access|account|auth|private|client)[ _\-]?key)"
+    rb"[0-9A-Za-z_\-]{0,12}[\"'`]?[ :=>]{1,4}(?i:bearer|basic)?[ \"'`]{0,2}"
+)
+
 
 def _check(data: bytes, start: int, end: int) -> tuple[int, int] | int:
     place = _PREFIX.match(data, start)
     assert place is not None, "every shape begins with one of the prefixes"
     form, body = FORMS[place[0].decode()], place.end()
+    before = data[start - 1 : start]
+    # Where beginnings can follow each other without end, only the first counts.
+    is_inside = before != b"" and before in form.kind and not place[0].strip(form.kind)
+    if is_inside or (place[0] != b":AA" and is_word(before)):
+        return start + 1
     end = run_end(data, body, form.kind, form.most + 1)
     while data[end - 1 : end] in (b"-", b".", b"/"):
         end -= 1
-    is_apart = place[0] == b":AA" or not is_word(data[start - 1 : start])
     fits = form.least <= end - body <= form.most and not is_word(data[end : end + 1])
-    if is_apart and fits and (not form.random or looks_random(data[body:end])):
+    if fits and (not form.random or looks_random(data[body:end])):
         return start, end
     return start + 1
 
 
 def _check_named(data: bytes, start: int, end: int) -> tuple[int, int] | int:
-    begin = end
-    while data[begin - 1 : begin] in _VALUES:
-        begin -= 1
+    place = _HEAD.match(data, start, end)
+    begin = place.end() if place is not None else end
     end = run_end(data, begin, _VALUE, VALUE_CHARS_MAX)
     is_cut = data[end : end + 1] in _VALUES
     value = data[begin:end].rstrip(b".")

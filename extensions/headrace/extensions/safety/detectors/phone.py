@@ -47,7 +47,6 @@ _MOBILE = either(
 )
 _NAME = any_word("tel telephone phone mobile cell cellphone fax whatsapp")
 _NAMED = then(
-    chars("[^0-9A-Za-z]", 0, 1),
     _NAME,
     maybe(then(chars("[ _]", 1, 1), any_word("number no nr"))),
     chars("[ .:=#\"']", 1, 4),
@@ -64,7 +63,9 @@ def _check(data: bytes, start: int, end: int) -> tuple[int, int] | int:
         begin += 1
     rest = _REST.match(data, end, start + CHARS_MAX)
     end = rest.end() if rest is not None else end
-    named = begin > start + 1
+    named = begin > start
+    if named and data[start - 1 : start].isalnum():
+        return start + 1
     while end > begin:
         if _is_apart(data, begin, end, named) and _is_number(data[begin:end], named):
             is_open = data[begin : begin + 1] == b"(" and b")" not in data[begin:end]
