@@ -6,7 +6,6 @@ from headrace.dsl.policy import compile_policy
 from headrace.dsl.serving import InferencePoolRef
 from headrace.dsl.source import Source
 from headrace.extensions.directory import Directory, Notes
-from headrace.extensions.headers import Headers
 from headrace.extensions.priorities import Priorities, priorities
 
 PROGRAM = compile_policy(
@@ -48,13 +47,11 @@ def known() -> Priorities:
 def test_an_objective_that_is_named_is_the_policys_before_the_clusters(
     known: Priorities, named: str, pool: str, found: tuple[int, str] | None
 ) -> None:
-    headers = Headers([("x-llm-d-inference-objective", named)])
-
-    assert known.named(headers, pool) == (named, found)
+    assert known.find(named, pool) == found
 
 
 def test_a_request_that_names_none_has_none(known: Priorities) -> None:
-    assert known.named(Headers([]), "gemma") == ("", None)
+    assert known.find("", "gemma") is None
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from headrace.dsl.program import Model, Program
-from headrace.extensions.control import named_objective
 from headrace.extensions.directory import NO_NOTES, Directory, Notes
-from headrace.extensions.headers import Headers
 
 Found = tuple[int, str] | None
 
@@ -21,30 +19,26 @@ class Priorities:
 
     stated  of the policy, by name: it goes before a cluster's of the same name
     notes   pool -> what a cluster says of it
+    clustered  whether a cluster may say anything at all
     """
 
     stated: Mapping[str, int] = field(default_factory=dict[str, int])
     notes: Callable[[str], Notes] = field(default=_nothing, repr=False)
+    clustered: bool = False
 
-    def named(self, headers: Headers, pool: str) -> tuple[str, Found]:
-        """Return the objective that a request for *pool* names, and what is known of it.
-
-        A header that names one was stripped before unless the policy trusts it.
-        """
-        name = named_objective(headers)
-        if not name:
-            return "", None
+    def find(self, name: str, pool: str) -> Found:
+        """Return what is known of the objective *name* for a request for *pool*."""
         priority = self.stated.get(name)
-        if priority is None:
+        if priority is None and self.clustered:
             priority = self.notes(pool).priorities.get(name)
-        return name, None if priority is None else (priority, name)
+        return None if priority is None else (priority, name)
 
     def of_model(self, model: Model, asked: str, pool: str) -> tuple[int, str]:
         """Return the priority of a request for *model*, and the objective that it is of.
 
         What the policy states of the model goes before an objective that names it.
         """
-        if not model.states_priority:
+        if self.clustered and not model.states_priority:
             notes = self.notes(pool)
             name = notes.of_models.get(asked, "")
             if name:
@@ -54,6 +48,6 @@ class Priorities:
 
 def priorities(program: Program, directory: Directory) -> Priorities:
     """Return the objectives of *program*, and those that *directory* will tell of its pools."""
-    refs = {name: pool.inference_pool for name, pool in program.pools.items()}
+    refs = {name: p.inference_pool for name, p in program.pools.items() if p.inference_pool}
     stated = {name: found.priority for name, found in program.objectives.items()}
-    return Priorities(stated, lambda pool: directory.of(refs.get(pool)))
+    return Priorities(stated, lambda pool: directory.of(refs.get(pool)), bool(refs))

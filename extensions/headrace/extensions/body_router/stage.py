@@ -18,7 +18,7 @@ from headrace.extensions.call import (
     parse_call,
     shown,
 )
-from headrace.extensions.control import named_rewrite
+from headrace.extensions.control import named_objective, named_rewrite
 from headrace.extensions.hints import TEXT_MAX as SESSION_MAX
 from headrace.extensions.priorities import Priorities
 from headrace.extensions.reasons import Reason
@@ -137,7 +137,8 @@ class Router(Filter):
         route = _route_of(asked, entry, target, bucket, matched, priority)
         if session is not None:
             route = dataclasses.replace(route, session=session)
-        rewrite = self._rewritten(asked, target.pool, request.id) or rewrite
+        if self._objectives.clustered:
+            rewrite = self._rewritten(asked, target.pool, request.id) or rewrite
         if rewrite and not target.rewrite:  # what the policy says to ask for goes first
             adapter = rewrite if route.adapter else ""
             route = dataclasses.replace(route, target=rewrite, adapter=adapter)
@@ -176,11 +177,16 @@ class Router(Filter):
 
         The objective that the request names goes before the model's.
         """
-        name, found = self._objectives.named(request.headers, pool)
-        if found is not None:
-            return (*found, ())
-        unknown = UNKNOWN_OBJECTIVE if name else ()
-        return (*self._objectives.of_model(model, asked, pool), unknown)
+        known, name = self._objectives, named_objective(request.headers)
+        unknown: tuple[RuleError, ...] = ()
+        if name:
+            found = known.find(name, pool)
+            if found is not None:
+                return (*found, ())
+            unknown = UNKNOWN_OBJECTIVE
+        if known.clustered:
+            return (*known.of_model(model, asked, pool), unknown)
+        return model.priority, model.objective or "", unknown
 
     def _rewritten(self, asked: str, pool: str, request_id: str) -> str:
         """Return whom a cluster says to ask for instead of *asked*; empty if it says nothing."""

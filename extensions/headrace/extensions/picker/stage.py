@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from headrace.dsl.program import Profile, Program
 from headrace.extensions.call import Call
-from headrace.extensions.control import TEST_SELECTION
+from headrace.extensions.control import TEST_SELECTION, named_objective
 from headrace.extensions.picker.affinity import TOKEN, Tokens
 from headrace.extensions.picker.beside import After, after
 from headrace.extensions.picker.decide import Question, decide, least
@@ -276,7 +276,7 @@ class PickFilter(Filter):
             return None
         (pool,) = pools.values()
         model = request.call.model if isinstance(request.call, Call) else ""
-        _, found = self._picker.objectives.named(request.headers, pool.name)
+        found = self._picker.objectives.find(named_objective(request.headers), pool.name)
         priority = found[0] if found else 0
         profile = pool.profile or "default"
         return Route(model, pool.name, model, priority=priority, profile=profile)
