@@ -20,6 +20,8 @@ PROGRAM = compile_policy(
             trust { objective from true }
             model plain   { route 50% to gemma, 50% to listed }
             model zero    { route gemma  priority 0 }
+            objective own0 { priority 0 }
+            model none    { route gemma  objective own0 }
             model aimed   { route gemma  objective own }
             model said as alias { route gemma }
             """,
@@ -59,7 +61,8 @@ def test_a_request_that_names_none_has_none(known: Priorities) -> None:
     [
         ("plain", "gemma", (12, "theirs")),
         ("plain", "listed", (0, "")),
-        ("zero", "gemma", (0, "")),
+        ("zero", "gemma", (12, "theirs")),
+        ("none", "gemma", (0, "own0")),
         ("aimed", "gemma", (2, "own")),
         ("alias", "gemma", (12, "theirs")),
     ],

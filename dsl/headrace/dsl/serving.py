@@ -193,7 +193,7 @@ class Model:
 
     priority  the model's own, else its objective's
     alias_of  the model that this name is an alias of; empty if it is none
-    states_priority  whether it has a priority or an objective of its own, and not just 0
+    states_priority  whether it has an objective, or a priority other than 0, which says nothing
     """
 
     name: str

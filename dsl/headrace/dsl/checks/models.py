@@ -74,7 +74,7 @@ def _model(
         objective=objective.text if objective else None,
         latency=_latency(block, problems),
         mirrors=mirrors,
-        states_priority=block.priority is not None or objective is not None,
+        states_priority=bool(value) or objective is not None,
     )
 
 
