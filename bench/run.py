@@ -14,7 +14,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import Progress
 
-from bench import costs, decision, guards, multiturn, placement, prefix
+from bench import cluster, costs, decision, guards, multiturn, placement, prefix
 from bench.load import Load
 from bench.measure import (
     Case,
@@ -89,6 +89,7 @@ def steps(given: argparse.Namespace) -> Iterator[Step]:
     yield "prefix", 1, partial(told, prefix.rows)
     yield "costs", 1, partial(told, costs.rows)
     yield "multi-turn", 1, partial(told, multiturn.rows)
+    yield "cluster", 1, partial(told, cluster.rows)
 
 
 def told(rows: Callable[[], Iterable[tuple[str, float, str]]], tick: Tick) -> list[Figure]:

@@ -49,23 +49,24 @@ def test_a_shipped_policy_uses_none_of_it(path: Path) -> None:
 
 def test_what_is_inherited_is_told_once_at_the_place_it_is_written() -> None:
     text = """sched 1
-        pool x { select app = "x" }
-        pool y extends x { stale after 3s }
-        model m { route 50% to x, 50% to y }
+        pool x { endpoints "10.0.0.1:8000" }
+        model m { route x  objective ttft p95 < 400ms }
+        model n extends m { priority 3 }
         """
     found = unperformed(compile_policy([Source("t", text)]))
 
-    assert [d.span.text for d in found] == ['select app = "x"']
+    assert [d.span.text for d in found] == ["objective ttft p95 < 400ms"]
 
 
 def test_what_is_overridden_is_not_told() -> None:
     text = """sched 1
-        pool x { select app = "x" }
-        override pool x { endpoints "10.0.0.1:8000" }
-        model m { route x }
+        pool x { endpoints "10.0.0.1:8000" }
+        model m { route x  objective ttft p95 < 400ms }
+        override model m { objective ttft p95 < 300ms }
         """
+    found = unperformed(compile_policy([Source("t", text)]))
 
-    assert unperformed(compile_policy([Source("t", text)])) == ()
+    assert [d.span.text for d in found] == ["objective ttft p95 < 300ms"]
 
 
 @pytest.mark.parametrize(("metric", "rule", "told"), [

@@ -94,7 +94,6 @@ def test_a_model_has_shares_mirrors_an_objective_and_a_latency(program: Program)
 
     assert model.routes == (Share("granite", 0.8, "ibm/granite-3"), Share("granite-next", 0.2))
     assert model.mirrors == (Mirror("desk", 0.05), Mirror("mistral", 0.01))
-    assert model.as_asked
     assert (model.objective, model.priority) == ("interactive", 10)
     assert model.latency == Latency("ttft", 0.95, 0.4)
 

@@ -193,7 +193,7 @@ class Model:
 
     priority  the model's own, else its objective's
     alias_of  the model that this name is an alias of; empty if it is none
-    as_asked  answers name the model as the caller did, not as the upstream does
+    states_priority  whether it has an objective, or a priority other than 0, which says nothing
     """
 
     name: str
@@ -206,7 +206,7 @@ class Model:
     objective: str | None = None
     latency: Latency | None = None
     mirrors: tuple[Mirror, ...] = ()
-    as_asked: bool = False
+    states_priority: bool = False
 
     @property
     def pattern(self) -> bool:

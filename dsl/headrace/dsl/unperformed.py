@@ -15,8 +15,6 @@ from headrace.dsl.source import Span
 LATENCY = "an objective for a latency that no rule reads"
 # By the keys of `Program.uses`: what it is called, and what to write until then.
 STATEMENTS: Mapping[str, tuple[str, str]] = {
-    "pool.inferencepool": ("`inferencepool`", 'list the addresses: `endpoints "10.0.0.1:8000"`'),
-    "pool.select": ("`select`", 'list the addresses: `endpoints "10.0.0.1:8000"`'),
     "model.latency": (LATENCY, "read it in a rule, as `model.objective`, or set `priority`"),
     "profile.plugin": ("`use plugin`", "write the scorer as an expression"),
 }

@@ -6,6 +6,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, cast
 
 from headrace.dsl.program import Program
+from headrace.extensions.directory import Directory
 from headrace.extensions.packages import GROUP, build_used, declared
 from headrace.extensions.stage import Outcome, Stage
 
@@ -38,6 +39,7 @@ class Site:
     plain_errors whether errors look as the reference endpoint picker's do
     lists_served whether the list of models has what the servers say beside what the policy does
     session_key  signs the tokens by which a session finds its endpoint again; empty: none are given
+    directory  what a cluster says of requests, beside the policy
     """
 
     store: "Store"
@@ -50,6 +52,7 @@ class Site:
     plain_errors: bool = False
     lists_served: bool = False
     session_key: bytes = field(default=b"", repr=False)
+    directory: Directory = field(default_factory=Directory)
 
 
 Builder = Callable[[Program, Site], Stage]

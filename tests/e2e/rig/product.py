@@ -94,22 +94,30 @@ def running(
 
 @contextmanager
 def deciding(
-    folder: Path, policy: str, flags: Sequence[str] = ()
+    folder: Path, policy: str, flags: Sequence[str] = (), *, known_to_envoy: str = ""
 ) -> Generator[tuple[Envoy, str, deque[str]]]:
     """Run `headrace serve` by *policy*, and before it the Envoy that `envoy-config` writes.
 
+    known_to_envoy  the policy that Envoy's configuration is written for; empty: the same
+
     Yields that Envoy, where the host has its pages, and the host's log as it grows.
     """
-    path = folder / "product.sched"
+    path, envoys = folder / "product.sched", folder / "envoy.sched"
     path.write_text(policy)
+    envoys.write_text(known_to_envoy or policy)
     with (
         _serving(path, flags) as (ready, log),
-        envoy.running(_bootstrap(path, ready["listen"]), folder) as running,
+        envoy.running(_bootstrap(envoys, ready["listen"]), folder) as running,
     ):
         yield running, ready["metrics"], log
 
 
 async def _endpoint(stack: AsyncExitStack, queue: int, scraped: asyncio.Event) -> Upstream:
+    return await stack.enter_async_context(upstream.serving(scripts(queue, scraped)))
+
+
+def scripts(queue: int, scraped: asyncio.Event) -> dict[str, Script]:
+    """Return what a model server does; *scraped* is set once its metrics were taken in."""
     scrapes = 0
 
     async def answer(call: Call) -> None:
@@ -123,8 +131,7 @@ async def _endpoint(stack: AsyncExitStack, queue: int, scraped: asyncio.Event) -
         else:
             await echo(call)
 
-    scripts: dict[str, Script] = {**STANDARD, "echo": answer}
-    return await stack.enter_async_context(upstream.serving(scripts))
+    return {**STANDARD, "echo": answer}
 
 
 def _bootstrap(policy: Path, processor: str) -> Config:

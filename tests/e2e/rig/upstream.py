@@ -124,8 +124,10 @@ class Upstream:
 
 
 @asynccontextmanager
-async def serving(scripts: Mapping[str, Script]) -> AsyncGenerator[Upstream]:
-    """Run an upstream with *scripts* on a free port; a request that names none gets `echo`."""
+async def serving(
+    scripts: Mapping[str, Script], host: str = LOOPBACK, port: int = 0
+) -> AsyncGenerator[Upstream]:
+    """Run an upstream with *scripts*, on a free port; a request that names none gets `echo`."""
     tasks: set[asyncio.Task[None]] = set()
     upstream = Upstream(0, dict(scripts))
 
@@ -140,7 +142,7 @@ async def serving(scripts: Mapping[str, Script]) -> AsyncGenerator[Upstream]:
         finally:
             tasks.discard(task)
 
-    server = await asyncio.start_server(connected, LOOPBACK, 0, limit=LINE_BYTES_MAX)
+    server = await asyncio.start_server(connected, host, port, limit=LINE_BYTES_MAX)
     upstream.port = server.sockets[0].getsockname()[1]
     try:
         yield upstream

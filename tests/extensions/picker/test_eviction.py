@@ -132,18 +132,6 @@ def test_another_pool_is_left_alone() -> None:
     assert runs(one, "b-1") is None
 
 
-def test_a_pool_that_is_gone_is_forgotten_when_nobody_of_it_runs_any_more() -> None:
-    one = house()
-    found = one.comes(1.0, request("b-1", -1, x_job="batch"))
-    other = policy("", HEAD.replace("gemma", "other"))
-    one.store.adopt(other, 2.0)
-    assert list(one.store.stays) == ["gemma"]
-    found.filter.on_end(Outcome(request(), 1.0, 3.0, 200, "complete"), 3.0)
-    one.store.adopt(other, 4.0)
-
-    assert one.store.stays == {}
-
-
 def test_who_listens_late_is_told_all_the_same() -> None:
     stays = Stays()
     _, stay = stays.enter(-1, 1.0)

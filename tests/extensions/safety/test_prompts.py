@@ -111,18 +111,6 @@ def test_a_partial_verdict_is_none_of_the_whole(on: OnTrouble) -> None:
     assert proof(action).reason == "partial"
 
 
-def test_what_one_call_finds_counts_though_another_fails() -> None:
-    replies = iter([Trouble(Kind.ERROR, "no"), HttpReply(200, {}, b"")])
-    world = World(reply=lambda http: next(replies))
-    judging = remote(
-        flagged_by("bad"), inspect=PROMPT, on_error=OnTrouble.ALLOW, reach=Reach(texts_max=1)
-    )
-    action, _ = ask(desk(judging), "good", "bad", world=world)
-
-    assert isinstance(action, Reject)
-    assert action.reason is Reason.SAFETY_BLOCKED
-
-
 def test_a_guard_takes_no_longer_than_its_time_however_often_it_asks() -> None:
     world = World(took_s=0.2)
     slow = remote(flagged_by("bad"), inspect=PROMPT, timeout_s=0.3, reach=Reach(chars_max=10))

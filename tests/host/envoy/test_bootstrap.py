@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from headrace.dsl.policy import compile_policy
-from headrace.dsl.program import Program
+from headrace.dsl.program import InferencePoolRef, Program
 from headrace.dsl.source import Source
 from headrace.extensions.stage import Needs, ResponseNeed
 from headrace.host.envoy.binary import envoy_path
@@ -95,6 +95,15 @@ def test_every_problem_is_named_at_once() -> None:
         "pool `a`: endpoint `1.2.3.4` has no port: write `ip:port`, e.g. `127.0.0.1:9002`",
         "pool `b` has no static endpoints: list them as `endpoints`",
     )
+
+
+def test_a_pool_of_a_cluster_is_none_that_a_static_envoy_knows() -> None:
+    _, problems = pool_addresses(replace(pool("only"), inference_pool=InferencePoolRef("gemma")))
+
+    assert problems == [
+        "pool `only` has its endpoints from Kubernetes, which a static Envoy does not know: "
+        "list them as `endpoints`"
+    ]
 
 
 def test_ranks_behind_one_port_are_one_host_of_the_cluster() -> None:

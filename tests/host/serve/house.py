@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from time import monotonic, time
@@ -12,10 +12,13 @@ from typing import Any
 
 from headrace.dsl.program import Program
 from headrace.extensions.picker.flow.turn import Turn
+from headrace.extensions.picker.membership import DECLARED
 from headrace.extensions.picker.store import Store
 from headrace.extensions.registry import Site
 from headrace.extensions.stage import Outcome
 from headrace.host.cli.policies import SelfTest, load_policy, no_self_test
+from headrace.host.cluster.api import Api
+from headrace.host.cluster.cluster import Cluster
 from headrace.host.envoy.address import Address
 from headrace.host.extproc.edge import Performer
 from headrace.host.extproc.proto import messages as pb
@@ -103,15 +106,20 @@ async def house(
     soak_s: float = 0.0,
     self_test: SelfTest = no_self_test,
     older_max: int = 256,
+    api: Api | None = None,
 ) -> AsyncGenerator[House]:
-    """Serve the policy at *paths*, and follow it."""
+    """Serve the policy at *paths*, and follow it; pools of a cluster by *api*."""
     names = [str(path) for path in paths]
     load = partial(load_policy, names, self_test)
     loaded = load()
     assert isinstance(loaded.program, Program), loaded.problems
     outcomes: list[Outcome] = []
-    store, metrics = Store.for_program(loaded.program), Metrics()
+    metrics = Metrics()
+    cluster = None if api is None else Cluster(api, metrics)
+    store = Store.for_program(loaded.program, cluster or DECLARED)
     site = Site(store, outcomes.append, epoch_s=time() - monotonic())
+    if cluster is not None:
+        site = replace(site, directory=cluster.directory)
     world = World(
         site,
         ServeOptions(ANY, ANY),
@@ -119,11 +127,19 @@ async def house(
         metrics,
         metrics.soaked,
         older_max,
+        cluster,
     )
     succession = Succession(loaded.program, world)
     reloading = Reloading(load, names, loaded.read, interval_s, soak_s)
     async with AsyncExitStack() as exits:
         await exits.enter_async_context(succession.scraper)
+        if cluster is not None:
+            cluster.changed = succession.endpoints_changed
+            cluster.follow(loaded.program)
+            exits.push_async_callback(cluster.stop)
+            cluster.start()
+            assert await cluster.synced(loaded.program, PATIENCE_S) == ""
+            await succession.settled()
         reloader = await exits.enter_async_context(Reloader(succession, reloading, metrics))
         current = succession.current
         usher = Usher(store, lambda pool, how, wait_s: metrics.waited(pool, how.value, wait_s))

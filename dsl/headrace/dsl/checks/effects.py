@@ -3,7 +3,7 @@
 A guard that loads and does nothing is worse than none: each of these is an error.
 """
 
-from headrace.dsl.guarding import Scope, Streamed
+from headrace.dsl.guarding import Streamed
 from headrace.dsl.problems.diagnostic import Problems, Related
 from headrace.dsl.program import Guard, OnMatch, Provision
 from headrace.dsl.providers import SCHEMAS
@@ -72,11 +72,6 @@ def _directions(guard: Guard, finding: _Finding) -> None:
     message = "masking begins with the prompt, and this guard inspects answers only"
     help_ = "write `inspect prompt`, or `on match redact`"
     finding.useless("on match mask", message, help_, "inspect", when=not prompts)
-    if guard.on_match in _CHANGED and guard.scope is not Scope.ALL:
-        done = _CHANGED[guard.on_match]
-        message = f"what is {done} in one turn goes to the model with the others, unscreened"
-        help_ = "write `scope all`: what was said before is sent again with each turn"
-        finding.useless("scope", message, help_, f"on match {guard.on_match.value}", when=prompts)
     if guard.streamed is Streamed.OBSERVE and guard.on_match in _CHANGED:
         done = _CHANGED[guard.on_match]
         message = f"a stream that is only observed has passed before it could be {done}"

@@ -74,7 +74,7 @@ def _model(
         objective=objective.text if objective else None,
         latency=_latency(block, problems),
         mirrors=mirrors,
-        as_asked=block.as_asked,
+        states_priority=bool(value) or objective is not None,
     )
 
 

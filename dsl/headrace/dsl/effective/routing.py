@@ -168,10 +168,6 @@ def model(block: ModelBlock, program: Program) -> Section:
         lines.append(_targets("mirror", "mirror", block.mirrors, origin(spans["mirror"])))
     if block.profile:
         lines.append(_word("profile", "profile", block.profile, origin(spans["use_profile"])))
-    if block.as_asked:
-        lines.append(
-            Line("answer as asked", origin(spans["answer_as"]), said("answer", 1, "asked"))
-        )
     aliases = zip(block.names, block.aliases, strict=True)
     names = [n.span.text + (f" as {a.span.text}" if a else "") for n, a in aliases]
     defined = [w for pair in zip(block.names, block.aliases, strict=True) for w in pair if w]

@@ -71,10 +71,7 @@ class PoolBlock:
 
 @dataclass(frozen=True, slots=True)
 class ModelBlock:
-    """`model NAME [as ALIAS], NAME [extends NAME] { ... }`. *aliases*: by the name's place.
-
-    as_asked  it has `answer as asked`
-    """
+    """`model NAME [as ALIAS], NAME [extends NAME] { ... }`. *aliases*: by the name's place."""
 
     names: tuple[Word, ...]
     span: Span = field(repr=False)
@@ -88,7 +85,6 @@ class ModelBlock:
     mirrors: tuple[Target, ...] = ()
     adapter_of: Word | None = None
     profile: Word | None = None
-    as_asked: bool = False
 
 
 @dataclass(frozen=True, slots=True)

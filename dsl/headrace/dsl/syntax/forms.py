@@ -33,7 +33,6 @@ USAGE: Mapping[tuple[str, str], str] = {
     ("model", "mirror"): "mirror 5% to gemma-lab",
     ("model", "adapter"): "adapter of llm-base",
     ("model", "profile"): "profile fast",
-    ("model", "answer"): "answer as asked",
     ("class", "priority"): "priority -10",
     ("class", "profile"): "profile fast",
     ("class", "fairness"): 'fairness by request.header("x-tenant")',

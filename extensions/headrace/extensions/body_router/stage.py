@@ -1,7 +1,6 @@
 """The body router: from the model that a body names to a pool, a priority and a profile."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from msgspec.structs import replace
@@ -21,6 +20,7 @@ from headrace.extensions.call import (
 )
 from headrace.extensions.control import named_objective, named_rewrite
 from headrace.extensions.hints import TEXT_MAX as SESSION_MAX
+from headrace.extensions.priorities import Priorities
 from headrace.extensions.reasons import Reason
 from headrace.extensions.records import Routing, RuleError, ShareOf
 from headrace.extensions.stage import (
@@ -55,7 +55,7 @@ class Router(Filter):
         table: Table,
         classes: tuple[Class, ...],
         listing: Listing,
-        objectives: Mapping[str, int],
+        objectives: Priorities,
     ) -> None:
         self._objectives = objectives
         self._table = table
@@ -90,12 +90,6 @@ class Router(Filter):
                 return call
             return self._find(request, call, now_s, rewrite, "")
         return self._find(request, call, now_s, rewrite, call.model)
-
-    def named(self, going: Continue) -> str:
-        """Return how answers to what goes on as *going* name the model; empty: as they do."""
-        asked = next((r.asked for r in going.records if isinstance(r, Routing)), "")
-        entry = self._table.find(asked) if asked else None
-        return asked if entry is not None and entry.model.as_asked else ""
 
     def _elsewhere(self, request: Request, now_s: float) -> Action:
         """Route what asks for no model: to the servers of model `*`, or of the only pool."""
@@ -138,11 +132,13 @@ class Router(Filter):
         model = entry.model
         bucket = bucket_of(request.id, model.name)
         target = entry.target(bucket)
-        priority, objective, unknown = self._objective(request, model)
+        priority, objective, unknown = self._objective(request, model, asked, target.pool)
         matched, session, errors = self._classify(request, asked, entry, priority, now_s)
         route = _route_of(asked, entry, target, bucket, matched, priority)
         if session is not None:
             route = dataclasses.replace(route, session=session)
+        if self._objectives.clustered:
+            rewrite = self._rewritten(asked, target.pool, request.id) or rewrite
         if rewrite and not target.rewrite:  # what the policy says to ask for goes first
             adapter = rewrite if route.adapter else ""
             route = dataclasses.replace(route, target=rewrite, adapter=adapter)
@@ -174,16 +170,28 @@ class Router(Filter):
             records=(routing, *unknown, *errors),
         )
 
-    def _objective(self, request: Request, model: Model) -> tuple[int, str, tuple[RuleError, ...]]:
+    def _objective(
+        self, request: Request, model: Model, asked: str, pool: str
+    ) -> tuple[int, str, tuple[RuleError, ...]]:
         """Return a priority, the objective it is of, and the error of naming an unknown one.
 
-        The objective that the request names goes before the model's. A header that names one
-        was stripped before unless the policy trusts it.
+        The objective that the request names goes before the model's.
         """
-        asked = named_objective(request.headers)
-        if asked in self._objectives:
-            return self._objectives[asked], asked, ()
-        return model.priority, model.objective or "", UNKNOWN_OBJECTIVE if asked else ()
+        known, name = self._objectives, named_objective(request.headers)
+        unknown: tuple[RuleError, ...] = ()
+        if name:
+            found = known.find(name, pool)
+            if found is not None:
+                return (*found, ())
+            unknown = UNKNOWN_OBJECTIVE
+        if known.clustered:
+            return (*known.of_model(model, asked, pool), unknown)
+        return model.priority, model.objective or "", unknown
+
+    def _rewritten(self, asked: str, pool: str, request_id: str) -> str:
+        """Return whom a cluster says to ask for instead of *asked*; empty if it says nothing."""
+        targets = self._objectives.notes(pool).targets(asked) if asked else None
+        return targets.name(bucket_of(request_id, targets.source)) if targets else ""
 
     def _classify(
         self, request: Request, asked: str, entry: Entry, priority: int, now_s: float
@@ -203,22 +211,17 @@ class Router(Filter):
 
 @dataclass(frozen=True, slots=True)
 class BodyRouter:
-    """The stage `body_router`.
-
-    renaming  makes the filter of an exchange whose answer may be renamed; None if no model asks
-              for that: then one filter serves all exchanges
-    """
+    """The stage `body_router`."""
 
     router: Router = field(repr=False)
-    renaming: Callable[[Router], Filter] | None = None
     name: str = "body_router"
     needs: Needs = NEEDS
     deadline_s: float = 1.0
     on_failure: OnFailure = OnFailure.CLOSED
 
     def open(self, info: ExchangeInfo) -> Filter:
-        """Return the filter for one exchange, or the one that serves them all."""
-        return self.router if self.renaming is None else self.renaming(self.router)
+        """Return the one filter that serves all exchanges."""
+        return self.router
 
 
 def _call_of(request: Request) -> Call | Reject:

@@ -17,6 +17,7 @@ from headrace.extensions.picker.staging import (
     WATCHED,
     rules_of,
 )
+from headrace.extensions.priorities import priorities
 from headrace.extensions.registry import Site
 from headrace.extensions.stage import ResponseNeed
 
@@ -49,6 +50,7 @@ def build(program: Program, site: Site) -> Picker:
         conformance=site.conformance,
         emit_scores=site.emit_scores,
         gate=Gate.of(program),
+        objectives=priorities(program, site.directory),
         evicts=any(overload.evict is not None for overload in program.overloads),
     )
 

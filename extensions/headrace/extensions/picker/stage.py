@@ -29,6 +29,7 @@ from headrace.extensions.picker.telling import Telling, nowhere, told
 from headrace.extensions.picker.ties import Ties
 from headrace.extensions.picker.values import PickValues
 from headrace.extensions.picker.visit import Visit
+from headrace.extensions.priorities import Priorities
 from headrace.extensions.reasons import Reason
 from headrace.extensions.records import RuleError
 from headrace.extensions.stage import (
@@ -98,6 +99,7 @@ class Picker:
     conformance: bool = False
     emit_scores: bool = False
     gate: Gate | None = field(default=None, repr=False)
+    objectives: Priorities = field(default_factory=Priorities, repr=False)
     evicts: bool = False
 
     def open(self, info: ExchangeInfo) -> Filter | None:
@@ -274,8 +276,8 @@ class PickFilter(Filter):
             return None
         (pool,) = pools.values()
         model = request.call.model if isinstance(request.call, Call) else ""
-        objective = self._picker.program.objectives.get(named_objective(request.headers))
-        priority = objective.priority if objective else 0
+        found = self._picker.objectives.find(named_objective(request.headers), pool.name)
+        priority = found[0] if found else 0
         profile = pool.profile or "default"
         return Route(model, pool.name, model, priority=priority, profile=profile)
 

@@ -68,9 +68,9 @@ class Store:
     _shown: Snapshot | None = None
 
     @classmethod
-    def for_program(cls, program: Program) -> "Store":
+    def for_program(cls, program: Program, source: EndpointSource = DECLARED) -> "Store":
         """Return a store of the program's endpoints, none of them ready yet."""
-        store = cls()
+        store = cls(source=source)
         store.adopt(program, NEVER_S)
         return store
 
@@ -106,9 +106,10 @@ class Store:
         for name, book in self.kv.items():
             book.keep_only(pools[name].roster.positions)
         self.affinities = {name: self.affinities.get(name, Affinity()) for name in pools}
-        self.stays = {name: s for name, s in self.stays.items() if name in pools or len(s)}
         for name, affinity in self.affinities.items():
-            affinity.keep_only(pools[name].roster.positions)
+            old, now = self._pools.get(name), pools[name].roster.positions
+            if old is None or not old.roster.positions.keys() <= now.keys():
+                affinity.keep_only(now)
         self._pools = pools
         self.flows.keep(pools)
         self._note(now_s)

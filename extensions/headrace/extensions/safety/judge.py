@@ -69,13 +69,13 @@ async def _ask(
     for part, one in zip(parts, judged, strict=True):
         if isinstance(one, Verdict):
             _remember(post, asked, part, one, now_s)
-    trouble = _trouble(judged)
+    whole = _together(parts, judged, known)
     if post.breaker is not None:
-        if trouble is None:
-            post.breaker.answered()
+        if isinstance(whole, Trouble):
+            post.breaker.failed(whole, now_s)
         else:
-            post.breaker.failed(trouble, now_s)
-    return _together(parts, judged, known)
+            post.breaker.answered()
+    return whole
 
 
 async def _call(post: Post, asked: Asked, part: Batch, now_s: float, due_s: float) -> Judged:
@@ -86,25 +86,13 @@ async def _call(post: Post, asked: Asked, part: Batch, now_s: float, due_s: floa
 
 
 def _together(parts: Sequence[Batch], judged: Sequence[Judged], known: list[Verdict]) -> Judged:
-    """Return what *judged*, one for each of *parts*, and what was known say together.
-
-    What one part found counts, whatever became of the others: the verdict is partial then.
-    """
+    """Return what *judged*, one for each of *parts*, and what was known say together."""
     verdicts = list(known)
     for part, one in zip(parts, judged, strict=True):
-        if isinstance(one, Verdict):
-            verdicts.append(of_pieces(part, one))
-    trouble = _trouble(judged)
-    if trouble is None:
-        return one_verdict(verdicts)
-    if not any(verdict.hits for verdict in verdicts):
-        return trouble
-    whole = one_verdict(verdicts)
-    return replace(whole, partial=whole.partial or f"a part was not judged: {trouble.kind.value}")
-
-
-def _trouble(judged: Sequence[Judged]) -> Trouble | None:
-    return next((one for one in judged if isinstance(one, Trouble)), None)
+        if isinstance(one, Trouble):
+            return one
+        verdicts.append(of_pieces(part, one))
+    return one_verdict(verdicts)
 
 
 def _unknown(

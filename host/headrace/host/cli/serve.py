@@ -2,12 +2,13 @@
 
 import asyncio
 import datetime
+import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import typer
@@ -25,6 +26,7 @@ from headrace.host.serve.files import STDIN
 from headrace.host.serve.load import Reloading
 
 if TYPE_CHECKING:
+    from headrace.host.cluster.api import Api
     from headrace.host.envoy.address import Address
     from headrace.host.exchange.limits import Limits
     from headrace.host.exchange.part import Modes
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
 BODY_BYTES_MIN, BODY_BYTES_MAX = 1 << 10, 1 << 30
 SOAK_S_MAX = 24 * 3600
 RELOAD_S_MIN, RELOAD_S_MAX = 0.05, 3600.0
+NAMESPACE = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)  # RFC 1123
 CANNOT_LISTEN = 1  # the exit code for what the machine forbids, not the command line
 
 
@@ -69,6 +72,9 @@ def serve(
     emit_endpoint_scores: f.EmitScores = False,
     errors: f.ErrorsAs = f.Errors.OPENAI,
     list_models: f.ListModels = f.Models.POLICY,
+    kube: f.Kube = False,
+    kubeconfig: f.Kubeconfig = None,
+    namespace: f.Namespace = "",
 ) -> None:
     """Decide for an Envoy by a policy: which endpoint, who is shed, what is blocked.
 
@@ -76,27 +82,23 @@ def serve(
     port; `ready ...` names it. Changed files become the policy, with SIGHUP now; SIGTERM drains.
 
         headrace serve policies/quickstart.sched
+        headrace serve my.sched --kube --kubeconfig ~/.kube/config --namespace serving
     """
-    from headrace.host.serve.options import ServeOptions
-
-    mistakes = _numbers(trace_sample, drain_grace, seed)
-    options = ServeOptions(
+    mistakes = Mistakes()
+    options = replace(
+        _plain(trace_sample, log_level, drain_grace, seed, decision_log, mistakes),
         listen=(address := _listen_address(listen, mistakes)),
         metrics_listen=mistakes.address("--metrics-listen", metrics_listen, free_port=True),
         tls=_tls(tls_cert, tls_key, tls_client_ca, address if tls_self_signed else None, mistakes),
         transport=_transport(transport),
         otlp=_url("--otlp", otlp, mistakes),
-        trace_sample_ratio=trace_sample,
-        log_level=log_level.value,
-        drain_grace_s=drain_grace,
         limits=_limits(body_limit, message_timeout, max_message_timeout, mistakes),
         modes=_modes(request_body_mode, response_body_mode),
-        seed=seed,
         admin_token=read_token(admin_token_file, mistakes),
         session_key=read_key(session_key_file, mistakes),
-        decision_log=decision_log,
         lists_served=list_models is f.Models.SERVERS,
         reference=_reference(conformance, emit_endpoint_scores, errors),
+        kube=_kube(kube, kubeconfig, namespace, mistakes),
     )
     reloading = _reloading(policies, reload_interval, soak, mistakes, tested=not no_self_test)
     _run(_host(policies, options, reloading, mistakes), options)
@@ -108,13 +110,48 @@ def _reference(conformance: bool, scores: bool, errors: f.Errors) -> "Reference"
     return Reference(conformance, scores, errors is f.Errors.GIE)
 
 
-def _numbers(trace_sample: float, drain_grace: float, seed: int) -> Mistakes:
-    """Return the mistakes in what is just a number."""
-    mistakes = Mistakes()
+def _kube(asked: bool, kubeconfig: Path | None, namespace: str, mistakes: Mistakes) -> "Api | None":
+    if not asked:
+        for name, given in (("--kubeconfig", kubeconfig), ("--namespace", namespace)):
+            if given:
+                mistakes.add(f"{name}: it has no effect without --kube: add it")
+        return None
+    from headrace.host.cluster.api import Access, Api, CannotConnect
+
+    if namespace and not NAMESPACE.fullmatch(namespace):
+        mistakes.add(f"--namespace: `{namespace}` is no name of a namespace")
+    try:
+        return Api(Access(kubeconfig, namespace))
+    except CannotConnect as error:
+        mistakes.add(f"--kube: {error}")
+        return None
+
+
+def _plain(
+    trace_sample: float,
+    log_level: f.LogLevel,
+    drain_grace: float,
+    seed: int,
+    decision_log: Path | None,
+    mistakes: Mistakes,
+) -> "ServeOptions":
+    """Return options with what is just a number or a name; where to listen is still to be said."""
+    from headrace.host.envoy.address import Address
+    from headrace.host.serve.options import ServeOptions
+
     mistakes.bounded("--trace-sample", trace_sample, 0, 1)
     mistakes.bounded("--drain-grace", drain_grace, 0, 3600)
     mistakes.bounded("--seed", seed, 0, 2**63 - 1)
-    return mistakes
+    somewhere = Address("127.0.0.1", 0)
+    return ServeOptions(
+        somewhere,
+        somewhere,
+        trace_sample_ratio=trace_sample,
+        log_level=log_level.value,
+        drain_grace_s=drain_grace,
+        seed=seed,
+        decision_log=decision_log,
+    )
 
 
 def _transport(asked: f.Transport) -> "Transport":
@@ -195,12 +232,25 @@ async def _until_asked(host: "Host", options: "ServeOptions") -> None:
     with asked_to_end() as asked, on_hangup(host.reload):
         listening = await host.start()
         try:
-            typer.echo(_ready(listening, host.digest))
-            await asked.wait()
+            if await _first(host.ready(), asked.wait()):
+                typer.echo(_ready(listening, host.digest))
+                await asked.wait()
             typer.echo(f"draining for up to {options.drain_grace_s:g} s")
         finally:
             await host.drain()
     typer.echo("stopped")
+
+
+async def _first(wanted: Coroutine[Any, Any, object], other: Coroutine[Any, Any, object]) -> bool:
+    """Return whether *wanted* has ended before *other*; cancel the one that has not."""
+    tasks = [asyncio.ensure_future(wanted), asyncio.ensure_future(other)]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        return tasks[0].done()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _ready(listening: "Listening", digest: str) -> str:

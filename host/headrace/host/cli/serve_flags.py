@@ -8,6 +8,7 @@ from headrace.host.cli.flags import flag
 
 _LISTENING, _OBSERVING, _BOUNDS = "Listening", "Observing", "Bounds"
 _POLICY = "Changing the policy"
+_KUBERNETES = "Kubernetes"
 _REFERENCE = "As the reference endpoint picker"
 
 
@@ -224,5 +225,35 @@ ListModels = Annotated[
         "Whose models /v1/models lists: the policy's, or beside them what the servers say they "
         "serve and the policy routes, by a pattern.",
         panel=_LISTENING,
+    ),
+]
+Kube = Annotated[
+    bool,
+    flag(
+        "--kube",
+        "Take the endpoints of pools that say `inferencepool` or `select` from Kubernetes, and "
+        "beside the policy its InferenceObjectives and InferenceModelRewrites. In a pod, by the "
+        "pod's service account, which needs `examples/kubernetes/rbac.yaml`. Ready once every "
+        "pool is known; while the API server is away, the last that it said goes on.",
+        panel=_KUBERNETES,
+    ),
+]
+Kubeconfig = Annotated[
+    Path | None,
+    flag(
+        "--kubeconfig",
+        "With --kube outside a cluster: the file that says which one, and who we are.",
+        metavar="FILE",
+        panel=_KUBERNETES,
+    ),
+]
+Namespace = Annotated[
+    str,
+    flag(
+        "--namespace",
+        "With --kube: where pools are that name no namespace; without it, the pod's own or the "
+        "kubeconfig's.",
+        metavar="NAME",
+        panel=_KUBERNETES,
     ),
 ]

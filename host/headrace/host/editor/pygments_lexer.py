@@ -25,19 +25,19 @@ BLOCKS = (
     "override", "pool", "profile", "safety", "sched", "scorer", "stage", "test", "trace", "trust",
 )  # fmt: skip
 WORDS = (
-    "adapter", "adapters", "after", "allow", "also", "always", "answer", "any", "as", "ask",
-    "asked", "at", "attribute", "behind", "best", "block", "blocks", "break", "by", "cache",
-    "category", "chance", "dead", "deadline", "deny", "detect", "else", "endpoint", "endpoints",
-    "env", "error", "events", "evict", "expect", "extends", "fails", "failures", "fair", "fairness",
-    "finds", "first", "for", "from", "given", "gpu", "guards", "header", "in", "inferencepool",
-    "inspect", "kv", "labels", "least", "log", "mask", "match", "max", "memory", "metrics",
-    "minimize", "mirror", "most", "multiply", "name", "namespace", "of", "on", "once", "only",
-    "order", "overlap", "parallel", "partial", "patterns", "pick", "plugin", "port", "prefer",
-    "prefix", "priority", "queue", "random", "rank", "ranks", "redact", "refuse", "replay",
-    "request", "require", "response", "retry", "role", "route", "sample", "scope", "score",
-    "select", "session", "shed", "soonest", "speed", "stale", "stream", "strictly", "table",
-    "template", "text", "ties", "timeout", "to", "tokens", "top", "unreadable", "up", "use", "wait",
-    "weighted", "when", "window", "with", "within", "zone",
+    "adapter", "adapters", "after", "allow", "also", "always", "any", "as", "ask", "at",
+    "attribute", "behind", "best", "block", "blocks", "break", "by", "cache", "category", "chance",
+    "dead", "deadline", "deny", "detect", "else", "endpoint", "endpoints", "env", "error", "events",
+    "evict", "expect", "extends", "fails", "failures", "fair", "fairness", "finds", "first", "for",
+    "from", "given", "gpu", "guards", "header", "in", "inferencepool", "inspect", "kv", "labels",
+    "least", "log", "mask", "match", "max", "memory", "metrics", "minimize", "mirror", "most",
+    "multiply", "name", "namespace", "of", "on", "once", "only", "order", "overlap", "parallel",
+    "partial", "patterns", "pick", "plugin", "port", "prefer", "prefix", "priority", "queue",
+    "random", "rank", "ranks", "redact", "refuse", "replay", "request", "require", "response",
+    "retry", "role", "route", "sample", "scope", "score", "select", "session", "shed", "soonest",
+    "speed", "stale", "stream", "strictly", "table", "template", "text", "ties", "timeout", "to",
+    "tokens", "top", "unreadable", "up", "use", "wait", "weighted", "when", "window", "with",
+    "within", "zone",
 )  # fmt: skip
 CONSTANTS = ("false", "null", "true")
 ROOTS = ("candidates", "decision", "endpoint", "model", "pool", "request", "response")

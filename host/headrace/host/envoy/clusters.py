@@ -93,7 +93,10 @@ def pool_addresses(pool: Pool) -> tuple[list[Address], list[str]]:
         except AddressError as error:
             problems.append(f"pool `{pool.name}`: endpoint {error}")
     if not pool.endpoints:
-        problems.append(f"pool `{pool.name}` has no static endpoints: list them as `endpoints`")
+        why = "has no static endpoints"
+        if pool.inference_pool is not None or pool.selector is not None:
+            why = "has its endpoints from Kubernetes, which a static Envoy does not know"
+        problems.append(f"pool `{pool.name}` {why}: list them as `endpoints`")
     return found, problems
 
 

@@ -12,6 +12,7 @@ from headrace.dsl.program import Program
 from headrace.extensions.picker.kv.book import KvBook
 from headrace.extensions.picker.kv.events import EventFault, read_batch
 from headrace.extensions.picker.kv.sequence import REPLAYED_MAX, Next, Sequence
+from headrace.extensions.picker.membership import DECLARED, EndpointSource
 from headrace.extensions.picker.store import Store
 
 if TYPE_CHECKING:
@@ -78,8 +79,10 @@ def _impossible(found: tuple[Source, int]) -> str:
     )
 
 
-def sources(program: Program) -> Iterator[Source]:
-    """Yield who publishes. Where a host has several endpoints, each has the next port.
+def sources(program: Program, members: EndpointSource = DECLARED) -> Iterator[Source]:
+    """Yield who publishes, of those whom *members* knows in the pools.
+
+    Where a host has several endpoints, each has the next port after the one before.
 
     So does vLLM with the ranks of data parallelism, whose servers have the next port each too.
     """
@@ -88,7 +91,7 @@ def sources(program: Program) -> Iterator[Source]:
         if wanted is None:
             continue
         ranks: dict[str, int] = {}
-        for host, _, address in sorted(map(_place, pool.endpoints)):
+        for host, _, address in sorted(_place(m.address) for m in members.members(pool)):
             rank = ranks[host] = ranks.get(host, -1) + 1
             replay = None if wanted.replay_port is None else wanted.replay_port + rank
             yield Source(pool.name, address, host, wanted.port + rank, replay)
@@ -105,7 +108,7 @@ class KvListener:
 
     async def adopt(self, program: Program) -> None:
         """Go over to the servers of *program*; the store must have adopted it before."""
-        wanted = frozenset(sources(program))
+        wanted = frozenset(sources(program, self._store.source))
         gone = [self._tasks.pop(source) for source in list(self._tasks) if source not in wanted]
         await _cancelled(gone)
         if wanted and self._context is None:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from headrace.host.envoy.address import Address
 from headrace.host.exchange.limits import Limits
@@ -9,6 +10,9 @@ from headrace.host.exchange.part import Modes
 from headrace.host.extproc.listen import UnixAddress
 from headrace.host.extproc.tls import Tls
 from headrace.host.extproc.transport import Transport
+
+if TYPE_CHECKING:
+    from headrace.host.cluster.api import Api
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,7 @@ class ServeOptions:
     decision_log        where every decision is written with its reasons; None writes none
     lists_served        whether the list of models has what the servers say they serve, too
     reference           where to do as the reference endpoint picker does, and not as we would
+    kube                the API server that knows who is in pools; None: the policy lists them all
     """
 
     listen: Address | UnixAddress
@@ -60,6 +65,7 @@ class ServeOptions:
     decision_log: Path | None = None
     lists_served: bool = False
     reference: Reference = Reference()
+    kube: "Api | None" = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """One host: joins a program, its stages, the scraper, the telemetry and the wire."""
 
+import asyncio
 import gc
 import logging
 import os
@@ -7,11 +8,14 @@ from contextlib import AsyncExitStack
 from ipaddress import ip_address
 from secrets import token_bytes
 from time import monotonic, time
+from typing import TYPE_CHECKING
 
 from headrace.dsl.program import Program
+from headrace.extensions.directory import Directory
 from headrace.extensions.picker.eviction import Evicted
 from headrace.extensions.picker.flow.turn import Turn
 from headrace.extensions.picker.flow.waiter import How
+from headrace.extensions.picker.membership import DECLARED
 from headrace.extensions.picker.store import Store
 from headrace.extensions.registry import Site
 from headrace.extensions.stage import Outcome
@@ -36,10 +40,15 @@ from headrace.host.telemetry.admin import Admin
 from headrace.host.telemetry.endpoint import OperatorEndpoint
 from headrace.host.telemetry.log import Level
 from headrace.host.telemetry.open import TelemetryOptions, open_telemetry
+from headrace.host.telemetry.policy_pages import Page
 from headrace.host.telemetry.telemetry import Telemetry
+
+if TYPE_CHECKING:
+    from headrace.host.cluster.cluster import Cluster
 
 SESSION_KEY_BYTES = 32  # as long as the digest it keys
 FIRST_SCRAPE_S = 1.0  # how long the start waits for the replicas' first metrics
+SYNC_S = 1.0  # how often the start asks whether the cluster has told who is in the pools
 FLUSH_S = 2.0  # how long the end waits for spans and log lines to go out
 ENVELOPE_BYTES = 8 * MIB  # what a message may have beside a whole body
 __all__ = ["CannotListen", "Host", "Unservable"]
@@ -73,7 +82,10 @@ class Host:
         self._serving = False
         self._reloader: Reloader | None = None
         epoch_s = time() - monotonic()
-        store = Store.for_program(program)
+        cluster = self._cluster = _cluster(options, self)
+        self._ready = asyncio.Event()
+        self._beginning: asyncio.Task[None] | None = None
+        store = Store.for_program(program, cluster or DECLARED)
         self._store = store
         self._usher = Usher(store, self._waited)
         self._clients = Clients(os.environ)
@@ -88,10 +100,14 @@ class Host:
             options.reference.plain_errors,
             options.lists_served,
             options.session_key or token_bytes(SESSION_KEY_BYTES),
+            cluster.directory if cluster else Directory(),
         )
         scraping = ScrapeOptions(seed=options.seed)
-        world = World(site, options, scraping, self, self._soaked)
+        world = World(site, options, scraping, self, self._soaked, cluster=cluster)
         self._succession = Succession(program, world)
+        if cluster is not None:
+            cluster.changed = self._succession.endpoints_changed
+            cluster.follow(program)
 
     @property
     def digest(self) -> str:
@@ -123,6 +139,10 @@ class Host:
             self._exits.push_async_callback(self._succession.listener.stop)
             await self._succession.listener.adopt(self._succession.generation.program)
             telemetry.metrics.follow(self._store)
+            if self._cluster is not None:
+                telemetry.metrics.cluster(self._cluster.ages)
+                self._exits.push_async_callback(self._cluster.stop)
+                self._cluster.start()
             reloader = Reloader(self._succession, self._reloading, telemetry.metrics)
             self._reloader = await self._exits.enter_async_context(reloader)
             metrics_port = await self._open_endpoint(telemetry)
@@ -130,8 +150,10 @@ class Host:
         except BaseException:
             await self._exits.aclose()
             raise
-        await self._succession.scraper.first_round(FIRST_SCRAPE_S)
-        self._serve(True)
+        if self._cluster is None:
+            await self._begin()
+        else:  # the API server may be away for long: until then we are alive, and not ready
+            self._beginning = asyncio.create_task(self._begin(), name="wait for the cluster")
         gc.collect()
         gc.freeze()
         gc.set_threshold(*GC_THRESHOLDS)
@@ -139,16 +161,44 @@ class Host:
             _heard_at(options.listen, port), Address(options.metrics_listen.host, metrics_port)
         )
 
+    async def ready(self) -> None:
+        """Wait until exchanges are taken: who is in the pools is known, and their metrics are."""
+        await self._ready.wait()
+
+    async def _begin(self) -> None:
+        succession = self._succession
+        if self._cluster is not None:
+            # Another policy, of pools that there are, may be in place meanwhile.
+            while await self._cluster.synced(succession.generation.program, SYNC_S):
+                pass
+            await succession.settled()
+        await succession.scraper.first_round(FIRST_SCRAPE_S)
+        self._serve(True)
+        self._ready.set()
+
     async def drain(self) -> None:
         """Take no more exchanges, let open ones finish for the grace, abort the rest, and end.
 
         Metrics can be read to the last.
         """
+        if self._beginning is not None:
+            self._beginning.cancel()
+            await asyncio.gather(self._beginning, return_exceptions=True)
         self._serve(False)
         self._usher.drain()
         if self._server is not None:
             await self._server.drain(self._options.drain_grace_s)
         await self._exits.aclose()
+
+    def cluster_request(self, resource: str, result: str) -> None:
+        """Count a list or a watch that has ended: the cluster's `Counts`."""
+        if self._telemetry is not None:
+            self._telemetry.metrics.cluster_request(resource, result)
+
+    def cluster_ignored(self, resource: str, reason: str) -> None:
+        """Count an object of the cluster that has no effect: the cluster's `Counts`."""
+        if self._telemetry is not None:
+            self._telemetry.metrics.cluster_ignored(resource, reason)
 
     def scraped(self, pool: str, endpoint: str, wall_s: float, ok: bool) -> None:
         """Count one scrape: the scraper's `Counts`."""
@@ -179,6 +229,22 @@ class Host:
             self._decisions.put(note(outcome, self._telemetry.epoch_s + outcome.ended_s))
         self._telemetry.report(outcome)
 
+    def _status(self) -> Page:
+        generation, cluster = self._succession.generation, self._cluster
+        program = generation.program
+        page: Page = {
+            "ready": self._serving,
+            "policy": program.digest,
+            "generation": generation.number,
+            "pools": {
+                name: {"endpoints": state.size, "ready": state.ready}
+                for name, state in self._store.snapshot.pools.items()
+            },
+        }
+        if cluster is not None:
+            page["cluster"] = cluster.page(program)
+        return page
+
     def _announce(self, traceparent: str, request_id: str, ratio: float | None) -> str:
         assert self._telemetry is not None, "exchanges exist only after the start"
         return self._telemetry.announce(traceparent, request_id, ratio)
@@ -200,7 +266,7 @@ class Host:
         assert self._reloader is not None, "it runs before the endpoint"
         desk = PolicyDesk(self._reloader)
         admin = Admin(_is_loopback(address), self._options.admin_token)
-        endpoint = OperatorEndpoint(telemetry, lambda: self._serving, desk, admin)
+        endpoint = OperatorEndpoint(telemetry, lambda: self._serving, desk, admin, self._status)
         self._exits.push_async_callback(endpoint.stop)
         try:
             return await endpoint.start(address.host, address.port)
@@ -228,6 +294,15 @@ class Host:
             raise CannotListen(f"--listen: {error}") from error
         self._server = server
         return port
+
+
+def _cluster(options: ServeOptions, counts: "Host") -> "Cluster | None":
+    """Return who knows the pools of a cluster, if one is asked for: its library is large."""
+    if options.kube is None:
+        return None
+    from headrace.host.cluster.cluster import Cluster
+
+    return Cluster(options.kube, counts)
 
 
 def _telemetry(options: ServeOptions) -> TelemetryOptions:

@@ -13,10 +13,12 @@ from dataclasses import dataclass, replace
 from time import monotonic
 from typing import Protocol
 
-from headrace.dsl.program import Program
+from headrace.dsl.program import Pool, Program
+from headrace.extensions.picker.snapshot import NEVER_S
 from headrace.extensions.picker.store import Store
 from headrace.extensions.registry import Site, UnknownStage, builders, unannounced
 from headrace.host.clients.lacking import lacking, ready
+from headrace.host.cluster.origin import Cluster, of_cluster
 from headrace.host.generation import Generation, build_generation, request_ids
 from headrace.host.kv_events.listener import Counts as KvCounts
 from headrace.host.kv_events.listener import KvListener, missing
@@ -29,6 +31,8 @@ from headrace.host.serve.trial import Trial
 
 NO_NAMES: frozenset[str] = frozenset()
 WARM_S = 1.0  # how long a swap waits for the first metrics of new endpoints
+FOLLOW_S = 0.25  # how often the scraper looks who is there, while pods come and go
+SYNC_S = 5.0  # how long a swap waits for a cluster to tell who is in its pools
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +52,7 @@ class World:
     site    where stages find the live store and report
     counts  of the scrapes, and of the servers' events
     noted   takes the kind of each verdict of a soak
+    cluster  who knows the pools that are not listed; None: nobody does
     older_max  generations that open exchanges may keep alive
     """
 
@@ -57,6 +62,7 @@ class World:
     counts: Counts
     noted: Callable[[str], None]
     older_max: int = 256
+    cluster: Cluster | None = None
 
 
 class Succession:
@@ -64,6 +70,7 @@ class Succession:
 
     current  what serves
     soak     the report of the trial under way; else of the last one
+    trial    the one under way
     """
 
     def __init__(self, program: Program, world: World) -> None:
@@ -80,6 +87,9 @@ class Succession:
         self._tasks: set[asyncio.Task[None]] = set()
         self._tried = NO_NAMES
         self._following = asyncio.Lock()
+        self._due = False
+        self._followed_s = NEVER_S
+        self.trial: Trial | None = None
         self.soak: SoakReport | None = None
         self.current = Current(self._build(program, world.site), self._vacated)
         ready(program)
@@ -106,10 +116,15 @@ class Succession:
         if older >= world.older_max:
             raise Unservable(f"{older} older generations have exchanges open: try again later")
         async with AsyncExitStack() as exits:
+            if world.cluster is not None:
+                exits.callback(self._watch_served)
+                await self._meet(world.cluster, program)
             made = Trial(
                 program, self.generation.program, self._store, world.scraping, world.counts
             )
             trial = await exits.enter_async_context(made)
+            exits.callback(self._end_trial)
+            self.trial = trial
             exits.push_async_callback(self._read, NO_NAMES)
             await asyncio.to_thread(ready, program)
             await self._read(frozenset(program.metrics))
@@ -130,7 +145,7 @@ class Succession:
 
     def _build(self, program: Program, site: Site) -> Generation:
         options = self._world.options
-        why_not = missing(program) or lacking(program, os.environ)
+        why_not = missing(program) or lacking(program, os.environ) or self._homeless(program)
         if why_not:
             raise Unservable(why_not)
         try:
@@ -150,6 +165,41 @@ class Succession:
         if site is self._world.site:
             self._count += 1
         return generation
+
+    def endpoints_changed(self) -> None:
+        """Go over to the endpoints that the cluster has now, and leave those that it has not."""
+        self._store.adopt(self._served(), monotonic())
+        # Nobody is sent to who is gone already: that the scraper knows of it is less urgent.
+        self._spawn_follow(self._followed_s + FOLLOW_S - monotonic())
+
+    async def settled(self) -> None:
+        """Wait until what is served is scraped, as far as it is known."""
+        await self._follow()
+
+    def _homeless(self, program: Program) -> str:
+        """Return why nobody knows the endpoints of a pool of *program*; "" if somebody does."""
+        pool = "" if self._world.cluster is not None else of_cluster(program)
+        if not pool:
+            return ""
+        return (
+            f"pool `{pool}` has its endpoints from Kubernetes: start with `--kube`, or list them "
+            'as `endpoints "10.0.0.1:8000"`'
+        )
+
+    async def _meet(self, cluster: Cluster, program: Program) -> None:
+        """Wait until *cluster* has told who is in the pools of *program*."""
+        served = self._served()
+        cluster.follow(replace(program, pools={**served.pools, **_renamed(program)}))
+        why = await cluster.synced(program, SYNC_S)
+        if why:
+            raise Unservable(f"the cluster does not tell who serves: {why}; SIGHUP tries again")
+
+    def _watch_served(self) -> None:
+        if self._world.cluster is not None:
+            self._world.cluster.follow(self._served())
+
+    def _end_trial(self) -> None:
+        self.trial = None
 
     async def _soak(self, program: Program, trial: Trial, soak_s: float) -> None:
         crash: asyncio.Future[str] = asyncio.get_running_loop().create_future()
@@ -198,13 +248,20 @@ class Succession:
         metrics = tuple(sorted(current.metrics() | self._tried))
         return replace(self.generation.program, pools=current.pools(), metrics=metrics)
 
-    def _spawn_follow(self) -> None:
-        task = asyncio.create_task(self._follow(), name="scrape what is served")
+    def _spawn_follow(self, after_s: float = 0.0) -> None:
+        if self._due:
+            return  # one that has not begun will see what is served then
+        self._due = True
+        task = asyncio.create_task(self._follow(after_s), name="scrape what is served")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _follow(self) -> None:
+    async def _follow(self, after_s: float = 0.0) -> None:
+        await asyncio.sleep(after_s)
         async with self._following:
+            self._due, self._followed_s = False, monotonic()
+            if self.trial is not None:
+                await self.trial.follow()
             await self.scraper.adopt(self._served())
             await self.listener.adopt(self._served())
 
@@ -215,8 +272,14 @@ class Succession:
     def _retire(self) -> None:
         before = self._served()
         if self.current.retire() and self._served() != before:
+            self._watch_served()
             self._store.adopt(self._served(), monotonic())
             self._spawn_follow()
+
+
+def _renamed(program: Program) -> dict[str, Pool]:
+    """Return the pools of *program* under names that no policy has."""
+    return {f"new {name}": pool for name, pool in program.pools.items()}
 
 
 def _tell_nobody(outcome: object) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from time import monotonic
 from typing import cast
 
 from headrace.dsl.program import Pool, Program
@@ -35,13 +36,11 @@ class Trial:
     ) -> None:
         self._live = live
         self._program = program
-        added = {
-            name: _added(pool, serving.pools.get(name)) for name, pool in program.pools.items()
-        }
-        self.added = replace(program, pools={n: p for n, p in added.items() if p.endpoints})
+        self._serving = serving
+        self.added = self._added()
         self._fresh = Store.for_program(self.added)
         self._scraper = Scraper(self._fresh, self.added, options, counts)
-        self.store = Store.for_program(program)
+        self.store = Store.for_program(program, live.source)
         self._seen = (-1, -1)
         self._view = self.store.snapshot
 
@@ -51,6 +50,12 @@ class Trial:
 
     async def __aexit__(self, *_: object) -> None:
         await self._scraper.stop()
+
+    async def follow(self) -> None:
+        """Go over to the endpoints that there are now, where a cluster says who they are."""
+        self.added = self._added()
+        self._fresh.adopt(self.added, monotonic())
+        await self._scraper.adopt(self.added)
 
     async def warm(self, timeout_s: float) -> tuple[str, ...]:
         """Wait until the new endpoints were scraped, and return those that are not ready."""
@@ -88,10 +93,24 @@ class Trial:
                     if endpoint.models:
                         self._live.listed(pool, endpoint.address, endpoint.models, endpoint.listed)
 
+    def _added(self) -> Program:
+        """Return the program with those endpoints only that are not scraped for it yet."""
+        source, serving = self._live.source, self._serving.pools
+        pools: dict[str, Pool] = {}
+        for name, pool in self._program.pools.items():
+            old = serving.get(name)
+            same = old is not None and old.dialect == pool.dialect
+            known = {m.address for m in source.members(old)} if old is not None and same else ()
+            added = tuple(m for m in source.members(pool) if m.address not in known)
+            if added:
+                addresses = tuple(member.address for member in added)
+                pools[name] = replace(pool, endpoints=addresses, described=added)
+        return replace(self._program, pools=pools)
+
     def _state(self, pool: Pool) -> PoolState:
         live = self._live.snapshot.pools.get(pool.name)
         fresh = self._fresh.snapshot.pools.get(pool.name)
-        members = pool.members
+        members = self._live.source.members(pool)
         known = [described(_known(m.address, fresh, live), m) for m in members]
         if live is not None and fresh is None and live.size == len(known):
             same = all(a is b for a, b in zip(known, live.endpoints, strict=True))
@@ -165,12 +184,6 @@ def _borrowed_memory(live: Affinity | None) -> Affinity:
 def _borrowed(live: PrefixIndex | None) -> PrefixIndex:
     # The picker asks an index for these four methods only; the store wants the class.
     return cast(PrefixIndex, BorrowedIndex(live))
-
-
-def _added(pool: Pool, serving: Pool | None) -> Pool:
-    """Return *pool* with those endpoints only that are not scraped for it yet."""
-    known = () if serving is None or serving.dialect != pool.dialect else serving.endpoints
-    return replace(pool, endpoints=tuple(a for a in pool.endpoints if a not in known))
 
 
 def _known(address: str, fresh: PoolState | None, live: PoolState | None) -> Endpoint:

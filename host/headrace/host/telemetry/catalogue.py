@@ -277,6 +277,26 @@ POLICY_SOAK = Metric(
     "Requests that a policy on trial decided beside the serving one: `same`, or what differed.",
     ("kind",),
 )
+CLUSTER_AGE_S = Metric(
+    "headrace_cluster_age_seconds",
+    Kind.GAUGE,
+    "For how long the API server of Kubernetes has said nothing of a resource that is watched; "
+    "about a minute while nothing happens.",
+    ("resource",),
+)
+CLUSTER_REQUESTS = Metric(
+    "headrace_cluster_requests_total",
+    Kind.COUNTER,
+    "Lists and watches that have ended: `ok`, `gone`, `throttled`, `unauthorized`, `forbidden`, "
+    "`missing` (the kind is not installed), `error`, `unreachable`, `bug`.",
+    ("resource", "result"),
+)
+CLUSTER_IGNORED = Metric(
+    "headrace_cluster_ignored_total",
+    Kind.COUNTER,
+    "Objects of Kubernetes that have no effect because they are wrong, or of another pool.",
+    ("resource", "reason"),
+)
 
 CATALOGUE = (
     REQUESTS,
@@ -319,4 +339,7 @@ CATALOGUE = (
     POLICY_GENERATION,
     POLICY_RELOADS,
     POLICY_SOAK,
+    CLUSTER_AGE_S,
+    CLUSTER_REQUESTS,
+    CLUSTER_IGNORED,
 )

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 
+import msgspec
 from aiohttp import web
 from prometheus_client.exposition import choose_encoder
 
 from headrace.host.telemetry.admin import Admin
 from headrace.host.telemetry.decision_pages import decision_routes
-from headrace.host.telemetry.policy_pages import Policies, policy_routes
+from headrace.host.telemetry.policy_pages import Page, Policies, policy_routes
 from headrace.host.telemetry.telemetry import Telemetry
 
 
@@ -16,12 +17,14 @@ def operator_app(
     ready: Callable[[], bool],
     policies: Policies | None = None,
     admin: Admin | None = None,
+    status: Callable[[], Page] | None = None,
 ) -> web.Application:
     """Return the application. It knows the host only as *telemetry* and as *ready* or not.
 
     /metrics         Prometheus text, or OpenMetrics if asked for
     /healthz         200 while the process works
     /readyz          200 while it takes exchanges, else 503
+    /status          JSON: what serves, how many endpoints, and how old what is known of them is
     /decisions...    see `decision_routes`
     /policy...       see `policy_routes`, if there are *policies*; writing is up to *admin*
     """
@@ -39,12 +42,18 @@ def operator_app(
             return web.Response(text="ready\n")
         return web.Response(status=503, text="not ready\n")
 
+    async def standing(_: web.Request) -> web.Response:
+        page = status() if status is not None else {"ready": ready()}
+        body = msgspec.json.format(msgspec.json.encode(page), indent=2)
+        return web.Response(body=body + b"\n", content_type="application/json")
+
     app = web.Application(client_max_size=1024)
     app.add_routes(
         [
             web.get("/metrics", metrics),
             web.get("/healthz", healthz),
             web.get("/readyz", readyz),
+            web.get("/status", standing),
             *decision_routes(telemetry.ring),
             *(policy_routes(policies, admin or Admin(loopback=False)) if policies else ()),
         ]
@@ -61,8 +70,9 @@ class OperatorEndpoint:
         ready: Callable[[], bool],
         policies: Policies | None = None,
         admin: Admin | None = None,
+        status: Callable[[], Page] | None = None,
     ) -> None:
-        app = operator_app(telemetry, ready, policies, admin)
+        app = operator_app(telemetry, ready, policies, admin, status)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
 
     async def start(self, host: str, port: int) -> int:

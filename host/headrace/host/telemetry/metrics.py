@@ -1,5 +1,7 @@
 """Count exchanges and messages for Prometheus."""
 
+from collections.abc import Callable, Iterable
+
 from prometheus_client import CollectorRegistry
 
 from headrace.extensions.picker.flow.flows import Flows
@@ -9,7 +11,7 @@ from headrace.extensions.stage import Outcome
 from headrace.host.telemetry import catalogue as c
 from headrace.host.telemetry.caches import kv_requests, prefix_bytes, prefix_tokens
 from headrace.host.telemetry.guards import GuardCounts
-from headrace.host.telemetry.series import Counts, Levels, Spread, Told, gauge
+from headrace.host.telemetry.series import Counts, Labels, Levels, Spread, Told, gauge
 from headrace.host.telemetry.summary import Summary
 
 BODY_ROUTER = "body_router"
@@ -64,6 +66,10 @@ class Metrics:
         self._policy_generation = gauge(c.POLICY_GENERATION, registry)
         self._policy_reloads = Counts(c.POLICY_RELOADS, registry)
         self._policy_soak = Counts(c.POLICY_SOAK, registry)
+        self._cluster_ages: Callable[[], Iterable[tuple[Labels, float]]] = tuple
+        Levels(c.CLUSTER_AGE_S, registry, lambda: self._cluster_ages())
+        self._cluster_requests = Counts(c.CLUSTER_REQUESTS, registry)
+        self._cluster_ignored = Counts(c.CLUSTER_IGNORED, registry)
 
     def observe(self, outcome: Outcome, summary: Summary) -> None:
         """Count one exchange that ended."""
@@ -164,6 +170,18 @@ class Metrics:
     def kv_events(self, pool: str, result: str, count: int) -> None:
         """Count messages, or events, about what servers cache."""
         self._kv_messages.add(pool, result, by=count)
+
+    def cluster(self, ages: Callable[[], Iterable[tuple[Labels, float]]]) -> None:
+        """Tell from now on what *ages* yields: how old is what is known of each resource."""
+        self._cluster_ages = ages
+
+    def cluster_request(self, resource: str, result: str) -> None:
+        """Count a list or a watch that has ended. May be called from any thread."""
+        self._cluster_requests.add(resource, result)
+
+    def cluster_ignored(self, resource: str, reason: str) -> None:
+        """Count an object of the cluster that has no effect."""
+        self._cluster_ignored.add(resource, reason)
 
     def loop_lag(self, lag_s: float) -> None:
         """Count how late the event loop was once."""
