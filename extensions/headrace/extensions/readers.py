@@ -61,7 +61,8 @@ def _read_chat(asking: Asking) -> Call | CallFault:
     chat = msgspec.json.decode(asking.body, type=Chat)
     prose = Prose()
     for name, rule in CHAT_RAWS.items():
-        prose.add_raw(rule, getattr(chat, name))
+        if raw := getattr(chat, name):
+            prose.add_raw(rule, raw)
     prose.add_items(chat.messages or [])
     most = chat.max_tokens if chat.max_completion_tokens is None else chat.max_completion_tokens
     return _call(asking, chat, prose, "" if chat.messages else "messages", most)
@@ -94,7 +95,8 @@ def _read_response(asking: Asking) -> Call | CallFault:
     response = msgspec.json.decode(asking.body, type=Response)
     prose = Prose()
     for name, rule in RESPONSE_RAWS.items():
-        prose.add_raw(rule, getattr(response, name))
+        if raw := getattr(response, name):
+            prose.add_raw(rule, raw)
     if response.instructions:
         prose.add("system", response.instructions)
     prose.add_raw(SYSTEM, response.prompt)
