@@ -129,9 +129,12 @@ def test_what_is_not_performed_is_an_error_for_who_would_have_to(
     command: str, tmp_path: Path
 ) -> None:
     path = tmp_path / "a.sched"
-    path.write_text(f"{POOL}model chat {{ route gemma  mirror 5% to gemma }}\n")
+    plugin = (
+        "profile default { score 1 * short  use plugin prefix-cache-scorer { block 32 tokens } }"
+    )
+    path.write_text(f"{POOL}model chat {{ route gemma }}\nscorer short = 100%\n{plugin}\n")
     done = headrace(command, str(path))
 
     assert done.code == 2
-    assert "error[S108]: `mirror` is understood, and this host does not perform it" in done.err
+    assert "error[S108]: `use plugin` is understood, and this host does not perform it" in done.err
     assert checked(path)[0] == 0
