@@ -111,6 +111,17 @@ def test_a_partial_verdict_is_none_of_the_whole(on: OnTrouble) -> None:
     assert proof(action).reason == "partial"
 
 
+def test_what_was_not_judged_is_not_forgotten_over_what_was_found() -> None:
+    partly = Says((Hit("word", 0, 0, 3),), partial="the rest was skipped")
+    judging = remote(
+        lambda asked: partly, inspect=PROMPT, on_match=OnMatch.REDACT, reach=Reach(locates=True)
+    )
+    action, _ = ask(desk(judging), "bad and more")
+
+    assert isinstance(action, Reject)
+    assert proof(action).state == "failed-closed"
+
+
 def test_a_guard_takes_no_longer_than_its_time_however_often_it_asks() -> None:
     world = World(took_s=0.2)
     slow = remote(flagged_by("bad"), inspect=PROMPT, timeout_s=0.3, reach=Reach(chars_max=10))

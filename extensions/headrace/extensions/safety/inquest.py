@@ -91,11 +91,12 @@ class Inquest:
         """
         if isinstance(judged, Trouble):
             return self._fail(post, judged.kind.value, post.on(judged), judged)
+        reject = None
         if judged.hits:
-            return self._find(post, judged, action or self.action(post))
-        if judged.partial:
+            reject = self._find(post, judged, action or self.action(post))
+        if reject is None and judged.partial:
             return self._fail(post, "partial", post.guard.on_partial)
-        return None
+        return reject
 
     def settle(self) -> Reject | None:
         """Return what the client is told if the policy's rule over all verdicts blocks."""
