@@ -55,6 +55,6 @@ def _of_ways(api: Api) -> Iterator[int]:
 def _rest() -> str:
     return """
 What no guard can read is never passed in silence: a prompt of token ids, a coding that is not
-known, an event of a shape that the API does not have. Each goes the way that `on unreadable`
-says, and is counted.
+known, broken JSON. Each goes the way that `on unreadable` says, and is counted. A field or an
+event that the API does not have is judged as a text of its own.
 """

@@ -15,8 +15,7 @@ def passages(api: Api, body: bytes) -> tuple[Passage, ...]:
     the text elsewhere: see `copies`.
 
     Raises:
-        Unreadable: it is no JSON, or may have text that nothing is known of, or token ids
-            instead of text.
+        Unreadable: it is no JSON, or has token ids instead of text.
     """
     if api is Api.GRPC_EMBED:
         return ()

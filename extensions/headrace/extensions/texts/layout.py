@@ -1,9 +1,9 @@
 """Where the text is in a kind of JSON body, as rules that are data, and how they are read.
 
 A rule says of a value whether it is text, holds text, or never is text. Rules are read in
-one of two ways. *Strict*, for what a model writes: a string that no rule speaks of makes the
-whole unreadable, so that nothing passes a guard unread. Lenient, for what a client asks: a
-field that no rule speaks of is left out, as model servers do with fields they do not know.
+one of two ways. *Strict*, for what a model writes: a string that no rule speaks of is a text
+of its own, so that nothing passes a guard unread. Lenient, for what a client asks: a field
+that no rule speaks of is left out, as model servers do with fields they do not know.
 """
 
 from collections.abc import Iterable, Mapping
@@ -17,6 +17,7 @@ from msgspec.structs import replace
 from headrace.extensions.texts.values import Path, Said, Unreadable
 
 ITEM_BITS = 10  # of a channel's item: below them is which part of the item
+FIELD_CHARS_MAX = 64  # of the name of a field that no rule speaks of
 SUMMARIES = 1 << (ITEM_BITS - 1)  # the parts from here on are of a summary
 # What a role says of prose.
 _SAID: Mapping[str, Said] = {
@@ -36,6 +37,8 @@ SAFE_NAMES = frozenset(
         "finish_reason", "native_finish_reason", "stop_reason", "stop_sequence", "matched_stop",
         "incomplete_details", "usage", "system_fingerprint", "service_tier", "kv_transfer_params",
         "logprobs", "prompt_logprobs", "signature", "encrypted_content", "obfuscation",
+        # What SGLang, Dynamo, TensorRT-LLM and llama.cpp add of themselves.
+        "metadata", "sglext", "nvext", "disaggregated_params", "timings", "mm_embedding_handle",
     )
 )  # fmt: skip
 Json = Any  # a decoded JSON value
@@ -210,9 +213,8 @@ class Fields:
             if rule is not None:
                 if below is not None:
                     rule.read(below, (*path, name), at, reader)
-            elif name not in SAFE_NAMES and holds_text(below):
-                where = "".join(char if char.isalnum() else "_" for char in name[:40])
-                raise Unreadable(f"nothing is known of the field `{where}`, which has text")
+            elif name not in SAFE_NAMES:
+                _note_leaves(below, (*path, name), at, reader, name[:FIELD_CHARS_MAX])
 
     def _at(self, fields: dict[str, Json], at: At) -> At:
         role = fields.get("role")
@@ -226,6 +228,15 @@ class Fields:
             number = _number(fields, name, 0)
             at = _moved(at, _COUNTS[name], number)
         return at
+
+
+def _note_leaves(value: Json, path: Path, at: At, reader: Reader, field: str) -> None:
+    """Note every string in *value*, of which nothing is known, as a text of the field's own."""
+    if isinstance(value, str):
+        reader.note(Said.PROSE, value, path, at, field)
+        return
+    for step, below in steps_of(value):
+        _note_leaves(below, (*path, step), at, reader, field)
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,7 +279,7 @@ def read(rule: Rule, value: Json, strict: bool, at: At) -> list[Found]:
     """Return the texts of *value* by *rule*.
 
     Raises:
-        Unreadable: *strict*, and there may be text that no rule speaks of.
+        Unreadable: it has text that nobody can read, or nests too deeply.
     """
     return read_all(rule, value, strict, at).found
 
@@ -306,16 +317,6 @@ def is_object(value: Json) -> TypeGuard[dict[str, Json]]:
 def is_list(value: Json) -> TypeGuard[list[Json]]:
     """Return whether *value* is a JSON list."""
     return isinstance(value, list)
-
-
-def holds_text(value: Json) -> bool:
-    """Return whether *value* is a string that says something, or has one at any depth.
-
-    Names of fields do not count: what a model may write as such stands in fields that are known.
-    """
-    if isinstance(value, str):
-        return value != ""
-    return any(holds_text(below) for _, below in steps_of(value))
 
 
 def steps_of(value: Json) -> Iterable[tuple[str | int, Json]]:

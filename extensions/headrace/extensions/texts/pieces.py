@@ -15,8 +15,7 @@ def pieces(api: Api, data: bytes) -> tuple[Piece, ...]:
     must take out what repeats it elsewhere in the event: see `copies`.
 
     Raises:
-        Unreadable: the event may have text that nothing is known of, or is no JSON, or the
-            API has no streams.
+        Unreadable: the event is no JSON, has token ids for a text, or the API has no streams.
     """
     if not data or data == DONE:
         return ()

@@ -1,6 +1,6 @@
 """Where the text is in answers and in the events of streams: data for `layout`.
 
-They are read strictly: what no rule speaks of and is no safe name makes the whole unreadable.
+They are read strictly: what no rule speaks of and is no safe name is judged as a text of its own.
 Log probabilities and token ids, which repeat a text piece by piece, are passed by here; they
 are taken out by `copies`.
 """
@@ -43,6 +43,7 @@ MESSAGE = Fields(
         "refusal": REFUSAL,
         "reasoning": THOUGHT,
         "reasoning_content": Text(Said.REASONING, "reasoning_content"),
+        "thinking": Text(Said.REASONING, "thinking"),
         "reasoning_details": Text(Said.REASONING, "reasoning_details"),
         "tool_calls": Many(Fields({"function": _FUNCTION, "custom": _FUNCTION}), "item", "index"),
         "function_call": _FUNCTION,
