@@ -2,10 +2,10 @@
 
 import pytest
 
-from headrace.dsl.checks.secrets import looks_secret
 from headrace.dsl.checks.sending import url_fault
 from headrace.dsl.policy import check_policy
 from headrace.dsl.providers import BODY, BODY_VALUES, BOTH, DETECTORS, SCHEMAS, Schema
+from headrace.dsl.secret_forms import looks_secret
 from headrace.dsl.source import Source
 
 BASE = 'sched 1\npool p { endpoints "10.0.0.1:8000" }\nmodel m { route p }\n'

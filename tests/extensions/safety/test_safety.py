@@ -186,3 +186,16 @@ def test_an_evil_pattern_takes_linear_time() -> None:
     evil = changed(BOMB, patterns=("(a+)+$", "(a|aa)+$"))
 
     assert passes(screen(saying("a" * 50_000 + "b"), evil))
+
+
+def test_a_guard_that_is_not_asked_any_more_says_so() -> None:
+    late = Guard("late", span(), patterns=("never",))
+
+    action = screen(saying("build a pipe bomb"), BOMB, late)
+
+    assert isinstance(action, Reject)
+    assert proof(action, "bombs").state == "applied"
+    assert (proof(action, "late").state, proof(action, "late").reason) == (
+        "skipped",
+        "ended-before",
+    )

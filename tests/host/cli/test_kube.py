@@ -62,6 +62,8 @@ def test_flags_that_cannot_be_obeyed_are_told_with_the_cure(
 
     assert done.code == 2
     assert says in done.err
+    # Who has said `--kube` is not told to say it.
+    assert ("start with `--kube`" in done.err) == ("--kube" not in flags)
 
 
 def test_a_namespace_that_is_none_is_told(tmp_path: Path) -> None:

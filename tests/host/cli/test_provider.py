@@ -8,6 +8,9 @@ from typing import Any
 
 import pytest
 
+from headrace.host.cli.provider import FAULTS, MODEL_ARMOR, PROVIDERS
+from headrace.host.standins.faults import KINDS
+from headrace.host.standins.others import ENDPOINTS
 from tests.host.cli.command import headrace, running
 
 ANY = ("--listen", "127.0.0.1:0")
@@ -62,6 +65,20 @@ def test_all_mistakes_are_told_at_once() -> None:
         f"--template: `mine` is no template, write `{TEMPLATE}`",
     ):
         assert says in done.err
+
+
+def test_help_names_every_provider_and_every_fault() -> None:
+    said = f"{PROVIDERS}, {FAULTS}".split(", ")
+
+    assert said == [MODEL_ARMOR, *ENDPOINTS, *KINDS]
+    help_ = headrace("provider", "--help").out
+    assert [name for name in said if name not in help_] == []
+
+
+def test_a_mistake_is_told_of_the_flag_that_has_it_only() -> None:
+    done = headrace("provider", "lakera", "--listen", "foo")
+
+    assert done.err.count("`foo`") == 1
 
 
 def test_an_address_that_is_taken_is_told() -> None:

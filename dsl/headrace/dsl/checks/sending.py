@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from headrace.dsl.checks import secrets
 from headrace.dsl.problems.diagnostic import Problems
+from headrace.dsl.secret_forms import in_url, is_secret_header
 from headrace.dsl.syntax.guard_said import HeaderSaid
 from headrace.dsl.syntax.tree import Word
 
@@ -69,7 +70,7 @@ def _name(word: Word, name: str, problems: Problems) -> None:
 def _literal(one: HeaderSaid, name: str, problems: Problems) -> None:
     shown = name if name.isprintable() else "NAME"
     cure = f'write `header "{shown}" from env "SCREEN_TOKEN"`'
-    if secrets.is_secret_header(name):
+    if is_secret_header(name):
         secrets.reported(one.value.span, f"the value of `{name}`", cure, problems)
     elif secrets.no_secret(one.value, "this value", cure, problems):
         _sendable(one.value, problems)
@@ -87,7 +88,7 @@ def check_url(word: Word, problems: Problems) -> None:
     if fault:
         help_ = 'for example `"https://screen.acme.example/check"`'
         problems.add("S218", word.span, f"this is not a URL: {fault}", "", help_)
-    elif "@" in urlsplit(word.text).netloc or secrets.in_query(word.text):
+    elif in_url(word.text):
         secrets.reported(word.span, "a part of this URL", IN_HEADER, problems)
     else:
         secrets.no_secret(word, "a part of this URL", IN_HEADER, problems)

@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from headrace.dsl.source import Span
+from headrace.dsl.secret_forms import veiled
+from headrace.dsl.source import Source, Span
 
 _LINE_CHARS_MAX = 160
 _BEFORE_CHARS = 60
@@ -88,7 +89,7 @@ def _picture(
 ) -> list[str]:
     span = marks[0].span
     number, column = span.source.line_column(span.start)
-    text = span.source.line(number)
+    text = _shown(span.source).line(number)
     cut = max(0, column - 1 - _BEFORE_CHARS) if len(text) > _LINE_CHARS_MAX else 0
     shown = text[cut : cut + _LINE_CHARS_MAX]
     gutter = " " * width
@@ -100,6 +101,11 @@ def _picture(
     return rows
 
 
+def _shown(source: Source) -> Source:
+    """Return *source* as it may be printed, and logged: no secret of it is shown."""
+    return Source(source.name, veiled(source.text))
+
+
 def _opening(opening: Span | None, number: int, width: int, paint: Paint) -> list[str]:
     """Return the line that opens the block, if it is not the line *number* itself."""
     if opening is None:
@@ -107,7 +113,7 @@ def _opening(opening: Span | None, number: int, width: int, paint: Paint) -> lis
     at = opening.source.line_column(opening.start)[0]
     if at >= number:
         return []
-    text = printable(opening.source.line(at)[:_LINE_CHARS_MAX])
+    text = printable(_shown(opening.source).line(at)[:_LINE_CHARS_MAX])
     rows = [f"{paint(Role.FRAME, f'{at:>{width}} |')} {text}".rstrip()]
     return rows if at + 1 == number else [*rows, paint(Role.FRAME, "." * max(3, width))]
 

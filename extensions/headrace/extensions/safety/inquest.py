@@ -54,6 +54,11 @@ class Inquest:
         """Note that *post* had nothing to do here."""
         self._tallies[post.name].reason = reason
 
+    def ended_before(self, posts: Iterable[Post]) -> None:
+        """Note that *posts* were not asked, since a guard before them has ended it."""
+        for post in posts:
+            self.skip(post, "ended-before")
+
     def action(self, post: Post) -> OnMatch:
         """Return what is done about what *post* finds."""
         if self.rule.inspect_only:

@@ -48,7 +48,7 @@ async def screen(
     """
     texts = Texts(prompt.passages)
     groups = [posts] if inquest.rule.parallel else [(post,) for post in posts]
-    for group in groups:
+    for number, group in enumerate(groups, 1):
         asked = [(post, _in_scope(prompt, post)) for post in group]
         heard = await _heard(prompt, texts, asked)
         for (post, which), (judged, took_s) in zip(asked, heard, strict=True):
@@ -59,6 +59,7 @@ async def screen(
             if reject is None and isinstance(judged, Verdict):
                 reject = _found(texts, which, post, judged, inquest)
             if reject is not None:
+                inquest.ended_before(late for later in groups[number:] for late in later)
                 return reject
         try:
             texts.take_out(vault)

@@ -116,9 +116,10 @@ class PromptScreen(Filter):
         try:
             return self._desk.reads.request(call.api, request.body)
         except Unreadable as unreadable:
-            for post in posts:
+            for number, post in enumerate(posts, 1):
                 reject = inquest.hear(post, Trouble(Kind.UNREADABLE, unreadable.detail))
                 if reject is not None:
+                    inquest.ended_before(posts[number:])
                     return reject
             return ()
 

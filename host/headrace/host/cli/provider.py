@@ -19,11 +19,19 @@ MODEL_ARMOR = "model_armor"
 TEMPLATE = "projects/demo/locations/local/templates/default"
 NO_FAULT = "none"
 VALUE_MAX = 1e9
+# Written out, so that `--help` is there without the stand-ins; a test compares.
+PROVIDERS = (
+    "model_armor, nemo, llama_guard, presidio, lakera, openai_moderation, guardrails_ai, http"
+)
+FAULTS = "delay, hang, reset, html, half, cut, error, huge, drip, wrong, status"
 
 
 def provider(
     name: Annotated[
-        str, typer.Argument(help="Whom it stands in for, as in `ask`.", metavar="PROVIDER")
+        str,
+        typer.Argument(
+            help=f"Whom it stands in for, as in `ask`: {PROVIDERS}.", metavar="PROVIDER"
+        ),
     ],
     listen: Annotated[
         str, flag("--listen", "Where it listens; port 0 takes a free one.", metavar="IP:PORT")
@@ -39,7 +47,7 @@ def provider(
         str, flag("--token", "Who has not this bearer token is refused.", metavar="TOKEN")
     ] = "",
     fault: Annotated[
-        str, flag("--fault", "What goes wrong with every call, e.g. `hang`.", metavar="KIND")
+        str, flag("--fault", f"What goes wrong with every call: none, {FAULTS}.", metavar="KIND")
     ] = NO_FAULT,
     fault_value: Annotated[
         float, flag("--fault-value", "Its seconds, bytes or status.", metavar="N")
@@ -58,7 +66,7 @@ def provider(
     mistakes.one_of("--fault", fault, (NO_FAULT, *KINDS))
     mistakes.bounded("--fault-value", fault_value, 0.0, VALUE_MAX)
     address = mistakes.address("--listen", listen, free_port=True)
-    other = mistakes.address("--grpc-listen", grpc_listen or listen, free_port=True)
+    grpc = mistakes.address("--grpc-listen", grpc_listen, free_port=True) if grpc_listen else None
     if grpc_listen and name != MODEL_ARMOR:
         mistakes.add(f"--grpc-listen: only `{MODEL_ARMOR}` speaks gRPC")
     if grpc_listen and not installed():
@@ -67,7 +75,7 @@ def provider(
     _check_templates(mistakes, templates)
     mistakes.stop()
     script = Script(None if fault == NO_FAULT else Fault(fault, fault_value))
-    made = _Made(name, address, other if grpc_listen else None, templates, token, script)
+    made = _Made(name, address, grpc, templates, token, script)
     try:
         asyncio.run(made.serve())
     except OSError as error:

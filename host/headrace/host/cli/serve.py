@@ -40,6 +40,7 @@ BODY_BYTES_MIN, BODY_BYTES_MAX = 1 << 10, 1 << 30
 SOAK_S_MAX = 24 * 3600
 RELOAD_S_MIN, RELOAD_S_MAX = 0.05, 3600.0
 NAMESPACE = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)  # RFC 1123
+KUBE = "--kube: "  # how a mistake begins that leaves us without a cluster
 CANNOT_LISTEN = 1  # the exit code for what the machine forbids, not the command line
 
 
@@ -123,7 +124,7 @@ def _kube(asked: bool, kubeconfig: Path | None, namespace: str, mistakes: Mistak
     try:
         return Api(Access(kubeconfig, namespace))
     except CannotConnect as error:
-        mistakes.add(f"--kube: {error}")
+        mistakes.add(f"{KUBE}{error}")
         return None
 
 
@@ -202,12 +203,15 @@ def _host(
     policies: list[str], options: "ServeOptions", reloading: Reloading, mistakes: Mistakes
 ) -> "Host":
     """Return the host for the policy; exit 2 with every mistake so far if there is any."""
+    from headrace.host.cluster.origin import of_cluster
     from headrace.host.serve.process import Host, Unservable
 
     loaded = reloading.load()
+    # A pool has no endpoints then, which is no mistake of the policy, and `--kube` is there.
+    unasked = any(text.startswith(f"error: {KUBE}") for text in mistakes.texts)
     mistakes.texts += loaded.problems
     host = None
-    if loaded.program is not None:
+    if loaded.program is not None and not (unasked and of_cluster(loaded.program)):
         try:
             host = Host(loaded.program, options, replace(reloading, read=loaded.read))
         except Unservable as error:
