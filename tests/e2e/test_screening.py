@@ -53,6 +53,36 @@ def test_what_is_masked_stays_here_and_comes_back(served: Product, api: Api) -> 
         assert _said(case, _content(answer)) == case.text, case.id
 
 
+def test_nothing_beside_the_data_of_a_stream_says_what_a_guard_blocks(served: Product) -> None:
+    said = (
+        b": %b\r\n\r\n",
+        b'event: %b\ndata: {"choices":[]}\n\n',
+        b'id: %b\ndata:{"choices":[]}\r\r',
+        b"%b: x\n\n",
+        b"data: [DONE]\n%b\n\n",
+    )
+    sent = b"".join(line % SECRET.encode() for line in said)
+
+    async def reply(call: Call) -> None:
+        await call.read()
+        await call.begin(
+            200, [("content-type", "text/event-stream"), ("transfer-encoding", "chunked")]
+        )
+        await call.wire.send_chunk(sent)
+        await call.wire.end_chunks()
+
+    served.endpoints[0].scripts["beside"] = reply
+    fields = [("content-type", "application/json"), ("x-act", "response-block")]
+    body = json.dumps({"model": "chatbot", "stream": True, "messages": [{"content": "hi"}]})
+    path = "/v1/chat/completions"
+    answer = served.fetch("POST", path, [*fields, ("x-script", "beside")], body.encode())
+
+    assert answer.status == 200
+    assert answer.complete
+    assert SECRET.encode() not in answer.body
+    assert answer.body.count(b"data:") == 3
+
+
 def _mistakes(served: Product, case: Case, answer: Answer) -> Iterator[str]:
     """Yield what is wrong with *answer*, so that all wrong cells are shown at once."""
     try:

@@ -21,9 +21,10 @@ from headrace.extensions.safety.contract import (
 )
 from headrace.extensions.safety.desk import Desk
 from headrace.extensions.safety.finishes import finished
-from headrace.extensions.safety.holdback import Holdback, with_data
+from headrace.extensions.safety.holdback import Holdback
 from headrace.extensions.safety.inquest import Inquest
 from headrace.extensions.safety.judge import judge
+from headrace.extensions.safety.lines import with_data, without_unread
 from headrace.extensions.safety.mask import Vault
 from headrace.extensions.safety.post import Post
 from headrace.extensions.safety.prompt import judged
@@ -124,16 +125,18 @@ class Answers:
         hold = self._hold
         if hold is None:
             hold = self._hold = Holdback(self._posts, self._desk.reads.spliced, self._vault)
-        data, call = event.data, self._call
+        raw, data, call = event.raw, event.data, self._call
+        if self._strips:
+            raw = without_unread(raw, data)
         usual = the_piece(call.api, data) if call is not None and self._known else None
         try:
             if usual is not None:
-                touched = hold.push(event.raw, data, (usual,))
+                touched = hold.push(raw, data, (usual,))
             else:
                 pieces = self._pieces(data)
                 if isinstance(pieces, Reject):
                     return self._ended(pieces)
-                touched = self._push(hold, event, pieces)
+                touched = self._push(hold, raw, data, pieces)
         except Unreadable as unreadable:
             return self._ended(self._refused(unreadable.detail))
         if data == DONE:
@@ -143,13 +146,14 @@ class Answers:
                 touched += hold.end(choice)
         return self._go_on(hold, touched, event, now_s)
 
-    def _push(self, hold: Holdback, event: ResponseEvent, pieces: Sequence[Piece]) -> list[Strand]:
+    def _push(
+        self, hold: Holdback, raw: bytes, data: bytes, pieces: Sequence[Piece]
+    ) -> list[Strand]:
         """Take an event, without what repeats its text where no guard sees it."""
-        raw, data = event.raw, event.data
         if self._strips and pieces:
-            data = self._desk.reads.stripped(event.data)
-            if data is not event.data:
-                raw = with_data(event.raw, data)
+            left = self._desk.reads.stripped(data)
+            if left is not data:
+                return hold.push(with_data(raw, left), left, pieces)
         return hold.push(raw, data, pieces)
 
     def finish(self, now_s: float) -> Action | Asking:

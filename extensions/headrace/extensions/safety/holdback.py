@@ -4,12 +4,12 @@ Events go on in the order they came. Those without text go with the text around 
 event whose text nobody changes, no byte changes.
 """
 
-import re
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from msgspec import Struct
 
+from headrace.extensions.safety.lines import with_data
 from headrace.extensions.safety.mask import Restorer, Vault
 from headrace.extensions.safety.post import Post
 from headrace.extensions.safety.rewriting import IN_JSON, encoded
@@ -18,7 +18,6 @@ from headrace.extensions.texts.values import Channel, Path, Piece, Unreadable
 
 DROP_CHARS = 4096  # of a text that has gone on are dropped at a time
 STRANDS_MAX = 1024  # texts of one stream: answers asked for, times parts of each
-_LINE = re.compile(rb"[^\r\n]*(?:\r\n|\r|\n)?")
 
 Read = Callable[[bytes], tuple[Piece, ...]]
 Patch = Callable[[bytes, Mapping[Path, bytes]], bytes]
@@ -227,24 +226,3 @@ def _aside(piece: Piece, number: int) -> Piece:
     channel = piece.channel
     apart = Channel(channel.said, channel.choice, STRANDS_MAX + number)
     return Piece(apart, piece.text, piece.path, repeats=True)
-
-
-def with_data(raw: bytes, data: bytes) -> bytes:
-    """Return the event *raw* with other *data*, in one line; all its other lines stay."""
-    lines: list[bytes] = []
-    told = False
-    for line in _lines(raw):
-        if line.startswith(b"data:") or line.rstrip(b"\r\n") == b"data":
-            if not told:
-                stop = line[len(line.rstrip(b"\r\n")) :]
-                lines += (b"data: ", data.replace(b"\n", b"").replace(b"\r", b""), stop)
-            told = True
-        else:
-            lines.append(line)
-    return b"".join(lines)
-
-
-def _lines(raw: bytes) -> Iterator[bytes]:
-    for found in _LINE.finditer(raw):
-        if found[0]:
-            yield found[0]

@@ -9,6 +9,7 @@ from headrace.extensions.stage import ResponseEvent
 
 # Atomic groups, so that the CR LF of one line end is never taken for two line ends.
 _BLANK_LINE = re.compile(rb"(?>\r\n|\r|\n)(?>\r\n|\r|\n)")
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _LINE_END = re.compile(rb"\r\n|\r|\n")
 
 
@@ -61,7 +62,8 @@ def read_event(raw: bytes) -> ResponseEvent:
     """Return the event whose bytes are *raw*."""
     if raw.startswith(b"data: ") and raw.count(b"\n") == 2 and b"\r" not in raw:
         return ResponseEvent(raw, raw[6:-2], True)
-    data = [_value(line) for line in _LINE_END.split(raw) if line[:5] in (b"data:", b"data")]
+    lines = _LINE_END.split(raw.removeprefix(BYTE_ORDER_MARK))
+    data = [_value(line) for line in lines if line[:5] in (b"data:", b"data")]
     return ResponseEvent(raw, b"\n".join(data), True)
 
 
