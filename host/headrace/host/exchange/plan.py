@@ -9,7 +9,7 @@ from headrace.extensions.stage import Needs, Stage
 from headrace.host.exchange.limits import Limits
 
 
-def _nothing() -> None:
+def _nothing(_: object) -> None:
     """Count nothing."""
 
 
@@ -22,7 +22,7 @@ class Plan:
     clock   monotonic seconds, for the durations in the log only; decisions use `now_s`
     epoch_s what the wall clock shows when the clock of `now_s` shows 0
     policy, generation, program  whose exchanges these are, for the record
-    ended   called at the end of every exchange, once
+    ended   called with every exchange at its end, once
     announce  traceparent, request id -> the traceparent to send upstream; empty leaves the
             client's; None where no span is ever announced
     as_reference  whether to do, beyond what Envoy needs, what llm-d's router does: name a request
@@ -39,7 +39,7 @@ class Plan:
     policy: str = ""
     generation: int = 0
     program: Program | None = None
-    ended: Callable[[], None] = _nothing
+    ended: Callable[[object], None] = _nothing
     epoch_s: float = 0.0
     announce: Callable[[str, str], str] | None = None
     as_reference: bool = False

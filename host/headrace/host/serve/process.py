@@ -139,6 +139,7 @@ class Host:
             self._exits.push_async_callback(self._succession.listener.stop)
             await self._succession.listener.adopt(self._succession.generation.program)
             telemetry.metrics.follow(self._store)
+            telemetry.metrics.running(self._succession.current.requests)
             if self._cluster is not None:
                 telemetry.metrics.cluster(self._cluster.ages)
                 self._exits.push_async_callback(self._cluster.stop)
