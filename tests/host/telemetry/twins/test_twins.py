@@ -138,9 +138,7 @@ def test_a_pool_of_kubernetes_has_the_name_that_autoscalers_ask_for() -> None:
 
 def test_who_has_waited_and_who_waits_are_told() -> None:
     store = Store.for_program(picking.program(pools={"gemma": ("10.0.0.1:8000",)}))
-    waiter = Waiter(
-        Lane("l", 10, 1000), 2.0, 99.0, lambda pool, now_s: True, key="acme", size_bytes=30
-    )
+    waiter = Waiter(Lane("l", 10, 1000), 2.0, 99.0, _never, key="acme", size_bytes=30)
     store.flows.of("gemma", 0.0).enter(waiter, 0.0)
     metrics = Metrics()
     metrics.follow(store)
