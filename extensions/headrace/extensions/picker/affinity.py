@@ -60,6 +60,15 @@ class Affinity:
                 break
             self._sessions.popitem(last=False)
 
+    def heard(self, session: str, address: str, bound_s: float) -> None:
+        """Take over that another host bound *session* at *bound_s*, if ours is not newer.
+
+        Of two at one time, the greater address counts: all hosts then agree.
+        """
+        known = self._sessions.get(session)
+        if known is None or (bound_s, address) > (known[1], known[0]):
+            self.bind(session, address, bound_s)
+
     def went_cold(self, address: str) -> None:
         """Note that *address* was given a prompt that nobody had cached."""
         self._colds += 1

@@ -4,6 +4,7 @@ from enum import Flag, IntEnum, auto
 
 from msgspec.structs import replace
 
+from headrace.extensions.picker.affinity import Affinity
 from headrace.extensions.picker.ending import Ending
 from headrace.extensions.picker.kv.matching import Answered
 from headrace.extensions.picker.observed import Observed, Ticket
@@ -92,7 +93,10 @@ class Placement:
         self.reservation = self._store.reserve(pool, address, now_s, load)
         if values and learns:
             prompt = values.prompt
-            self._ticket = self._store.prefixes[pool].insert(address, prompt.hashes, prompt)
+            index = self._store.prefixes[pool]
+            self._ticket = index.insert(address, prompt.hashes, prompt)
+            if self._store.outbox is not None:
+                self._store.outbox.sent(pool, address, index, prompt)
         if values:
             self._remember(pool, address, values, now_s)
 
@@ -105,10 +109,12 @@ class Placement:
             index = self._store.prefixes[reservation.pool]
             self._take_back(index, reservation.address, values, self._ticket)
             self._ticket = index.insert(served, values.hashes, values.prompt)
+            if self._store.outbox is not None:
+                self._store.outbox.sent(reservation.pool, served, index, values.prompt)
         if values and Keep.SESSION in self._keeps:
             affinity = self._store.affinities.get(reservation.pool)
             if affinity is not None:
-                affinity.bind(values.hints.session, served, now_s)
+                self._bind(affinity, reservation.pool, served, values, now_s)
         if values and Keep.MEDIA in self._keeps and reservation.pool in self._store.affinities:
             self._store.affinities[reservation.pool].sent(served, values.media)
 
@@ -116,11 +122,19 @@ class Placement:
         """Note in the pool's memory where the session went, and a prompt that nobody had."""
         affinity = self._store.affinities.get(pool) if self._keeps is not Keep.NOTHING else None
         if affinity is not None and Keep.SESSION in self._keeps:
-            affinity.bind(values.hints.session, address, now_s)
+            self._bind(affinity, pool, address, values, now_s)
         if affinity is not None and Keep.COLD in self._keeps and not values.prefix:
             affinity.went_cold(address)
         if affinity is not None and Keep.MEDIA in self._keeps:
             affinity.sent(address, values.media)
+
+    def _bind(
+        self, affinity: Affinity, pool: str, address: str, values: PickValues, now_s: float
+    ) -> None:
+        session = values.hints.session
+        affinity.bind(session, address, now_s)
+        if self._store.outbox is not None:
+            self._store.outbox.bound(pool, session, address, now_s)
 
     def end(self, ending: Ending, now_s: float) -> None:
         """Learn from how the answer ended, and stop counting the request.

@@ -8,6 +8,7 @@ and to copy.
 import math
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec import Struct
@@ -17,6 +18,9 @@ from headrace.extensions.picker.cost.ledger import Ledger
 from headrace.extensions.picker.cost.load import NOTHING_CARRIED, Carried
 from headrace.extensions.picker.cost.outlook import NO_OUTLOOK, Outlook
 from headrace.extensions.picker.roster import Roster
+
+if TYPE_CHECKING:
+    from headrace.extensions.picker.peers.others import Others
 
 NEVER_S = float("-inf")
 NO_LABELS: Mapping[str, str] = MappingProxyType({})
@@ -129,7 +133,7 @@ class Endpoint(Struct, frozen=True):
 
     def counted(self, ledger: Ledger, now_s: float) -> "Endpoint":
         """Return this endpoint with the counts of *ledger*, as they are at *now_s*."""
-        return replace(
+        ours = replace(
             self,
             queue=self.waiting_scraped + self.queue_drift + len(ledger.unseen),
             in_flight=len(ledger.open),
@@ -138,6 +142,19 @@ class Endpoint(Struct, frozen=True):
             decoding=ledger.decoding,
             carried=ledger.carried(now_s),
             left=ledger.left,
+        )
+        return ours if ledger.others is None else ours.beside(ledger.others)
+
+    def beside(self, others: "Others") -> "Endpoint":
+        """Return this endpoint with what other hosts have open there on top."""
+        return replace(
+            self,
+            queue=self.queue + others.unseen,
+            in_flight=self.in_flight + others.open,
+            tokens_in_flight=self.tokens_in_flight + others.tokens,
+            uncached_tokens_in_flight=self.uncached_tokens_in_flight + others.uncached_tokens,
+            decoding=self.decoding + others.decoding,
+            carried=others.onto(self.carried),
         )
 
 

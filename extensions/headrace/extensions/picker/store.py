@@ -4,8 +4,9 @@ Its writers are the scraper, and the picker for its own reservations. A change c
 endpoint it is about; the pool is swapped whole when somebody next looks.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
@@ -34,6 +35,10 @@ from headrace.extensions.picker.snapshot import (
 )
 from headrace.extensions.work import NO_LOAD, Load, Work
 
+if TYPE_CHECKING:
+    from headrace.extensions.picker.peers.others import Others
+    from headrace.extensions.picker.peers.outbox import Outbox
+
 RESERVED_S_MAX = 3600.0  # what is open for longer has lost its release
 SWEEP_S = 60.0
 
@@ -50,6 +55,7 @@ class Store:
     source    who is in a pool
     watcher   called after every change while it is set
     kv        per pool whose servers report what they cache, what they did
+    outbox    gathers what other hosts are to know; None without any
     """
 
     prefixes: dict[str, PrefixIndex] = field(default_factory=dict[str, PrefixIndex])
@@ -60,6 +66,7 @@ class Store:
     source: EndpointSource = DECLARED
     watcher: Callable[[], None] | None = field(default=None, repr=False)
     kv: dict[str, KvBook] = field(default_factory=dict[str, KvBook])
+    outbox: "Outbox | None" = field(default=None, repr=False)
     _pools: dict[str, LivePool] = field(default_factory=dict[str, LivePool])
     _last_id: int = 0
     _swept_s: float = NEVER_S
@@ -91,6 +98,25 @@ class Store:
     def declared(self) -> dict[str, Pool]:
         """What the policy says of each pool, by name."""
         return {name: pool.declared for name, pool in self._pools.items()}
+
+    @property
+    def live(self) -> Mapping[str, LivePool]:
+        """Every pool as it is kept, for whoever tells other hosts of it."""
+        return self._pools
+
+    def scraped_at_s(self, pool: str, address: str) -> float | None:
+        """Return when the last good scrape of an endpoint began; None if there is no such."""
+        found = self._find(pool, address)
+        return None if found is None else found[0].endpoints[found[1]].scraped_at_s
+
+    def others(self, pool: str, address: str, others: "Others | None", now_s: float) -> None:
+        """Count what other hosts have open at an endpoint beside what is ours."""
+        found = self._find(pool, address)
+        if found is not None:
+            live, position = found
+            live.ledgers[position].others = others
+            live.recount(position, now_s)
+            self._note(now_s)
 
     def adopt(self, program: Program, now_s: float) -> None:
         """Go over to the pools of *program*; what is known of endpoints in both is kept."""
@@ -142,6 +168,8 @@ class Store:
         index.set_capacity(address, capacity(fresh))
         if fresh.block_size and not live.declared.block_tokens:
             index.learn_block(fresh.block_size)
+        if ledger.others is not None:
+            ledger.others = ledger.others.since(now_s)
         ledger.seen(now_s, fresh.waiting_scraped, fresh.running)
         ledger.advance(now_s)
         live.put(position, fresh.counted(ledger, now_s))

@@ -25,6 +25,8 @@ from headrace.host.cli.policies import no_self_test as untested
 from headrace.host.cli.serve_flags import ServeFlags
 from headrace.host.cli.session_key import read_key
 from headrace.host.cli.size import SizeError, parse_size
+from headrace.host.cli.state import read_state
+from headrace.host.cli.workers import addresses, check_workers, supervise
 from headrace.host.serve.files import STDIN
 from headrace.host.serve.load import Reloading
 
@@ -56,11 +58,25 @@ def serve(given: ServeFlags) -> None:
 
         headrace serve policies/quickstart.sched
         headrace serve my.sched --kube --kubeconfig ~/.kube/config --namespace serving
+        headrace serve my.sched --workers 4    # ports 9002 to 9005, metrics of all on one page
     """
+    serve_with(given)
+
+
+def serve_with(
+    given: ServeFlags, altered: "Callable[[ServeOptions], ServeOptions] | None" = None
+) -> None:
+    """Serve as `serve` does, by its options as they are *altered*."""
     mistakes = Mistakes()
+    check_workers(given, mistakes)
+    listen = addresses(given.listen, given.workers, mistakes)
     options = _options(given, mistakes)
-    reloading = _reloading(given, mistakes)
-    _run(_host(given.policies, options, reloading, mistakes), options)
+    options = altered(options) if altered is not None else options
+    host = _host(given.policies, options, _reloading(given, mistakes), mistakes)
+    if given.workers > 1:
+        supervise(given, options, listen)  # each worker makes a host of its own
+    else:
+        _run(host, options)
 
 
 def _options(given: ServeFlags, mistakes: Mistakes) -> "ServeOptions":
@@ -80,6 +96,7 @@ def _options(given: ServeFlags, mistakes: Mistakes) -> "ServeOptions":
         reference=_reference(given),
         kube=kube,
         readers=readers(given, kube, mistakes),
+        state=read_state(given.state, mistakes),
     )
 
 

@@ -98,6 +98,26 @@ MetricsReview = Annotated[
         panel=_LISTENING,
     ),
 ]
+Workers = Annotated[
+    int,
+    flag(
+        "--workers",
+        "How many processes decide, one core each: at --listen and the ports after it. They know "
+        "of each other what is open where; /metrics and /policy are of all.",
+        metavar="N",
+        panel=_LISTENING,
+    ),
+]
+StateUrl = Annotated[
+    str,
+    flag(
+        "--state",
+        "Share with other hosts what is open, cached and bound where, by this Redis server; "
+        "while it is away each decides by what it knows. Needs `headrace[redis]`.",
+        metavar="redis://HOST:PORT/DB",
+        panel=_LISTENING,
+    ),
+]
 TlsCert = Annotated[
     Path | None,
     flag(
@@ -316,3 +336,5 @@ class ServeFlags:
     kube: Kube = False
     kubeconfig: Kubeconfig = None
     namespace: Namespace = ""
+    workers: Workers = 1
+    state: StateUrl = ""

@@ -12,6 +12,7 @@ from headrace.host.extproc.tls import Tls
 from headrace.host.extproc.transport import Transport
 
 if TYPE_CHECKING:
+    from headrace.host.bus.local import Seat
     from headrace.host.cluster.api import Api
     from headrace.host.telemetry.readers import Readers
 
@@ -31,6 +32,18 @@ class Reference:
 
 
 @dataclass(frozen=True, slots=True)
+class State:
+    """By which ways a host tells others what it has open, and hears of theirs; none: it does not.
+
+    seat   among the workers of one host
+    redis  URL of a Redis server; empty for none
+    """
+
+    seat: "Seat | None" = None
+    redis: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class ServeOptions:
     """How a host listens, reports and ends; what it decides is the policy's.
 
@@ -47,12 +60,14 @@ class ServeOptions:
     decision_log        where every decision is written with its reasons; None writes none
     lists_served        whether the list of models has what the servers say they serve, too
     reference           where to do as the reference endpoint picker does, and not as we would
+    state               how this host hears of what others have open
+    worker              which of several workers it is, from 1; 0: it is alone
     readers             who may read the operator endpoint beyond its health; None: everybody
     kube                the API server that knows who is in pools; None: the policy lists them all
     """
 
     listen: Address | UnixAddress
-    metrics_listen: Address
+    metrics_listen: Address | UnixAddress
     tls: Tls | None = None
     transport: Transport = Transport.NATIVE
     otlp: str = ""
@@ -68,6 +83,8 @@ class ServeOptions:
     lists_served: bool = False
     reference: Reference = Reference()
     kube: "Api | None" = None
+    state: State = State()
+    worker: int = 0
     readers: "Readers | None" = None
 
 
@@ -76,4 +93,4 @@ class Listening:
     """Where a host listens in fact."""
 
     listen: Address | UnixAddress
-    metrics: Address
+    metrics: Address | UnixAddress

@@ -30,7 +30,7 @@ from headrace.host.extproc.transport import Server, make_server
 from headrace.host.scrape.scraper import ScrapeOptions
 from headrace.host.serve.evicting import evicted
 from headrace.host.serve.load import Loaded, Reloading
-from headrace.host.serve.options import Listening, ServeOptions
+from headrace.host.serve.options import Listening, ServeOptions, State
 from headrace.host.serve.policy_desk import PolicyDesk
 from headrace.host.serve.reload import Reloader
 from headrace.host.serve.succession import Succession, Unservable, World
@@ -82,7 +82,7 @@ class Host:
         self._server: Server | None = None
         self._serving = False
         self._reloader: Reloader | None = None
-        epoch_s = time() - monotonic()
+        epoch_s = self._epoch_s = time() - monotonic()
         cluster = self._cluster = _cluster(options, self)
         self._ready = asyncio.Event()
         self._beginning: asyncio.Task[None] | None = None
@@ -127,7 +127,9 @@ class Host:
             CannotListen: an address cannot be had; nothing is left open.
         """
         options = self._options
-        logging.basicConfig(level=options.log_level.upper(), format="%(levelname)s %(message)s")
+        named = f"worker={options.worker} " if options.worker else ""
+        form = f"%(levelname)s {named}%(message)s"
+        logging.basicConfig(level=options.log_level.upper(), format=form)
         try:
             self._telemetry = telemetry = open_telemetry(_telemetry(options), monotonic())
             self._exits.callback(telemetry.close, FLUSH_S)
@@ -147,6 +149,7 @@ class Host:
                 self._cluster.start()
             reloader = Reloader(self._succession, self._reloading, telemetry.metrics)
             self._reloader = await self._exits.enter_async_context(reloader)
+            await self._join(telemetry)
             metrics_port = await self._open_endpoint(telemetry)
             port = await self._open_wire(telemetry)
         except BaseException:
@@ -160,7 +163,7 @@ class Host:
         gc.freeze()
         gc.set_threshold(*GC_THRESHOLDS)
         return Listening(
-            _heard_at(options.listen, port), Address(options.metrics_listen.host, metrics_port)
+            _heard_at(options.listen, port), _heard_at(options.metrics_listen, metrics_port)
         )
 
     async def ready(self) -> None:
@@ -263,6 +266,18 @@ class Host:
         self._decisions = decisions
         self._exits.callback(decisions.close, FLUSH_S)
 
+    async def _join(self, telemetry: Telemetry) -> None:
+        """Tell other hosts what is open here, and hear of theirs, if that is asked for."""
+        if self._options.state == State():
+            return
+        from headrace.host.bus.join import Unjoined, bus_of
+
+        try:
+            bus = bus_of(self._options.state, self._store, self._epoch_s, telemetry.metrics)
+            await self._exits.enter_async_context(bus)
+        except Unjoined as error:
+            raise CannotListen(f"--state: {error}") from error
+
     async def _open_endpoint(self, telemetry: Telemetry) -> int:
         address = self._options.metrics_listen
         assert self._reloader is not None, "it runs before the endpoint"
@@ -279,6 +294,9 @@ class Host:
         )
         self._exits.push_async_callback(endpoint.stop)
         try:
+            if isinstance(address, UnixAddress):
+                await endpoint.start_unix(address.path)
+                return 0
             return await endpoint.start(address.host, address.port)
         except OSError as error:
             raise CannotListen(
@@ -320,6 +338,7 @@ def _telemetry(options: ServeOptions) -> TelemetryOptions:
         otlp=options.otlp,
         sample_ratio=options.trace_sample_ratio,
         level=Level[options.log_level.upper()],
+        worker=options.worker,
     )
 
 
@@ -327,8 +346,8 @@ def _heard_at(asked: Address | UnixAddress, port: int) -> Address | UnixAddress:
     return asked if isinstance(asked, UnixAddress) else Address(asked.host, port)
 
 
-def _is_loopback(address: Address) -> bool:
-    return ip_address(address.host).is_loopback
+def _is_loopback(address: Address | UnixAddress) -> bool:
+    return isinstance(address, UnixAddress) or ip_address(address.host).is_loopback
 
 
 def _why(error: OSError) -> str:

@@ -300,6 +300,40 @@ CLUSTER_IGNORED = Metric(
     ("resource", "reason"),
 )
 
+STATE_MESSAGES = Metric(
+    "headrace_state_messages_total",
+    Kind.COUNTER,
+    "Messages to and from other hosts, by what became of them; `dropped` per receiver.",
+    ("channel", "result"),
+)
+STATE_PEERS = Metric(
+    "headrace_state_peers",
+    Kind.GAUGE,
+    "Other hosts, workers of this one too, whose state this one knows.",
+)
+STATE_AGE_S = Metric(
+    "headrace_state_age_seconds",
+    Kind.GAUGE,
+    "How long ago the most silent of these was heard; after 3 s what it has open counts no more.",
+)
+STATE_UP = Metric(
+    "headrace_state_up",
+    Kind.GAUGE,
+    "1 while a way to other hosts carries messages, as far as is known.",
+    ("channel",),
+)
+WORKER_UP = Metric(
+    "headrace_worker_up",
+    Kind.GAUGE,
+    "Of `serve --workers`: 1 while a worker runs and tells its metrics.",
+    ("worker",),
+)
+WORKER_RESTARTS = Metric(
+    "headrace_worker_restarts_total",
+    Kind.COUNTER,
+    "Of `serve --workers`: how often a worker that had ended was started again.",
+    ("worker",),
+)
 CATALOGUE = (
     REQUESTS,
     EXCHANGE_S,
@@ -344,4 +378,10 @@ CATALOGUE = (
     CLUSTER_AGE_S,
     CLUSTER_REQUESTS,
     CLUSTER_IGNORED,
+    STATE_MESSAGES,
+    STATE_PEERS,
+    STATE_AGE_S,
+    STATE_UP,
+    WORKER_UP,
+    WORKER_RESTARTS,
 )

@@ -91,6 +91,15 @@ class OperatorEndpoint:
         await site.start()
         return int(self._runner.addresses[0][1])
 
+    async def start_unix(self, path: str) -> None:
+        """Listen on a Unix socket at *path*.
+
+        Raises:
+            OSError: it cannot be had.
+        """
+        await self._runner.setup()
+        await web.UnixSite(self._runner, path).start()
+
     async def stop(self) -> None:
         """Stop listening."""
         await self._runner.cleanup()

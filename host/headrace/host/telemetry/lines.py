@@ -8,6 +8,7 @@ from collections.abc import Callable
 LINES_MAX = 8192
 BATCH_LINES_MAX = 512
 PAUSE_S = 0.2
+PIPE_BUF = 4096  # what a pipe takes whole, on Linux; POSIX grants 512
 
 
 class LineWriter:
@@ -19,7 +20,18 @@ class LineWriter:
     wakes it takes the interpreter from the event loop, which costs more than many lines.
     """
 
-    def __init__(self, fd: int, dropped: Callable[[int], None], lines_max: int = LINES_MAX) -> None:
+    def __init__(
+        self,
+        fd: int,
+        dropped: Callable[[int], None],
+        lines_max: int = LINES_MAX,
+        worker: int = 0,
+    ) -> None:
+        """Write to *fd*, for a *worker* that shares it with others: 0 for a process alone.
+
+        Each line then says which worker it is of, and a write is one that no other can cut.
+        """
+        self._mark = b'{"worker":%d,' % worker if worker else b""
         self._fd = fd
         self._dropped = dropped
         self._lines_max = lines_max
@@ -37,7 +49,7 @@ class LineWriter:
         if len(self._lines) >= self._lines_max:
             self._dropped(1)
         else:
-            self._lines.append(line)
+            self._lines.append(self._mark + line[1:] if self._mark else line)
             if not self._some.is_set():
                 self._some.set()
 
@@ -60,9 +72,21 @@ class LineWriter:
             if self._stop.is_set() and not self._lines:
                 return
 
+    def _at_once(self) -> int:
+        """Return how many lines to write at once."""
+        count = min(len(self._lines), BATCH_LINES_MAX)
+        if not self._mark:
+            return count
+        size = 0
+        for at in range(count):
+            size += len(self._lines[at]) + 1
+            if size > PIPE_BUF:
+                return max(1, at)
+        return count
+
     def _write(self) -> bool:
         """Write one batch; return False if nobody can read any more."""
-        count = min(len(self._lines), BATCH_LINES_MAX)
+        count = self._at_once()
         data = b"".join(self._lines.popleft() + b"\n" for _ in range(count))
         try:
             while data:

@@ -72,6 +72,7 @@ class Metrics:
         Levels(c.CLUSTER_AGE_S, registry, lambda: self._cluster_ages())
         self._cluster_requests = Counts(c.CLUSTER_REQUESTS, registry)
         self._cluster_ignored = Counts(c.CLUSTER_IGNORED, registry)
+        self._state_messages = Counts(c.STATE_MESSAGES, registry)
         counted = Counted(
             self._streams, self._stage_s, self._routed, self._scrapes, lambda: self._open
         )
@@ -194,6 +195,21 @@ class Metrics:
     def cluster_ignored(self, resource: str, reason: str) -> None:
         """Count an object of the cluster that has no effect."""
         self._cluster_ignored.add(resource, reason)
+
+    def state_message(self, channel: str, result: str, count: int = 1) -> None:
+        """Count messages to or from other hosts."""
+        self._state_messages.add(channel, result, by=count)
+
+    def peers(
+        self,
+        known: Callable[[], int],
+        age_s: Callable[[], float],
+        up: Callable[[], Iterable[tuple[Labels, float]]],
+    ) -> None:
+        """Tell from now on how many other hosts are *known*, and how old what they said is."""
+        gauge(c.STATE_PEERS, self.registry).set_function(known)
+        gauge(c.STATE_AGE_S, self.registry).set_function(age_s)
+        Levels(c.STATE_UP, self.registry, up)
 
     def loop_lag(self, lag_s: float) -> None:
         """Count how late the event loop was once."""

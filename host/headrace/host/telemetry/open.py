@@ -20,12 +20,14 @@ class TelemetryOptions:
     otlp          URL of an OTLP/HTTP receiver; empty: no spans are made
     sample_ratio  0..1 of the traces that begin here; a client's decision goes before
     log_fd        file descriptor for log lines; None: none are written
+    worker        which worker of several we are, from 1; 0: the only one
     """
 
     otlp: str = ""
     sample_ratio: float = 1.0
     level: Level = Level.INFO
     log_fd: int | None = STDERR
+    worker: int = 0
 
 
 def open_telemetry(options: TelemetryOptions, now_s: float) -> Telemetry:
@@ -42,7 +44,7 @@ def open_telemetry(options: TelemetryOptions, now_s: float) -> Telemetry:
     lines = None
     exporter = otlp(options.otlp, metrics.spans) if options.otlp else None
     if options.log_fd is not None:
-        lines = LineWriter(options.log_fd, metrics.log_lines_dropped)
+        lines = LineWriter(options.log_fd, metrics.log_lines_dropped, worker=options.worker)
         lines.start()
     return Telemetry(
         epoch_s=time.time() - now_s,

@@ -1,11 +1,16 @@
 """Our open requests at one endpoint, one by one: from the pick to the first token to the end."""
 
+from typing import TYPE_CHECKING
+
 from msgspec import Struct
 from msgspec import field as struct_field
 
 from headrace.extensions.picker.cost.load import MICROS, Carried
 from headrace.extensions.picker.feedback import decay
 from headrace.extensions.work import Load
+
+if TYPE_CHECKING:
+    from headrace.extensions.picker.peers.others import Others
 
 BATCH_TOKENS = 8192  # what a step computes at most, where nothing else is known
 SLACKS_MAX = 256  # as many answers as a server writes at once by default
@@ -38,6 +43,7 @@ class Ledger(Struct):
     left        counted by a scrape and over since
     blind       of these, the ones whose first token nobody will see
     recent_tokens, recent_at_s  tokens to compute that were sent there lately, and as of when
+    others      what other hosts have open there; None if nothing is known of any
     """
 
     open: dict[int, Open] = struct_field(default_factory=dict[int, Open])
@@ -62,6 +68,7 @@ class Ledger(Struct):
     decoding: int = 0
     recent_tokens: float = 0.0
     recent_at_s: float = 0.0
+    others: "Others | None" = None
 
     def add(self, number: int, load: Load, now_s: float, predicted_s: float = 0.0) -> None:
         """Count a request that is picked now."""
@@ -141,7 +148,10 @@ class Ledger(Struct):
             del self.unseen[number]
             self.unseen_tokens -= self.open[number].load.kept_tokens
         self.left = 0
-        foreign = max(0, waiting + running - (len(self.open) - len(self.unseen)))
+        known = len(self.open) - len(self.unseen)
+        if self.others is not None:
+            known += self.others.open - self.others.unseen
+        foreign = max(0, waiting + running - known)
         self.foreign_waiting = min(foreign, waiting)
         self.foreign_running = foreign - self.foreign_waiting
 

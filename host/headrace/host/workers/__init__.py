@@ -1,0 +1,1 @@
+"""`headrace serve --workers N`: processes that decide alike, and the one that looks after them."""

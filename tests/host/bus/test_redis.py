@@ -1,0 +1,149 @@
+"""Hosts hear each other by a real Redis server, and do without when it is away."""
+
+import asyncio
+import logging
+import shutil
+import subprocess
+import time
+from collections.abc import Awaitable, Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from headrace.extensions.picker.peers.company import Company
+from headrace.extensions.picker.peers.outbox import Outbox
+from headrace.host.bus.bus import Bus
+from headrace.host.bus.redis import KEY, STREAM_MAX, RedisChannel, shown
+from tests.e2e.rig.process import free_port
+from tests.extensions.picker.build import NAMES, program, ready_store
+from tests.host.bus.test_local import eventually
+
+SERVER = shutil.which("redis-server")
+real = pytest.mark.skipif(SERVER is None, reason="NO redis-server ON PATH: THE BUS IS NOT TESTED")
+POOL, A = "gemma", NAMES[0]
+
+
+@contextmanager
+def redis(port: int, folder: Path) -> Generator["subprocess.Popen[bytes]"]:
+    """Run a server that keeps nothing on disk."""
+    assert SERVER is not None
+    argv = (SERVER, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder))
+    with subprocess.Popen(argv, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        try:
+            for line in process.stdout:
+                if b"Ready to accept" in line:
+                    break
+            yield process
+        finally:
+            process.kill()
+
+
+class Noted:
+    """Counts messages."""
+
+    def __init__(self) -> None:
+        self.counts: dict[tuple[str, str], int] = {}
+
+    def state_message(self, channel: str, result: str, count: int = 1) -> None:
+        key = (channel, result)
+        self.counts[key] = self.counts.get(key, 0) + count
+
+
+def bus(port: int, origin: str, counts: Noted | None = None) -> Bus:
+    company = Company(ready_store(program()), Outbox(origin, time.time() - time.monotonic()))
+    channel = RedisChannel(f"redis://127.0.0.1:{port}/0")
+    return Bus(company, [channel], counts or Noted())
+
+
+def in_flight(bus: Bus) -> int:
+    found = bus.company.store.snapshot.pools[POOL].get(A)
+    assert found is not None
+    return found.in_flight
+
+
+def up(bus: Bus) -> bool:
+    return all(channel.up for channel in bus.channels)
+
+
+def run(work: Awaitable[None]) -> None:
+    async def main() -> None:
+        await work
+
+    asyncio.run(main())
+
+
+@real
+def test_what_one_host_has_open_another_counts(tmp_path: Path) -> None:
+    async def work() -> None:
+        async with bus(port, "a") as one, bus(port, "b") as two:
+            await eventually(lambda: up(one) and up(two))
+            reservation = one.company.store.reserve(POOL, A, time.monotonic())
+            await eventually(lambda: in_flight(two) == 1)
+            one.company.store.release(reservation, time.monotonic())
+            await eventually(lambda: in_flight(two) == 0)
+            one.company.store.reserve(POOL, A, time.monotonic())
+            await eventually(lambda: in_flight(two) == 1)
+            await one.__aexit__()  # who leaves says so: nobody waits for it to expire
+            await eventually(lambda: in_flight(two) == 0 and len(two.company.heard) == 0)
+
+    port = free_port()
+    with redis(port, tmp_path):
+        run(work())
+
+
+@real
+def test_without_the_server_each_decides_alone_and_with_it_again_together(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    counts, port = Noted(), free_port()
+
+    async def work() -> None:
+        async with bus(port, "a", counts) as one, bus(port, "b") as two:
+            await asyncio.sleep(0.3)
+            assert not up(one)
+            one.company.store.reserve(POOL, A, time.monotonic())
+            await asyncio.sleep(0.05)
+            assert (in_flight(one), in_flight(two)) == (1, 0)
+            with redis(port, tmp_path):
+                await eventually(lambda: up(one) and up(two))
+                await eventually(lambda: in_flight(two) == 1)
+            await eventually(lambda: not up(one) and in_flight(two) == 0)
+            assert in_flight(one) == 1
+            with redis(port, tmp_path):
+                await eventually(lambda: in_flight(two) == 1)
+
+    run(work())
+    said = [record.message for record in caplog.records if "no Redis at" in record.message]
+    assert counts.counts["redis", "dropped"] > 0
+    assert 2 <= len(said) <= 6, "each loss is told once, not at every try"
+
+
+@real
+def test_the_server_keeps_a_bounded_number_of_notes(tmp_path: Path) -> None:
+    async def work() -> None:
+        channel = RedisChannel(f"redis://127.0.0.1:{port}/0")
+        heard: list[bytes] = []
+        await channel.start(heard.append)
+        await eventually(lambda: channel.up)
+        sent = 0
+        while sent < 3 * STREAM_MAX:
+            sent += 1 - channel.send(b"%d" % sent)
+            if sent % 256 == 0:
+                await asyncio.sleep(0.001)
+        await eventually(lambda: bool(heard) and heard[-1] == b"%d" % (sent - 1))
+        await channel.stop()
+
+    port = free_port()
+    with redis(port, tmp_path):
+        run(work())
+        cli = shutil.which("redis-cli")
+        assert cli is not None
+        done = subprocess.run((cli, "-p", str(port), "xlen", KEY), capture_output=True, check=True)
+    assert int(done.stdout) <= 2 * STREAM_MAX
+
+
+def test_a_password_is_not_shown() -> None:
+    assert shown("rediss://me:secret@cache.example:6380/2") == "rediss://cache.example:6380/2"
