@@ -7,12 +7,12 @@ from pathlib import Path
 from headrace.extensions.picker.peers.note import NOTE_BYTES_MAX
 from headrace.host.bus.local import LocalChannel, Seat
 
-PATIENCE_S = 5.0
+PATIENCE_S = 10.0
 
 
 async def eventually(holds: Callable[[], bool]) -> None:
     async with asyncio.timeout(PATIENCE_S):
-        while not holds():
+        while not holds():  # noqa: ASYNC110 - what it waits for has no event
             await asyncio.sleep(0.005)
 
 

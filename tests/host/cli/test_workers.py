@@ -174,7 +174,11 @@ def test_each_worker_has_an_address_of_its_own() -> None:
 
 def test_without_the_library_state_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     mistakes = Mistakes()
-    monkeypatch.setattr("headrace.host.cli.state.find_spec", lambda name: None)
+
+    def lacking(name: str) -> None:
+        assert name == "redis"
+
+    monkeypatch.setattr("headrace.host.cli.state.find_spec", lacking)
     read_state("redis://10.0.0.9/0", mistakes)
 
     assert mistakes.texts == [

@@ -6,13 +6,13 @@ What is lost while the server is away stays lost: all that counts is said again 
 import asyncio
 import logging
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
+from importlib import import_module
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 from headrace.host.bus.port import Hear, Lacking
-
-if TYPE_CHECKING:
-    from redis.asyncio import Redis
 
 KEY = "headrace:state:1"  # with the version of the notes in it
 FIELD = b"n"
@@ -21,8 +21,8 @@ WAITING_MAX = 512  # notes that wait to be sent
 AT_ONCE = 256
 BLOCK_MS = 1000
 ANSWER_S = 3.0  # how long the server may take; longer than it blocks
-BACKOFF_S, BACKOFF_S_MAX = 0.1, 5.0
-SCHEMES = ("redis", "rediss", "unix")
+BACKOFF_S, BACKOFF_S_MAX = 0.1, 2.0
+CANCEL_S = 0.2
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +32,22 @@ def shown(url: str) -> str:
     parts = urlsplit(url)
     host = parts.netloc.rpartition("@")[2]
     return f"{parts.scheme}://{host}{parts.path}"
+
+
+class Pause:
+    """How long to wait before the next try: longer after each, up to a bound."""
+
+    def __init__(self) -> None:
+        self._delay_s = BACKOFF_S
+
+    def next_s(self) -> float:
+        """Return the seconds to wait now."""
+        delay_s, self._delay_s = self._delay_s, min(BACKOFF_S_MAX, 2 * self._delay_s)
+        return delay_s
+
+    def over(self) -> None:
+        """Begin anew: it has worked."""
+        self._delay_s = BACKOFF_S
 
 
 class RedisChannel:
@@ -45,13 +61,13 @@ class RedisChannel:
 
     def __init__(self, url: str) -> None:
         try:
-            import redis.asyncio as library
+            library: Any = import_module("redis.asyncio")  # its types are unknown in part
             from redis.exceptions import RedisError
         except ImportError as error:
             raise Lacking("Redis is not installed: `pip install 'headrace[redis]'`") from error
         self._errors = (RedisError, OSError, asyncio.TimeoutError)
         self._shown = shown(url)
-        self._client: Redis = library.Redis.from_url(
+        self._client: Any = library.Redis.from_url(
             url,
             socket_timeout=ANSWER_S,
             socket_connect_timeout=ANSWER_S,
@@ -60,7 +76,7 @@ class RedisChannel:
         self._more = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._reading = self._writing = False
-        self._told_down = False
+        self._told_down = self._stopping = False
 
     @property
     def up(self) -> bool:
@@ -71,7 +87,7 @@ class RedisChannel:
         """Begin to connect; a server that is away stops nothing."""
         self._tasks = [
             asyncio.create_task(self._forever(self._write), name="state to redis"),
-            asyncio.create_task(self._forever(lambda: self._read(hear)), name="state from redis"),
+            asyncio.create_task(self._forever(partial(self._read, hear)), name="state from redis"),
         ]
 
     def send(self, message: bytes) -> int:
@@ -89,30 +105,29 @@ class RedisChannel:
                 await asyncio.wait_for(self._flush(), ANSWER_S)
             except self._errors:
                 log.info("state: Redis did not take the last word; it expires by itself")
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._stopping = True
+        while self._tasks:  # the library may take a cancellation for a time that is over
+            for task in self._tasks:
+                task.cancel()
+            _, waiting = await asyncio.wait(self._tasks, timeout=CANCEL_S)
+            self._tasks = list(waiting)
         await self._client.aclose()
 
-    async def _forever(self, work: Any) -> None:  # a coroutine function without arguments
+    async def _forever(self, work: Callable[["Pause"], Awaitable[None]]) -> None:
         """Do *work* again and again, later and later while it fails."""
-        delay_s = BACKOFF_S
-        loop = asyncio.get_running_loop()
-        while True:
-            began_s = loop.time()
+        pause = Pause()
+        while not self._stopping:
             try:
-                await work()
+                await work(pause)
             except self._errors as error:
                 self._down(error)
-            if loop.time() - began_s > BACKOFF_S_MAX:
-                delay_s = BACKOFF_S
-            await asyncio.sleep(delay_s)
-            delay_s = min(BACKOFF_S_MAX, 2 * delay_s)
+            await asyncio.sleep(pause.next_s())
 
-    async def _write(self) -> None:
+    async def _write(self, pause: "Pause") -> None:
         try:
             await self._client.ping()
             self._writing = True
+            pause.over()
             self._says_up()
             while True:
                 await self._more.wait()
@@ -130,11 +145,12 @@ class RedisChannel:
                 pipe.xadd(KEY, {FIELD: note}, maxlen=STREAM_MAX, approximate=True)
             await pipe.execute()
 
-    async def _read(self, hear: Hear) -> None:
+    async def _read(self, hear: Hear, pause: "Pause") -> None:
         try:
             newest: Any = await self._client.xrevrange(KEY, count=1)
             last: Any = newest[0][0] if newest else "0-0"
             self._reading = True
+            pause.over()
             self._says_up()
             while True:
                 found: Any = await self._client.xread({KEY: last}, count=AT_ONCE, block=BLOCK_MS)
@@ -159,6 +175,6 @@ class RedisChannel:
             )
 
 
-def _streams(found: Any) -> Any:
+def _streams(found: Any) -> Iterable[Any]:
     """Return pairs of stream and entries, whichever version of the protocol told them."""
-    return found.items() if isinstance(found, dict) else found or ()
+    return cast(Iterable[Any], found.items() if hasattr(found, "items") else found or ())

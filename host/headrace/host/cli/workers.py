@@ -4,7 +4,7 @@ import asyncio
 import logging
 from ipaddress import ip_address
 from secrets import token_hex
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import typer
@@ -106,12 +106,13 @@ async def _until_asked(keeping: "Keeping") -> None:
 
 async def _ready(keeper: "Keeper", asked: asyncio.Event, metrics: str) -> bool:
     """Wait until all are ready and say so; return False if it was *asked* to end before."""
-    waits = [asyncio.ensure_future(keeper.ready()), asyncio.ensure_future(asked.wait())]
+    began, ended = asyncio.ensure_future(keeper.ready()), asyncio.ensure_future(asked.wait())
+    waits: list[asyncio.Future[Any]] = [began, ended]
     try:
         await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        if not waits[0].done():
+        if not began.done():
             return False
-        policy = waits[0].result()
+        policy = began.result()
     finally:
         for wait in waits:
             wait.cancel()

@@ -165,7 +165,9 @@ class Pages:
         wanted = request.query.get("to", "")
         for worker in self._workers:
             try:
-                kept = (await self._ask(worker, "GET", "/policies")).json or []
+                kept: list[dict[str, Any]] = (
+                    await self._ask(worker, "GET", "/policies")
+                ).json or []
             except Away:
                 return _refused(worker, "it does not answer")
             if not any(str(page["digest"]).startswith(wanted) for page in kept):
