@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from headrace.extensions.apis import PATH_OF, Api
 from headrace.extensions.call import Call, Text, parse_call
+from headrace.extensions.texts.asked import BOUNDS
 from headrace.extensions.texts.patch import patched
 from headrace.extensions.texts.request import passages
 from headrace.extensions.texts.values import Said, Unreadable
@@ -45,6 +46,7 @@ MESSAGE: Any = some(
         "reasoning": VALUES,
         "reasoning_content": WORDS,
         "refusal": st.none() | WORDS,
+        "name": VALUES,
         "other": VALUES,
     },
     {"role": ROLES},
@@ -64,10 +66,14 @@ PROMPT = WORDS | st.lists(WORDS, min_size=1, max_size=3)
 BODIES: dict[Api, st.SearchStrategy[dict[str, Any]]] = {
     Api.CHAT: st.fixed_dictionaries(
         {"model": st.just("m"), "messages": st.lists(MESSAGE, min_size=1, max_size=4)},
-        optional={"tools": VALUES, "documents": VALUES, "response_format": VALUES},
+        optional={
+            **dict.fromkeys(("tools", "documents", "response_format", "prediction"), VALUES),
+            **dict.fromkeys(("chat_template_kwargs", "web_search_options", *BOUNDS), VALUES),
+        },
     ),
     Api.COMPLETIONS: st.fixed_dictionaries(
-        {"model": st.just("m"), "prompt": PROMPT}, optional={"suffix": WORDS.filter(bool)}
+        {"model": st.just("m"), "prompt": PROMPT},
+        optional={"suffix": WORDS.filter(bool), **dict.fromkeys(BOUNDS, VALUES)},
     ),
     Api.EMBEDDINGS: st.fixed_dictionaries(
         {"model": st.just("m"), "input": PROMPT},
@@ -75,7 +81,10 @@ BODIES: dict[Api, st.SearchStrategy[dict[str, Any]]] = {
     ),
     Api.RESPONSES: st.fixed_dictionaries(
         {"model": st.just("m"), "input": WORDS | st.lists(ITEM, min_size=1, max_size=4)},
-        optional={"instructions": WORDS.filter(bool), "tools": VALUES, "prompt": VALUES},
+        optional={
+            "instructions": WORDS.filter(bool),
+            **dict.fromkeys(("tools", "prompt", "text", *BOUNDS), VALUES),
+        },
     ),
 }
 
