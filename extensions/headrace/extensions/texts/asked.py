@@ -14,9 +14,9 @@ from headrace.extensions.texts.layout import (
     Kinds,
     Leaves,
     Many,
+    OneOrMany,
     Rule,
     Safe,
-    OneOrMany,
     Text,
 )
 from headrace.extensions.texts.values import Said
