@@ -1,7 +1,7 @@
 """A name that stands twice in one object is seen, wherever it stands and however it is spelt."""
 
 import json
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import pytest
@@ -36,7 +36,7 @@ def written(value: Any, ascii_: bool) -> str:
         pairs = (f"{written(n, ascii_)} : {written(v, ascii_)}" for n, v in value)
         return "{" + ",".join(pairs) + "}"
     if isinstance(value, list):
-        return "[" + ", ".join(written(v, ascii_) for v in value) + "]"
+        return "[" + ", ".join(written(v, ascii_) for v in cast("list[Any]", value)) + "]"
     return json.dumps(value, ensure_ascii=ascii_)
 
 
@@ -44,7 +44,7 @@ def has_double(value: Any) -> bool:
     if isinstance(value, Pairs):
         names = [name for name, _ in value]
         return len(set(names)) < len(names) or any(has_double(below) for _, below in value)
-    return isinstance(value, list) and any(map(has_double, value))
+    return isinstance(value, list) and any(map(has_double, cast("list[Any]", value)))
 
 
 @given(VALUES, st.booleans())
