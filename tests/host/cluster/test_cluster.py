@@ -18,18 +18,15 @@ from headrace.dsl.serving import InferencePoolRef
 from headrace.dsl.source import Source
 from headrace.host.cluster.api import Access, Api
 from headrace.host.cluster.cluster import Cluster
-from headrace.host.cluster.resource import ADAPTER_LABELS
 from tests.host.cluster.apiserver import PODS, ApiServer
 from tests.host.cluster.apiserver.faults import FORBIDDEN
 from tests.host.cluster.objects import (
-    CONFIG_MAPS,
     CUSTOM,
     OBJECTIVES,
     OLD_OBJECTIVES,
     OLD_REWRITES,
     POOLS,
     REWRITES,
-    adapters,
     kubeconfig,
     objective,
     pod,
@@ -397,34 +394,5 @@ def test_the_namespace_of_a_host_is_where_its_pools_are(tmp_path: Path) -> None:
             await cluster.stop()
 
             assert all("/namespaces/serving/" in asked for asked in server.seen)
-
-    run(main)
-
-
-def test_maps_of_both_labels_say_what_adapters_are_of_and_the_oldest_counts(tmp_path: Path) -> None:
-    old, new = ADAPTER_LABELS[1], ADAPTER_LABELS[0]
-
-    def aged(one: dict[str, object], created: str) -> dict[str, object]:
-        metadata = cast("dict[str, object]", one["metadata"])
-        return one | {"metadata": metadata | {"creationTimestamp": created}}
-
-    async def main() -> None:
-        async with following(tmp_path, BY_POOL, before=usual) as seen:
-            put = seen.server.shelf.put
-            put(
-                CONFIG_MAPS,
-                aged(adapters("two", "llama", "- fr\n- de", new), "2026-02-01T00:00:00Z"),
-            )
-            put(CONFIG_MAPS, aged(adapters("one", "gemma", "- fr", old), "2026-01-01T00:00:00Z"))
-            put(CONFIG_MAPS, {"metadata": {"name": "other"}, "data": {"baseModel": "x"}})
-            await until(lambda: seen.cluster.directory.bases == {"fr": "gemma", "de": "llama"})
-            put(CONFIG_MAPS, adapters("bad", "", "- es", new))
-            put(CONFIG_MAPS, adapters("worse", "llama", "[[[", new))
-            put(CONFIG_MAPS, adapters("worst", "llama", "{a: b}", new))
-            seen.server.shelf.delete(CONFIG_MAPS, "one")
-            await until(lambda: seen.cluster.directory.bases == {"fr": "llama", "de": "llama"})
-            await until(lambda: len(seen.counts.ignored) == 3)
-
-        assert {reason for _, reason in seen.counts.ignored} == {"base", "shape", "adapters"}
 
     run(main)
