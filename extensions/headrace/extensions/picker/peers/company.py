@@ -58,11 +58,18 @@ class Company:
 
     def _recount(self, places: Iterable[Place], now_s: float) -> None:
         for place in places:
-            began_s = self.store.scraped_at_s(*place)
+            began_s = self._scraped_at_s(*place)
             if began_s is not None:
                 shares = self.heard.shares(place)
                 others = others_of(shares, self.outbox.epoch_s, began_s)
                 self.store.others(*place, others, now_s)
+
+    def _scraped_at_s(self, pool: str, address: str) -> float | None:
+        """Return when the last good scrape of an endpoint began; None if we have no such."""
+        live = self.store.live.get(pool)
+        position = None if live is None else live.roster.positions.get(address)
+        found = None if live is None or position is None else live.endpoints[position]
+        return None if found is None else found.scraped_at_s
 
     def _learn(self, note: Note, now_s: float) -> None:
         for sent in note.sent:
@@ -72,7 +79,7 @@ class Company:
 
     def _send(self, sent: Sent) -> None:
         index = self.store.prefixes.get(sent.pool)
-        if index is None or self.store.scraped_at_s(sent.pool, sent.address) is None:
+        if index is None or self._scraped_at_s(sent.pool, sent.address) is None:
             return
         if index.block_bytes == sent.block_bytes:  # else our blocks are others
             prompt = Prompt(sent.hashes, sent.end, sent.size)
@@ -80,7 +87,7 @@ class Company:
 
     def _pin(self, pin: Pin, now_s: float) -> None:
         affinity = self.store.affinities.get(pin.pool)
-        if affinity is None or self.store.scraped_at_s(pin.pool, pin.address) is None:
+        if affinity is None or self._scraped_at_s(pin.pool, pin.address) is None:
             return
         # A clock that runs ahead may not bind for longer than ours would.
         affinity.heard(pin.session, pin.address, min(now_s, pin.at_s - self.outbox.epoch_s))
