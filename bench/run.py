@@ -14,7 +14,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import Progress
 
-from bench import cluster, costs, decision, guards, multiturn, placement, prefix
+from bench import cluster, costs, decision, guards, multiturn, placement, prefix, workers
 from bench.load import Load
 from bench.measure import (
     Case,
@@ -90,6 +90,8 @@ def steps(given: argparse.Namespace) -> Iterator[Step]:
     yield "costs", 1, partial(told, costs.rows)
     yield "multi-turn", 1, partial(told, multiturn.rows)
     yield "cluster", 1, partial(told, cluster.rows)
+    if given.all or given.only:
+        yield "workers", 1, partial(told, workers.rows)
 
 
 def told(rows: Callable[[], Iterable[tuple[str, float, str]]], tick: Tick) -> list[Figure]:

@@ -44,6 +44,18 @@ def test_addresses_may_come_by_variables_and_a_flag_wins() -> None:
     assert listener == {"address": "::1", "port_value": 81}
 
 
+def test_each_worker_of_each_host_is_listed() -> None:
+    flags = ("--processor", "10.0.0.1:9002,[::1]:80", "--workers", "2")
+    tree = yaml.safe_load(headrace("envoy-config", QUICKSTART, *flags).out)
+    beyond = headrace("envoy-config", QUICKSTART, "--processor", "10.0.0.1:65535", "--workers", "2")
+
+    (group,) = tree["static_resources"]["clusters"][0]["load_assignment"]["endpoints"]
+    found = [e["endpoint"]["address"]["socket_address"] for e in group["lb_endpoints"]]
+    places = [(each["address"], each["port_value"]) for each in found]
+    assert places == [("10.0.0.1", 9002), ("10.0.0.1", 9003), ("::1", 80), ("::1", 81)]
+    assert (beyond.code, "2 workers need ports beyond 65535" in beyond.err) == (2, True)
+
+
 def test_all_mistakes_of_flags_and_policy_are_told_at_once(tmp_path: Path) -> None:
     policy = tmp_path / "wrong.sched"
     policy.write_text("sched 1\nmodel a { route nowhere }\n")

@@ -9,6 +9,7 @@ from headrace.dsl.program import Program
 from headrace.extensions.registry import UnknownStage
 from headrace.host.cli.flags import Mistakes, flag
 from headrace.host.cli.policies import Policies, load_program
+from headrace.host.cli.workers import PORT_MAX, WORKERS_MAX
 from headrace.host.envoy.address import Address
 from headrace.host.envoy.bootstrap import as_yaml, bootstrap
 from headrace.host.envoy.clusters import BootstrapError
@@ -40,6 +41,10 @@ def envoy_config(
         str, flag("--listen", "Where clients reach Envoy.", metavar="IP:PORT")
     ] = "127.0.0.1:8080",
     processor: Processor = "127.0.0.1:9002",
+    workers: Annotated[
+        int,
+        flag("--workers", "As of `serve`: so many ports from that of --processor on.", metavar="N"),
+    ] = 1,
     admin: Annotated[
         str, flag("--admin", "Envoy's own admin page; none without it.", metavar="IP:PORT")
     ] = "",
@@ -69,7 +74,7 @@ def envoy_config(
     mistakes.file("--processor-ca", processor_ca)
     options = EnvoyOptions(
         listen=mistakes.address("--listen", listen),
-        processors=_processors(processor, mistakes),
+        processors=_processors(processor, workers, mistakes),
         admin=mistakes.address("--admin", admin) if admin else None,
         chain=chain,
         processor_tls=processor_tls or processor_ca is not None,
@@ -98,5 +103,13 @@ def _bootstrap(program: Program, options: EnvoyOptions, mistakes: Mistakes) -> T
     return None
 
 
-def _processors(text: str, mistakes: Mistakes) -> tuple[Address, ...]:
-    return tuple(mistakes.address("--processor", one.strip()) for one in text.split(","))
+def _processors(text: str, workers: int, mistakes: Mistakes) -> tuple[Address, ...]:
+    mistakes.bounded("--workers", workers, 1, WORKERS_MAX)
+    found: list[Address] = []
+    for one in text.split(","):
+        first = mistakes.address("--processor", one.strip())
+        if first.port + workers - 1 > PORT_MAX:
+            mistakes.add(f"--processor: {workers} workers need ports beyond {PORT_MAX}")
+            workers = 1
+        found += (Address(first.host, first.port + at) for at in range(max(1, workers)))
+    return tuple(found)
