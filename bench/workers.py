@@ -32,15 +32,15 @@ from headrace.host.envoy.options import EnvoyOptions
 
 ENDPOINTS = 16
 COUNTS = (1, 2, 4)
+APART = "2 processes that know nothing of each other"
 WARM, WAIT_S = 300, 20.0
 Row = tuple[str, float, str]
 
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """So many workers behind an Envoy at *door*; *pids* are theirs."""
+    """Hosts behind an Envoy at *door*; *pids* are theirs."""
 
-    count: int
     door: int
     pids: tuple[int, ...]
 
@@ -56,11 +56,16 @@ def rows(requests: int = 2_000, rounds: int = 3) -> Generator[Row]:
         policy = folder / "bench.sched"
         policy.write_text(POLICY.format(endpoints=endpoints, guard=GUARD, chain=CHAIN))
         found: dict[int, list[float]] = {count: [] for count in COUNTS}
+        apart: list[float] = []
         for _ in range(rounds):
             for count in COUNTS:
                 with _served(count, policy) as served:
                     found[count].append(_cost_us(served, Load(requests, clients=32)))
+            with _apart(policy) as served:
+                apart.append(_cost_us(served, Load(requests, clients=32)))
     alone = median(found[1])
+    yield f"CPU per request, {APART}", round(median(apart), 1), "us"
+    yield "CPU per request, 2 workers by these", round(median(found[2]) / median(apart), 3), "x"
     for count in COUNTS:
         cost = median(found[count])
         yield f"CPU per request, workers: {count}", round(cost, 1), "us"
@@ -79,36 +84,57 @@ def _cost_us(served: Served, load: Load) -> float:
 
 @contextmanager
 def _served(count: int, policy: Path) -> Generator[Served]:
-    door, metrics, *listen = free_ports(2 + 1)
-    flags = ["--listen", f"127.0.0.1:{listen[0]}", "--metrics-listen", f"127.0.0.1:{metrics}"]
+    metrics, listen = free_ports(2)
+    listen = listen if count == 1 else 0  # the port after a free one may be taken
+    with process(_serve(policy, listen, metrics, count), metrics) as pid:
+        found = _workers(metrics, count) if count > 1 else [(pid, listen)]
+        with _envoy(policy, [port for _, port in found]) as door:
+            yield Served(door, tuple(pid for pid, _ in found))
+
+
+@contextmanager
+def _apart(policy: Path) -> Generator[Served]:
+    ports = free_ports(4)
+    with (
+        process(_serve(policy, ports[0], ports[1], 1), ports[1]) as one,
+        process(_serve(policy, ports[2], ports[3], 1), ports[3]) as other,
+        _envoy(policy, [ports[0], ports[2]]) as door,
+    ):
+        yield Served(door, (one, other))
+
+
+def _serve(policy: Path, listen: int, metrics: int, count: int) -> list[str]:
+    flags = ["--listen", f"127.0.0.1:{listen}", "--metrics-listen", f"127.0.0.1:{metrics}"]
     flags += ["--workers", str(count), "--log-level", "warning", "--drain-grace", "0"]
-    serve = python("headrace.host.cli.main", "serve", str(policy), *flags)
-    with process(serve, metrics) as pid:
-        pids = _pids(metrics, count) if count > 1 else (pid,)
-        addresses = tuple(Address("127.0.0.1", listen[0] + at) for at in range(count))
-        program = compile_policy([Source(policy.name, policy.read_text())])
-        options = EnvoyOptions(Address("127.0.0.1", door), addresses)
-        config = policy.with_name(f"envoy-{door}.yaml")
-        config.write_text(
-            yaml.safe_dump(bootstrap(program, chain_needs(program, "default"), options))
-        )
-        envoy = [str(envoy_path()), "-c", str(config), "--concurrency", "1"]
-        envoy += ["--disable-hot-restart", "--log-level", "off"]
-        with process(envoy, door):
-            time.sleep(3.0)  # Envoy must have seen the health of all
-            yield Served(count, door, pids)
+    return python("headrace.host.cli.main", "serve", str(policy), *flags)
 
 
-def _pids(metrics: int, count: int) -> tuple[int, ...]:
-    """Return the processes of the workers, once all are ready."""
+@contextmanager
+def _envoy(policy: Path, ports: list[int]) -> Generator[int]:
+    """Run an Envoy before the hosts at *ports*, once it knows that they are well."""
+    (door,) = free_ports(1)
+    program = compile_policy([Source(policy.name, policy.read_text())])
+    hosts = tuple(Address("127.0.0.1", port) for port in ports)
+    options = EnvoyOptions(Address("127.0.0.1", door), hosts)
+    config = policy.with_name(f"envoy-{door}.yaml")
+    config.write_text(yaml.safe_dump(bootstrap(program, chain_needs(program, "default"), options)))
+    envoy = [str(envoy_path()), "-c", str(config), "--concurrency", "1"]
+    envoy += ["--disable-hot-restart", "--log-level", "off"]
+    with process(envoy, door):
+        time.sleep(3.0)
+        yield door
+
+
+def _workers(metrics: int, count: int) -> list[tuple[int, int]]:
+    """Return process and port of each worker, once all are ready."""
     deadline_s = time.monotonic() + WAIT_S
     while time.monotonic() < deadline_s:
         with urllib.request.urlopen(f"http://127.0.0.1:{metrics}/status", timeout=5) as reply:
             page = json.loads(reply.read())
         if page["workers_ready"] == count:
-            return tuple(worker["pid"] for worker in page["workers"])
+            return [(w["pid"], int(w["listen"].rpartition(":")[2])) for w in page["workers"]]
         time.sleep(0.1)
-    raise TimeoutError(f"not {count} workers are ready: {page}")
+    raise TimeoutError(f"{count} workers are not ready")
 
 
 if __name__ == "__main__":

@@ -129,6 +129,9 @@ def test_a_killed_worker_takes_its_own_exchanges_only_and_comes_back(served: Ser
         own = await asyncio.to_thread(served.active)
         victim = (await asyncio.to_thread(served.workers))[0]
         os.kill(victim["pid"], signal.SIGKILL)
+        later = await asyncio.gather(*(served.ask(2) for _ in range(30)))
+        # Envoy has not yet seen that the worker is gone, and tries another.
+        assert {answer.status for answer in later} == {200}
         return await asyncio.gather(*asked), own
 
     async def again() -> set[int]:

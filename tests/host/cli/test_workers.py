@@ -4,7 +4,10 @@ import json
 import os
 import signal
 import socket
+import stat
 import subprocess
+import tempfile
+import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -184,3 +187,25 @@ def test_without_the_library_state_says_what_to_install(monkeypatch: pytest.Monk
     assert mistakes.texts == [
         "error: --state: Redis is not installed: `pip install 'headrace[redis]'`"
     ]
+
+
+def test_who_may_read_one_host_may_read_its_workers_and_nobody_else(tmp_path: Path) -> None:
+    token, log = tmp_path / "token", tmp_path / "log"
+    token.write_text("sesame")
+    flags = (*ANY, "--workers", "2", "--drain-grace", "0", "--metrics-token-file", str(token))
+    with running("serve", QUICKSTART, *flags, err=log) as (host, ready):
+        base = f"http://{ready['metrics']}"
+        closed = [get(base + path)[0] for path in ("/metrics", "/status", "/workers/1/metrics")]
+        health = [get(base + path)[0] for path in ("/healthz", "/readyz")]
+        asked = urllib.request.Request(base + "/status", headers={"authorization": "Bearer sesame"})
+        with urllib.request.urlopen(asked, timeout=5) as reply:
+            page = json.loads(reply.read())
+        sockets = list(Path(tempfile.gettempdir()).glob("headrace-*/operator.1"))
+        modes = {stat.S_IMODE(each.parent.stat().st_mode) for each in sockets}
+        host.send_signal(signal.SIGTERM)
+        assert host.wait(timeout=15) == 0
+
+    assert closed == [401, 401, 401]
+    assert health == [200, 200]
+    assert page["workers_ready"] == 2
+    assert modes == {0o700}

@@ -1,3 +1,4 @@
+import json
 import os
 import time
 from collections.abc import Iterator
@@ -73,3 +74,23 @@ def test_what_was_put_before_the_start_is_written(pipe: Pipe) -> None:
 
     assert lines.close(5.0)
     assert os.read(reader, 100) == b"early\n"
+
+
+def test_workers_that_share_a_pipe_do_not_cut_each_others_lines(pipe: Pipe) -> None:
+    reader, writer = pipe
+    writers = [LineWriter(writer, lambda _: None, worker=worker) for worker in (1, 2)]
+    for at, lines in enumerate(writers):
+        for number in range(400):
+            lines.put(b'{"n":%d,"of":"%d%s"}' % (number, at, b"x" * (number % 700)))
+        lines.start()
+    found = bytearray()
+    while found.count(b"\n") < 800:
+        found += os.read(reader, 1 << 16)
+    for lines in writers:
+        assert lines.close(5.0)
+
+    rows = [json.loads(line) for line in bytes(found).splitlines()]
+    for worker in (1, 2):
+        own = [row for row in rows if row["worker"] == worker]
+        assert [row["n"] for row in own] == list(range(400))
+        assert {row["of"][0] for row in own} == {str(worker - 1)}

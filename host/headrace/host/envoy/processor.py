@@ -21,6 +21,13 @@ _RESPONSE_MODES = {
 }
 
 
+_PREVIOUS_HOSTS = "envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate"
+_ANOTHER_HOST: Tree = {
+    "name": "envoy.retry_host_predicates.previous_hosts",
+    "typed_config": {"@type": f"type.googleapis.com/{_PREVIOUS_HOSTS}"},
+}
+
+
 def ext_proc_filter(needs: Needs, options: EnvoyOptions) -> Tree:
     """Return the filter that shows the processor exactly what *needs* names."""
     config: Tree = {
@@ -52,14 +59,19 @@ def processing_mode(needs: Needs) -> Tree:
 
 
 def _grpc_service(options: EnvoyOptions) -> Tree:
-    """A dead or draining processor is healed when the stream opens; nothing is sent twice."""
-    service: Tree = {
-        "envoy_grpc": {"cluster_name": PROCESSOR},
-        "retry_policy": {
-            "retry_on": "connect-failure,refused-stream,unavailable,reset",
-            "num_retries": 2,
-        },
+    """A dead or draining processor is healed when the stream opens; nothing is sent twice.
+
+    Of several, another one is asked then: the dead one has the fewest requests, so that it
+    would be chosen again and again until its health is known.
+    """
+    retry: Tree = {
+        "retry_on": "connect-failure,refused-stream,unavailable,reset",
+        "num_retries": 2,
     }
+    if len(options.processors) > 1:
+        retry["retry_host_predicate"] = [_ANOTHER_HOST]
+        retry["host_selection_retry_max_attempts"] = 10
+    service: Tree = {"envoy_grpc": {"cluster_name": PROCESSOR}, "retry_policy": retry}
     if options.chain != "default":
         service["initial_metadata"] = [{"key": CHAIN_METADATA, "value": options.chain}]
     return service
