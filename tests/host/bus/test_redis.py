@@ -18,6 +18,9 @@ from headrace.host.bus.redis import KEY, STREAM_MAX, RedisChannel, shown
 from tests.e2e.rig.process import free_port
 from tests.extensions.picker.build import NAMES, program, ready_store
 from tests.host.bus.test_local import eventually
+from tests.host.cli.command import QUICKSTART, running
+from tests.host.cli.test_reload import eventually as eventually_here
+from tests.host.cli.test_serve import ANY, get
 
 SERVER = shutil.which("redis-server")
 real = pytest.mark.skipif(SERVER is None, reason="NO redis-server ON PATH: THE BUS IS NOT TESTED")
@@ -25,10 +28,21 @@ POOL, A = "gemma", NAMES[0]
 
 
 @contextmanager
-def redis(port: int, folder: Path) -> Generator["subprocess.Popen[bytes]"]:
+def redis(port: int, folder: Path, *flags: str) -> Generator["subprocess.Popen[bytes]"]:
     """Run a server that keeps nothing on disk."""
     assert SERVER is not None
-    argv = (SERVER, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder))
+    argv = (
+        SERVER,
+        "--port",
+        str(port),
+        "--bind",
+        "127.0.0.1",
+        "--save",
+        "",
+        "--dir",
+        str(folder),
+        *flags,
+    )
     with subprocess.Popen(argv, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         try:
@@ -148,3 +162,33 @@ def test_the_server_keeps_a_bounded_number_of_notes(tmp_path: Path) -> None:
 
 def test_a_password_is_not_shown() -> None:
     assert shown("rediss://me:secret@cache.example:6380/2") == "rediss://cache.example:6380/2"
+
+
+@real
+def test_two_hosts_know_of_each_other_and_serve_when_the_server_is_gone(tmp_path: Path) -> None:
+    port, logs = free_port(), (tmp_path / "one", tmp_path / "two")
+    flags = (*ANY, "--drain-grace", "0", "--state", f"redis://me:secret@127.0.0.1:{port}/0")
+
+    def told(ready: dict[str, str], line: str) -> bool:
+        return line in get(f"http://{ready['metrics']}/metrics")[1].splitlines()
+
+    # Its user has another password, so that Redis refuses them; then it has none.
+    with (
+        redis(port, tmp_path, "--user", "me", "on", ">other", "+@all", "~*") as server,
+        running("serve", QUICKSTART, *flags, err=logs[0]) as (_, one),
+        running("serve", QUICKSTART, *flags, "--workers", "2", err=logs[1]) as (_, two),
+    ):
+        refused = [get(f"http://{ready['metrics']}/readyz")[0] for ready in (one, two)]
+        eventually_here(lambda: told(one, 'headrace_state_up{channel="redis"} 0.0'))
+        server.kill()
+        server.wait()
+        with redis(port, tmp_path, "--user", "me", "on", ">secret", "+@all", "~*"):
+            eventually_here(lambda: told(one, "headrace_state_peers 2.0"))
+            eventually_here(lambda: told(two, 'headrace_state_peers{worker="2"} 2.0'))
+        eventually_here(lambda: told(one, "headrace_state_peers 0.0"))
+        eventually_here(lambda: told(two, 'headrace_state_peers{worker="2"} 1.0'))
+
+    said = "".join(log.read_text() for log in logs)
+    assert refused == [200, 200]
+    assert f"no Redis at redis://127.0.0.1:{port}/0" in said
+    assert "secret" not in said

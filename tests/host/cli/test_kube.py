@@ -74,10 +74,13 @@ def test_a_namespace_that_is_none_is_told(tmp_path: Path) -> None:
     assert (done.code, "`Not/One` is no name of a namespace" in done.err) == (2, True)
 
 
-def test_until_its_pools_are_known_it_is_alive_and_not_ready(tmp_path: Path) -> None:
+@pytest.mark.parametrize("more", [(), ("--workers", "2")])
+def test_until_its_pools_are_known_it_is_alive_and_not_ready(
+    tmp_path: Path, more: tuple[str, ...]
+) -> None:
     port = free_port()
     with reached(tmp_path) as (server, _):
-        flags = ("--kube", "--kubeconfig", str(kubeconfig(tmp_path, server)))
+        flags = ("--kube", "--kubeconfig", str(kubeconfig(tmp_path, server)), *more)
         command = (*HEADRACE, "serve", written(tmp_path), *LISTEN, f"127.0.0.1:{port}", *flags)
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
             try:
@@ -95,10 +98,13 @@ def test_until_its_pools_are_known_it_is_alive_and_not_ready(tmp_path: Path) -> 
             assert child.returncode == 0
 
 
-def test_it_ends_cleanly_while_the_api_server_is_away(tmp_path: Path) -> None:
+@pytest.mark.parametrize("more", [(), ("--workers", "2")])
+def test_it_ends_cleanly_while_the_api_server_is_away(
+    tmp_path: Path, more: tuple[str, ...]
+) -> None:
     port = free_port()
     with reached(tmp_path) as (server, _):
-        flags = ("--kube", "--kubeconfig", str(kubeconfig(tmp_path, server)))
+        flags = ("--kube", "--kubeconfig", str(kubeconfig(tmp_path, server)), *more)
         server.silent = True
         command = (*HEADRACE, "serve", written(tmp_path), *LISTEN, f"127.0.0.1:{port}", *flags)
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:

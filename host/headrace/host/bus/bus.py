@@ -9,7 +9,7 @@ from time import monotonic
 from headrace.extensions.picker.peers.company import Company
 from headrace.host.bus.port import BusCounts, Channel
 
-TELL_S = 0.01  # short against the time between two picks of one endpoint; a turn costs little
+TELL_S = 0.02  # a turn costs as much as some requests, so that a shorter one would be felt
 
 log = logging.getLogger(__name__)
 

@@ -73,6 +73,10 @@ class Metrics:
         self._cluster_requests = Counts(c.CLUSTER_REQUESTS, registry)
         self._cluster_ignored = Counts(c.CLUSTER_IGNORED, registry)
         self._state_messages = Counts(c.STATE_MESSAGES, registry)
+        self._state_peers = gauge(c.STATE_PEERS, registry)
+        self._state_age_s = gauge(c.STATE_AGE_S, registry)
+        self._state_up: Callable[[], Iterable[tuple[Labels, float]]] = tuple
+        Levels(c.STATE_UP, registry, lambda: self._state_up())
         counted = Counted(
             self._streams, self._stage_s, self._routed, self._scrapes, lambda: self._open
         )
@@ -207,9 +211,9 @@ class Metrics:
         up: Callable[[], Iterable[tuple[Labels, float]]],
     ) -> None:
         """Tell from now on how many other hosts are *known*, and how old what they said is."""
-        gauge(c.STATE_PEERS, self.registry).set_function(known)
-        gauge(c.STATE_AGE_S, self.registry).set_function(age_s)
-        Levels(c.STATE_UP, self.registry, up)
+        self._state_peers.set_function(known)
+        self._state_age_s.set_function(age_s)
+        self._state_up = up
 
     def loop_lag(self, lag_s: float) -> None:
         """Count how late the event loop was once."""
