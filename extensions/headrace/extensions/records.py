@@ -65,7 +65,7 @@ class Guarded(Struct, frozen=True):
     state      ``applied``; ``skipped``: it had nothing to do; ``failed-open`` or ``failed-closed``:
                it had no verdict, and the policy let the text pass, or not
     reason     why it was not applied, or not to all: ``condition``, ``no-text``, ``ended-before``,
-               ``partial``, ``media``, or the kind of trouble with its provider
+               ``passthrough``, ``partial``, ``media``, or the kind of trouble with its provider
     action     what was done about a finding: ``block``, ``redact``, ``mask``, ``log``; else empty
     findings   what was found, in words of the provider; never the text
     inspected_bytes  of text, as UTF-8, that it has judged

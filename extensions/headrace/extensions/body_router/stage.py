@@ -76,6 +76,9 @@ class Router(Filter):
         """Decide where *request* goes, or answer for it."""
         path = request.path
         if path and api_of(path) is None:
+            passing = self._table.passing(path.partition("?")[0])
+            if passing is not None:
+                return self._unread(request, passing, now_s)
             return self._listing.answer(request) or self._elsewhere(request, now_s)
         if request.method not in ("POST", ""):
             return _wrong_method(request.method, "POST")
@@ -94,6 +97,14 @@ class Router(Filter):
                 return call
             return self._find(request, call, now_s, rewrite, "")
         return self._find(request, call, now_s, rewrite, call.model)
+
+    def _unread(self, request: Request, entry: Entry, now_s: float) -> Continue:
+        """Route what the policy lets pass as it is."""
+        going = self._route(request, "", entry, now_s)
+        assert going.route is not None, "it was just routed"
+        unscreened = entry.model.unscreened
+        route = dataclasses.replace(going.route, unread=True, unscreened=unscreened)
+        return replace(going, route=route)
 
     def _elsewhere(self, request: Request, now_s: float) -> Action:
         """Route what asks for no model: to the servers of model `*`, or of the only pool."""
