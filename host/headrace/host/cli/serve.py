@@ -20,6 +20,7 @@ from headrace.host.cli.ending import asked_to_end, on_hangup
 from headrace.host.cli.flags import Mistakes, fail
 from headrace.host.cli.policies import Policies, load_policy
 from headrace.host.cli.policies import no_self_test as untested
+from headrace.host.cli.roles import read_roles
 from headrace.host.cli.session_key import read_key
 from headrace.host.cli.size import SizeError, parse_size
 from headrace.host.serve.files import STDIN
@@ -45,9 +46,11 @@ CANNOT_LISTEN = 1  # the exit code for what the machine forbids, not the command
 
 
 def serve(
+    context: typer.Context,
     policies: Policies,
     listen: f.Listen = "127.0.0.1:9002",
     metrics_listen: f.MetricsListen = "127.0.0.1:9090",
+    role: f.Roles = None,
     transport: f.Transported = f.Transport.NATIVE,
     tls_cert: f.TlsCert = None,
     tls_key: f.TlsKey = None,
@@ -82,16 +85,14 @@ def serve(
     Everything wrong with flags and policy is told at once, with exit code 2. Port 0 takes a free
     port; `ready ...` names it. Changed files become the policy, with SIGHUP now; SIGTERM drains.
 
-        headrace serve policies/quickstart.sched
-        headrace serve my.sched --kube --kubeconfig ~/.kube/config --namespace serving
+        headrace serve my.sched --kube --namespace serving --role route --role picker@gemma
     """
     mistakes = Mistakes()
     options = replace(
-        _plain(trace_sample, log_level, drain_grace, seed, decision_log, mistakes),
+        _plain(transport, trace_sample, log_level, drain_grace, seed, decision_log, mistakes),
         listen=(address := _listen_address(listen, mistakes)),
         metrics_listen=mistakes.address("--metrics-listen", metrics_listen, free_port=True),
         tls=_tls(tls_cert, tls_key, tls_client_ca, address if tls_self_signed else None, mistakes),
-        transport=_transport(transport),
         otlp=_url("--otlp", otlp, mistakes),
         limits=_limits(body_limit, message_timeout, max_message_timeout, mistakes),
         modes=_modes(request_body_mode, response_body_mode),
@@ -100,6 +101,7 @@ def serve(
         lists_served=list_models is f.Models.SERVERS,
         reference=_reference(conformance, emit_endpoint_scores, errors),
         kube=_kube(kube, kubeconfig, namespace, mistakes),
+        roles=read_roles(context, role, mistakes),
     )
     reloading = _reloading(policies, reload_interval, soak, mistakes, tested=not no_self_test)
     _run(_host(policies, options, reloading, mistakes), options)
@@ -129,6 +131,7 @@ def _kube(asked: bool, kubeconfig: Path | None, namespace: str, mistakes: Mistak
 
 
 def _plain(
+    transport: f.Transport,
     trace_sample: float,
     log_level: f.LogLevel,
     drain_grace: float,
@@ -147,6 +150,7 @@ def _plain(
     return ServeOptions(
         somewhere,
         somewhere,
+        transport=_transport(transport),
         trace_sample_ratio=trace_sample,
         log_level=log_level.value,
         drain_grace_s=drain_grace,
@@ -258,7 +262,9 @@ async def _first(wanted: Coroutine[Any, Any, object], other: Coroutine[Any, Any,
 
 
 def _ready(listening: "Listening", digest: str) -> str:
-    return f"ready listen={listening.listen} metrics={listening.metrics} policy={digest[:12]}"
+    roles = "".join(f" {name}={address}" for name, address in listening.roles.items())
+    heard = f"listen={listening.listen} metrics={listening.metrics}"
+    return f"ready {heard} policy={digest[:12]}{roles}"
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

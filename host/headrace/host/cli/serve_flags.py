@@ -9,6 +9,7 @@ from headrace.host.cli.flags import flag
 _LISTENING, _OBSERVING, _BOUNDS = "Listening", "Observing", "Bounds"
 _POLICY = "Changing the policy"
 _KUBERNETES = "Kubernetes"
+_ROLES = "Roles at a gateway"
 _REFERENCE = "As the reference endpoint picker"
 
 
@@ -59,6 +60,20 @@ Listen = Annotated[
         "Where Envoy reaches us (ext_proc); `unix:/path` for a Unix socket.",
         metavar="IP:PORT",
         panel=_LISTENING,
+    ),
+]
+Roles = Annotated[
+    list[str] | None,
+    flag(
+        "--role",
+        "In place of --listen, as often as needed: a chain behind a port of its own. `picker`, "
+        "`route` and `traffic` have ports (9002, 9004, 9006, health one above) and chains "
+        "that a policy need not write. `@POOL` keeps to the pool that the gateway has chosen; "
+        "chain `*` is the one that an extension's metadata names in `headrace-chain`. It speaks "
+        "TLS, with a certificate made at the start if there is no --tls-cert, unless `plain`; it "
+        "answers within 0.8 of the `timeout` of the gateway, 1s if not said, waits included.",
+        metavar="CHAIN[@POOL][=IP:PORT][,health=PORT][,timeout=DURATION][,plain]",
+        panel=_ROLES,
     ),
 ]
 Transported = Annotated[

@@ -32,11 +32,11 @@ class Current:
             return self.generation.open(opening, now_s)
         return shadow.open(self.generation, opening, now_s)
 
-    def wants_context(self, chain: str) -> bool:
-        """Return whether a stage of *chain* reads attributes or metadata."""
+    def wants_context(self, chain: str, listener: str = "") -> bool:
+        """Return whether a stage of *chain*, of a listener with a role, reads context."""
         shadow = self.shadow
-        return self.generation.wants_context(chain) or (
-            shadow is not None and shadow.generation.wants_context(chain)
+        return self.generation.wants_context(chain, listener) or (
+            shadow is not None and shadow.generation.wants_context(chain, listener)
         )
 
     def succeed(self, generation: Generation) -> None:

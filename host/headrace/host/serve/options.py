@@ -1,5 +1,6 @@
 """What an operator chooses about a host."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ from headrace.host.exchange.part import Modes
 from headrace.host.extproc.listen import UnixAddress
 from headrace.host.extproc.tls import Tls
 from headrace.host.extproc.transport import Transport
+from headrace.host.roles.role import Role
 
 if TYPE_CHECKING:
     from headrace.host.cluster.api import Api
@@ -47,6 +49,7 @@ class ServeOptions:
     lists_served        whether the list of models has what the servers say they serve, too
     reference           where to do as the reference endpoint picker does, and not as we would
     kube                the API server that knows who is in pools; None: the policy lists them all
+    roles               what it listens for; without any it listens at *listen*, for every chain
     """
 
     listen: Address | UnixAddress
@@ -66,11 +69,13 @@ class ServeOptions:
     lists_served: bool = False
     reference: Reference = Reference()
     kube: "Api | None" = None
+    roles: tuple[Role, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Listening:
-    """Where a host listens in fact."""
+    """Where a host listens in fact. *roles*: by role, and with `.health` for its health."""
 
     listen: Address | UnixAddress
     metrics: Address
+    roles: Mapping[str, Address] = field(default_factory=dict[str, Address])

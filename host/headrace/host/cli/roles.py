@@ -1,0 +1,40 @@
+"""The roles of `headrace serve`, from its flags."""
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from headrace.host.cli.flags import Mistakes
+
+if TYPE_CHECKING:
+    from headrace.host.roles.role import Role
+
+ROLES_MAX = 64
+GIVEN = ("COMMANDLINE", "ENVIRONMENT")  # of click's ParameterSource
+
+
+def read_roles(
+    context: typer.Context, texts: list[str] | None, mistakes: Mistakes
+) -> "tuple[Role, ...]":
+    """Return the roles that *texts* say, with a note in *mistakes* for all that is wrong.
+
+    context  of the command: it knows which flags were given
+    """
+    if not texts:
+        return ()
+    from headrace.host.roles.role import RoleError, clashes, parse_role
+
+    roles: list[Role] = []
+    for text in texts:
+        try:
+            roles.append(parse_role(text))
+        except RoleError as error:
+            mistakes.add(f"--role: {error}")
+    for line in clashes(tuple(roles)):
+        mistakes.add(f"--role: {line}")
+    if len(roles) > ROLES_MAX:
+        mistakes.add(f"--role: {len(roles)} roles are more than {ROLES_MAX}: run another process")
+    source = context.get_parameter_source("listen")
+    if source is not None and source.name in GIVEN:
+        mistakes.add("--listen: it has no effect with --role: write `--role default=IP:PORT`")
+    return tuple(roles)
