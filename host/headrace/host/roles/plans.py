@@ -14,7 +14,7 @@ from headrace.host.envoy.waits import longest_wait_s
 from headrace.host.exchange.plan import Plan
 from headrace.host.generation import Generation
 from headrace.host.roles.role import ANY, BUILT_IN, Role
-from headrace.host.roles.stages import HandOver, Step, TakeOver, pin
+from headrace.host.roles.stages import UNASKED, HandOver, Step, TakeOver, pin
 
 PICKER, ROUTER = "picker", "body_router"
 SHARE_OF_TIMEOUT = 0.8  # what is left to the way there and back
@@ -92,7 +92,7 @@ class _Joiner:
             at = chain.stages.index(ROUTER) + 1 if ROUTER in chain.stages else 0
             kept = pin(program, role.pool, priorities(program, self.site.directory))
             joined.insert(at, Step(kept, "pool"))
-        joined.insert(0, Step(TakeOver(program, seal, last), "take_over"))
+        joined.insert(0, Step(TakeOver(program, seal, last), "take_over", UNASKED))
         if not last:
             noted = (HandedOn(),) if self.picks else ()
             joined.append(Step(HandOver(seal, noted), "hand_over"))

@@ -18,6 +18,7 @@ from headrace.extensions.stage import (
     Needs,
     OnFailure,
     Request,
+    ResponseHead,
     Route,
 )
 
@@ -87,6 +88,22 @@ class TakeOver(Filter):
         return route if model is None else replace(route, asked=model_facts(model))
 
 
+class Unasked(Filter):
+    """Notes an answer whose request never came here. Keeps nothing, so that one serves all.
+
+    Envoy shows the answer of one role to the filters of those behind it, which were not asked.
+    """
+
+    __slots__ = ()
+
+    def on_response_headers(self, head: ResponseHead, now_s: float) -> Action:
+        """Say that another role reports it."""
+        return Continue(records=(HandedOn(),))
+
+
+UNASKED = Unasked()
+
+
 class Pin(Filter):
     """Keeps requests in one pool: the gateway has chosen it, and goes nowhere else."""
 
@@ -113,17 +130,21 @@ class Pin(Filter):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """The stage round a filter that serves all exchanges. If it fails, the exchange goes on."""
+    """The stage round a filter that serves all exchanges. If it fails, the exchange goes on.
+
+    unasked  the filter of those that begin with an answer; None: there need be none
+    """
 
     filter: Filter = field(repr=False)
     name: str
+    unasked: Filter | None = field(default=None, repr=False)
     needs: Needs = NO_NEEDS
     deadline_s: float = 1.0
     on_failure: OnFailure = OnFailure.OPEN
 
-    def open(self, info: ExchangeInfo) -> Filter:
-        """Return the one filter."""
-        return self.filter
+    def open(self, info: ExchangeInfo) -> Filter | None:
+        """Return the one filter, or that of an exchange without a request."""
+        return self.filter if info.headers.pairs else self.unasked
 
 
 def pin(program: Program, pool: str, objectives: Priorities) -> Pin:
