@@ -16,6 +16,7 @@ from docs.pages import log, metrics, order, reasons, spans, vocabulary
 from docs.plugins_page import page as plugins
 from docs.providers_page import providers
 from docs.screening_page import page as screening
+from docs.twins_page import twins
 from docs.unperformed_list import unperformed
 
 ROOT = Path(__file__).parents[1]
@@ -25,6 +26,7 @@ WHOLE = {
     "docs/reference/errors.md": errors,
     "docs/reference/library.md": library,
     "docs/reference/log.md": log,
+    "docs/reference/metric-twins.md": twins,
     "docs/reference/metrics.md": metrics,
     "docs/reference/plugins.md": plugins,
     "docs/reference/providers.md": providers,

@@ -78,3 +78,8 @@ def named_objective(headers: Headers) -> str:
 def named_rewrite(headers: Headers) -> str:
     """Return the model that a header says to ask for instead; empty if none does."""
     return headers.first(_TRUSTABLE["model_rewrite"])
+
+
+def named_fairness(headers: Headers) -> str:
+    """Return on whose share of the service a header says to count a request; empty if none does."""
+    return headers.first(_TRUSTABLE["fairness_id"])

@@ -40,22 +40,23 @@ NO_NEEDS = Needs()
 
 @dataclass(slots=True)
 class Tenants:
-    """Counts the open exchanges of one generation. Written from the event loop's thread.
+    """The open exchanges of one generation. Written from the event loop's thread.
 
     vacated  called each time the last one has ended
     """
 
-    count: int = 0
+    open: set[Exchange] = field(default_factory=set[Exchange])
     vacated: Callable[[], None] | None = None
 
-    def enter(self) -> None:
-        """Count an exchange that was opened."""
-        self.count += 1
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return len(self.open)
 
-    def leave(self) -> None:
-        """Count an exchange that has ended."""
-        self.count -= 1
-        if not self.count and self.vacated is not None:
+    def leave(self, exchange: object) -> None:
+        """Forget an exchange that has ended."""
+        self.open.discard(exchange)
+        if not self.open and self.vacated is not None:
             self.vacated()
 
 
@@ -66,8 +67,8 @@ class Generation:
     modes      the body modes where the peer does not tell them
     next_id    gives an exchange its name where the client gave none
     number     counts the generations of a process, from 1
+    tenants    the exchanges that are open
     doors      the plans of listeners with a role: (listener, chain) -> plan
-    tenants    counts the exchanges that are open
     """
 
     program: Program
@@ -87,7 +88,7 @@ class Generation:
         modes = opening.modes or self.modes
         exchange_id = exchange_id or self.next_id()
         exchange = Exchange(plan, modes, exchange_id, opening.traceparent, now_s)
-        self.tenants.enter()
+        self.tenants.open.add(exchange)
         return exchange
 
     def wants_context(self, chain: str, listener: str = "") -> bool:

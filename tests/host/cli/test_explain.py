@@ -2,7 +2,7 @@
 
 import asyncio
 from pathlib import Path
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 import msgspec
 import pytest
@@ -194,17 +194,22 @@ def test_a_policy_that_fails_its_own_test_serves_only_if_told_to_and_logs_why_it
     assert "answered    503 no-endpoints: no endpoint of pool `p` is ready" in page
 
 
-def test_a_running_host_is_asked_about_a_request_that_it_remembers() -> None:
+def test_a_running_host_is_asked_about_a_request_that_it_remembers(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("a-reader\n")
+    shows = ("--token-file", str(tmp_path / "token"))
     anywhere = ("--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0")
-    with running("serve", QUICKSTART, *anywhere, "--emit-endpoint-scores") as (_, ready):
+    asks = ("--metrics-token-file", str(tmp_path / "token"), "--emit-endpoint-scores")
+    with running("serve", QUICKSTART, *anywhere, *asks) as (_, ready):
         asyncio.run(ask(ready["listen"]))
         url = f"http://{ready['metrics']}"
-        with urlopen(f"{url}/decisions", timeout=5) as page:
+        listed = Request(f"{url}/decisions", headers={"authorization": "Bearer a-reader"})
+        with urlopen(listed, timeout=5) as page:
             (row,) = msgspec.json.decode(page.read())
-        done = headrace("explain", "--from", url, row["request"])
-        missing = headrace("explain", "--from", f"{url}/", "nobody")
-        elsewhere = headrace("explain", "--from", f"{url}/metrics", "x")
+        done = headrace("explain", "--from", url, row["request"], *shows)
+        missing = headrace("explain", "--from", f"{url}/", "nobody", *shows)
+        elsewhere = headrace("explain", "--from", f"{url}/metrics", "x", *shows)
         both = headrace("explain", "--from", url, "x", "--id", "y")
+        refused = headrace("explain", "--from", url, row["request"])
 
     assert done.code == 0
     assert done.out.startswith(f"{row['request']}  model m")
@@ -215,6 +220,7 @@ def test_a_running_host_is_asked_about_a_request_that_it_remembers() -> None:
     )
     assert elsewhere.code == 1
     assert "--from: give the request's id beside it, and nothing else" in both.err
+    assert (refused.code, "give its file by `--token-file`" in refused.err) == (2, True)
 
 
 @pytest.mark.parametrize(

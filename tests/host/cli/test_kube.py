@@ -110,17 +110,28 @@ def test_it_ends_cleanly_while_the_api_server_is_away(tmp_path: Path) -> None:
             assert (child.returncode, "ready" in said) == (0, False)
 
 
-def test_the_status_page_says_what_is_known_of_the_cluster(tmp_path: Path) -> None:
+def read(url: str, token: str) -> str:
+    asked = urllib.request.Request(url, headers={"authorization": f"Bearer {token}"})
+    with urllib.request.urlopen(asked, timeout=5) as reply:
+        return str(reply.read().decode())
+
+
+def test_who_may_reads_what_is_known_of_the_cluster(tmp_path: Path) -> None:
     with reached(tmp_path) as (server, _):
+        server.users = {"good": {"username": "prometheus"}, "bad": {"username": "eve"}}
+        server.may = {"prometheus": {("get", "/status"), ("get", "/metrics")}}
         server.shelf.put(POOLS, pool())
         server.shelf.put(PODS, pod("a", "127.0.0.1"))
-        flags = ("--kube", "--kubeconfig", str(kubeconfig(tmp_path, server)))
+        flags = ("--metrics-review", "--kube", "--kubeconfig", str(kubeconfig(tmp_path, server)))
         with running("serve", written(tmp_path), *LISTEN, "127.0.0.1:0", *flags) as (_, ready):
-            with urllib.request.urlopen(f"http://{ready['metrics']}/status", timeout=5) as reply:
-                page = json.loads(reply.read())
-            with urllib.request.urlopen(f"http://{ready['metrics']}/metrics", timeout=5) as reply:
-                metrics = reply.read().decode()
+            base = f"http://{ready['metrics']}"
+            page = json.loads(read(f"{base}/status", "good"))
+            metrics = read(f"{base}/metrics", "good")
+            refused = [get(int(base.rpartition(":")[2]), path) for path in ("/metrics", "/healthz")]
+            with pytest.raises(urllib.error.HTTPError, match="403"):
+                read(f"{base}/metrics", "bad")
 
+    assert refused == [401, 200]
     assert page["ready"]
     assert page["pools"] == {"gemma": {"endpoints": 1, "ready": 0}}
     assert page["cluster"]["lacking"] == ""

@@ -193,3 +193,25 @@ async def session_token(address: str) -> str:
         answer = await reply(stream)
     headers = answer.response_headers.response.header_mutation.set_headers
     return {h.header.key: h.header.raw_value.decode() for h in headers}["x-session-token"]
+
+
+@pytest.mark.parametrize(
+    ("flags", "says"),
+    [
+        (("--metrics-review",), "--metrics-review: it has no effect without --kube"),
+        (("--metrics-token-file", "/nowhere/at/all"), "--metrics-token-file: cannot read"),
+        (
+            ("--metrics-token-file", "/dev/null"),
+            "--metrics-token-file: `/dev/null` is empty: write a token into it",
+        ),
+        (
+            ("--metrics-token-file", "/dev/null", "--metrics-review"),
+            "--metrics-token-file, --metrics-review: give one of them",
+        ),
+    ],
+)
+def test_readers_that_cannot_be_known_are_told(flags: tuple[str, ...], says: str) -> None:
+    done = headrace("serve", QUICKSTART, *flags)
+
+    assert done.code == 2
+    assert says in done.err

@@ -47,7 +47,8 @@ def test_a_reader_that_sleeps_stops_nobody_and_costs_lines_only(pipe: Pipe) -> N
     assert took_s < 1.0
     assert sum(dropped) > 0
     assert not closed, "the pipe is full, so what waits cannot go out"
-    os.close(reader)  # lets the thread end
+    os.close(reader)
+    assert lines.close(5.0), "the thread has ended, and writes to no later file of that number"
 
 
 def test_a_reader_that_is_gone_costs_lines_only(pipe: Pipe) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from msgspec.structs import replace
 
-from headrace.dsl.program import Program
+from headrace.dsl.program import Pool, Program
 from headrace.extensions.picker.affinity import Affinity
 from headrace.extensions.picker.eviction import Stays
 from headrace.extensions.picker.feedback import Feedback
@@ -86,6 +86,11 @@ class Store:
     def snapshot(self, view: Snapshot) -> None:
         """Show *view* until something changes here: what a shadow is to decide by."""
         self._shown = view
+
+    @property
+    def declared(self) -> dict[str, Pool]:
+        """What the policy says of each pool, by name."""
+        return {name: pool.declared for name, pool in self._pools.items()}
 
     def adopt(self, program: Program, now_s: float) -> None:
         """Go over to the pools of *program*; what is known of endpoints in both is kept."""

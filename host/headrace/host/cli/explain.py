@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 from urllib.error import HTTPError
 from urllib.parse import quote, urlsplit
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 import msgspec
 import typer
@@ -56,6 +56,10 @@ def explain(
         str,
         flag("--from", "The host that has decided: where its `/decisions` are.", metavar="URL"),
     ] = "",
+    token_file: Annotated[
+        Path | None,
+        flag("--token-file", "What that host asks of its readers, if it does.", metavar="FILE"),
+    ] = None,
     format: Annotated[Format, flag("--format", "For people or for machines.")] = Format.HUMAN,
 ) -> None:
     """Show how a request was decided: conditions, filters and scores, with every value.
@@ -67,13 +71,14 @@ def explain(
         headrace explain policies/quickstart.sched --request request.json
         headrace explain --from http://127.0.0.1:9090 7f3b
     """
-    from headrace.host.explain.page import page
-
     mistakes = Mistakes()
+    story = None
     if host:
         if state or request or test or id or len(paths) != 1:
             mistakes.add("--from: give the request's id beside it, and nothing else")
-        story = None if mistakes.texts else _remembered(host, paths[0], mistakes)
+        story = None if mistakes.texts else _remembered(host, paths[0], token_file, mistakes)
+    elif token_file is not None:
+        mistakes.add("--token-file: it has no effect without --from")
     elif len(paths) == 1 and Path(paths[0]).suffix in RECORDS:
         if state or request or test:
             mistakes.add("--state, --request, --test: a record has its own; leave them out")
@@ -82,13 +87,21 @@ def explain(
         story = _decided(paths, state, request, test, mistakes)
     mistakes.stop()
     assert story is not None, "without a story there is a mistake"
+    _show(story, format)
+
+
+def _show(story: "Story", format: Format) -> None:
+    from headrace.host.explain.page import page
+
     if format is Format.JSON:
         typer.echo(msgspec.json.format(msgspec.json.encode(story), indent=2).decode())
     else:
         typer.echo(page(story), nl=False)
 
 
-def _remembered(host: str, request_id: str, mistakes: Mistakes) -> "Story | None":
+def _remembered(
+    host: str, request_id: str, token_file: Path | None, mistakes: Mistakes
+) -> "Story | None":
     """Return what *host* remembers of a request; exit 1 if it remembers none."""
     from headrace.host.explain.story import Story
 
@@ -96,13 +109,21 @@ def _remembered(host: str, request_id: str, mistakes: Mistakes) -> "Story | None
     try:
         if urlsplit(url).scheme not in ("http", "https"):
             raise ValueError("write e.g. `http://127.0.0.1:9090`")
-        with urlopen(url, timeout=HOST_S) as answer:  # noqa: S310 - the scheme was looked at
+        asked = Request(url)  # noqa: S310 - the scheme was looked at
+        if token_file is not None:
+            asked.add_header("authorization", f"Bearer {token_file.read_text().strip()}")
+        with urlopen(asked, timeout=HOST_S) as answer:  # noqa: S310
             return msgspec.json.decode(answer.read(LINE_BYTES_MAX), type=Story)
     except HTTPError as error:
         error.close()
         if error.code == HTTPStatus.NOT_FOUND:
             fail(f"`{host}` remembers no request whose id begins with `{request_id}`", FINDINGS)
-        mistakes.add(f"--from: `{host}` answers {error.code}: is it a host's `--metrics-listen`?")
+        if error.code == HTTPStatus.UNAUTHORIZED:
+            mistakes.add(f"--from: `{host}` asks for a token: give its file by `--token-file`")
+        else:
+            mistakes.add(
+                f"--from: `{host}` answers {error.code}: is it a host's `--metrics-listen`?"
+            )
     except (OSError, ValueError) as error:  # what msgspec raises is a ValueError
         why = reason(error) if isinstance(error, OSError) else str(error)
         mistakes.add(f"--from: cannot read `{host}`: {why}")

@@ -2,23 +2,19 @@
 
 from typing import TYPE_CHECKING
 
-import typer
-
 from headrace.host.cli.flags import Mistakes
+from headrace.host.cli.serve_flags import LISTEN
 
 if TYPE_CHECKING:
     from headrace.host.roles.role import Role
 
 ROLES_MAX = 64
-GIVEN = ("COMMANDLINE", "ENVIRONMENT")  # of click's ParameterSource
 
 
-def read_roles(
-    context: typer.Context, texts: list[str] | None, mistakes: Mistakes
-) -> "tuple[Role, ...]":
+def read_roles(texts: list[str] | None, listen: str, mistakes: Mistakes) -> "tuple[Role, ...]":
     """Return the roles that *texts* say, with a note in *mistakes* for all that is wrong.
 
-    context  of the command: it knows which flags were given
+    listen  where to listen without any
     """
     if not texts:
         return ()
@@ -34,7 +30,6 @@ def read_roles(
         mistakes.add(f"--role: {line}")
     if len(roles) > ROLES_MAX:
         mistakes.add(f"--role: {len(roles)} roles are more than {ROLES_MAX}: run another process")
-    source = context.get_parameter_source("listen")
-    if source is not None and source.name in GIVEN:
+    if listen != LISTEN:
         mistakes.add("--listen: it has no effect with --role: write `--role default=IP:PORT`")
     return tuple(roles)

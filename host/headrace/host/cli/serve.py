@@ -17,10 +17,13 @@ from headrace.host.cli import serve_flags as f
 from headrace.host.cli.admin_token import read_token
 from headrace.host.cli.duration import DurationError, parse_duration
 from headrace.host.cli.ending import asked_to_end, on_hangup
+from headrace.host.cli.flagged import flagged
 from headrace.host.cli.flags import Mistakes, fail
-from headrace.host.cli.policies import Policies, load_policy
+from headrace.host.cli.metrics_readers import readers
+from headrace.host.cli.policies import load_policy
 from headrace.host.cli.policies import no_self_test as untested
 from headrace.host.cli.roles import read_roles
+from headrace.host.cli.serve_flags import ServeFlags
 from headrace.host.cli.session_key import read_key
 from headrace.host.cli.size import SizeError, parse_size
 from headrace.host.serve.files import STDIN
@@ -45,72 +48,49 @@ KUBE = "--kube: "  # how a mistake begins that leaves us without a cluster
 CANNOT_LISTEN = 1  # the exit code for what the machine forbids, not the command line
 
 
-def serve(
-    context: typer.Context,
-    policies: Policies,
-    listen: f.Listen = "127.0.0.1:9002",
-    metrics_listen: f.MetricsListen = "127.0.0.1:9090",
-    role: f.Roles = None,
-    transport: f.Transported = f.Transport.NATIVE,
-    tls_cert: f.TlsCert = None,
-    tls_key: f.TlsKey = None,
-    tls_client_ca: f.TlsClientCa = None,
-    tls_self_signed: f.TlsSelfSigned = False,
-    otlp: f.Otlp = "",
-    decision_log: f.DecisionLog = None,
-    trace_sample: f.TraceSample = 1.0,
-    log_level: f.Logged = f.LogLevel.INFO,
-    body_limit: f.BodyLimit = "32MiB",
-    drain_grace: f.DrainGrace = 30.0,
-    request_body_mode: f.RequestBodyMode = f.Mode.FULL_DUPLEX_STREAMED,
-    response_body_mode: f.ResponseBodyMode = f.Mode.FULL_DUPLEX_STREAMED,
-    message_timeout: f.MessageTimeout = 0.2,
-    max_message_timeout: f.MaxMessageTimeout = 0.0,
-    reload_interval: f.ReloadInterval = 1.0,
-    soak: f.Soak = "0s",
-    no_self_test: f.NoSelfTest = False,
-    admin_token_file: f.AdminTokenFile = None,
-    session_key_file: f.SessionKeyFile = None,
-    seed: f.Seed = 0,
-    conformance: f.Conformance = False,
-    emit_endpoint_scores: f.EmitScores = False,
-    errors: f.ErrorsAs = f.Errors.OPENAI,
-    list_models: f.ListModels = f.Models.POLICY,
-    kube: f.Kube = False,
-    kubeconfig: f.Kubeconfig = None,
-    namespace: f.Namespace = "",
-) -> None:
+@flagged(ServeFlags)
+def serve(given: ServeFlags) -> None:
     """Decide for an Envoy by a policy: which endpoint, who is shed, what is blocked.
 
     Everything wrong with flags and policy is told at once, with exit code 2. Port 0 takes a free
     port; `ready ...` names it. Changed files become the policy, with SIGHUP now; SIGTERM drains.
 
-        headrace serve my.sched --kube --namespace serving --role route --role picker@gemma
+        headrace serve policies/quickstart.sched
+        headrace serve my.sched --kube --kubeconfig ~/.kube/config --namespace serving
+        headrace serve my.sched --kube --role route --role traffic --role picker@gemma
     """
     mistakes = Mistakes()
-    options = replace(
-        _plain(transport, trace_sample, log_level, drain_grace, seed, decision_log, mistakes),
-        listen=(address := _listen_address(listen, mistakes)),
-        metrics_listen=mistakes.address("--metrics-listen", metrics_listen, free_port=True),
-        tls=_tls(tls_cert, tls_key, tls_client_ca, address if tls_self_signed else None, mistakes),
-        otlp=_url("--otlp", otlp, mistakes),
-        limits=_limits(body_limit, message_timeout, max_message_timeout, mistakes),
-        modes=_modes(request_body_mode, response_body_mode),
-        admin_token=read_token(admin_token_file, mistakes),
-        session_key=read_key(session_key_file, mistakes),
-        lists_served=list_models is f.Models.SERVERS,
-        reference=_reference(conformance, emit_endpoint_scores, errors),
-        kube=_kube(kube, kubeconfig, namespace, mistakes),
-        roles=read_roles(context, role, mistakes),
+    options = _options(given, mistakes)
+    reloading = _reloading(given, mistakes)
+    _run(_host(given.policies, options, reloading, mistakes), options)
+
+
+def _options(given: ServeFlags, mistakes: Mistakes) -> "ServeOptions":
+    kube = _kube(given.kube, given.kubeconfig, given.namespace, mistakes)
+    return replace(
+        _plain(given, mistakes),
+        listen=(address := _listen_address(given.listen, mistakes)),
+        metrics_listen=mistakes.address("--metrics-listen", given.metrics_listen, free_port=True),
+        tls=_tls(given, address, mistakes),
+        transport=_transport(given.transport),
+        otlp=_url("--otlp", given.otlp, mistakes),
+        limits=_limits(given, mistakes),
+        modes=_modes(given.request_body_mode, given.response_body_mode),
+        admin_token=read_token(given.admin_token_file, mistakes),
+        session_key=read_key(given.session_key_file, mistakes),
+        lists_served=given.list_models is f.Models.SERVERS,
+        reference=_reference(given),
+        kube=kube,
+        readers=readers(given, kube, mistakes),
+        roles=read_roles(given.role, given.listen, mistakes),
     )
-    reloading = _reloading(policies, reload_interval, soak, mistakes, tested=not no_self_test)
-    _run(_host(policies, options, reloading, mistakes), options)
 
 
-def _reference(conformance: bool, scores: bool, errors: f.Errors) -> "Reference":
+def _reference(given: ServeFlags) -> "Reference":
     from headrace.host.serve.options import Reference
 
-    return Reference(conformance, scores, errors is f.Errors.GIE)
+    plain = given.errors is f.Errors.GIE
+    return Reference(given.conformance, given.emit_endpoint_scores, plain)
 
 
 def _kube(asked: bool, kubeconfig: Path | None, namespace: str, mistakes: Mistakes) -> "Api | None":
@@ -130,32 +110,23 @@ def _kube(asked: bool, kubeconfig: Path | None, namespace: str, mistakes: Mistak
         return None
 
 
-def _plain(
-    transport: f.Transport,
-    trace_sample: float,
-    log_level: f.LogLevel,
-    drain_grace: float,
-    seed: int,
-    decision_log: Path | None,
-    mistakes: Mistakes,
-) -> "ServeOptions":
+def _plain(given: ServeFlags, mistakes: Mistakes) -> "ServeOptions":
     """Return options with what is just a number or a name; where to listen is still to be said."""
     from headrace.host.envoy.address import Address
     from headrace.host.serve.options import ServeOptions
 
-    mistakes.bounded("--trace-sample", trace_sample, 0, 1)
-    mistakes.bounded("--drain-grace", drain_grace, 0, 3600)
-    mistakes.bounded("--seed", seed, 0, 2**63 - 1)
+    mistakes.bounded("--trace-sample", given.trace_sample, 0, 1)
+    mistakes.bounded("--drain-grace", given.drain_grace, 0, 3600)
+    mistakes.bounded("--seed", given.seed, 0, 2**63 - 1)
     somewhere = Address("127.0.0.1", 0)
     return ServeOptions(
         somewhere,
         somewhere,
-        transport=_transport(transport),
-        trace_sample_ratio=trace_sample,
-        log_level=log_level.value,
-        drain_grace_s=drain_grace,
-        seed=seed,
-        decision_log=decision_log,
+        trace_sample_ratio=given.trace_sample,
+        log_level=given.log_level.value,
+        drain_grace_s=given.drain_grace,
+        seed=given.seed,
+        decision_log=given.decision_log,
     )
 
 
@@ -171,35 +142,35 @@ def _modes(request: f.Mode, response: f.Mode) -> "Modes":
     return Modes(BodyMode[request.name], BodyMode[response.name])
 
 
-def _limits(body: str, timeout_s: float, timeout_max_s: float, mistakes: Mistakes) -> "Limits":
+def _limits(given: ServeFlags, mistakes: Mistakes) -> "Limits":
     from headrace.host.exchange.limits import Limits
 
+    timeout_s, timeout_max_s = given.message_timeout, given.max_message_timeout
     mistakes.bounded("--message-timeout", timeout_s, 0.001, 3600)
     mistakes.bounded("--max-message-timeout", timeout_max_s, 0, 3600)
     return Limits(
-        body_bytes_max=_body_bytes(body, mistakes),
+        body_bytes_max=_body_bytes(given.body_limit, mistakes),
         message_timeout_s=timeout_s,
         message_timeout_max_s=timeout_max_s,
     )
 
 
-def _reloading(
-    policies: list[str], interval_s: float, soak: str, mistakes: Mistakes, *, tested: bool
-) -> Reloading:
+def _reloading(given: ServeFlags, mistakes: Mistakes) -> Reloading:
     from headrace.host.policytest.selftest import self_test
 
+    policies, interval_s = given.policies, given.reload_interval
     if interval_s and not RELOAD_S_MIN <= interval_s <= RELOAD_S_MAX:
         allowed = f"{RELOAD_S_MIN:g} to {RELOAD_S_MAX:g}, or 0 to look only on SIGHUP"
         mistakes.add(f"--reload-interval: `{interval_s:g}` is out of range: use {allowed}")
     try:
-        soak_s = parse_duration(soak)
+        soak_s = parse_duration(given.soak)
         mistakes.bounded("--soak", soak_s, 0, SOAK_S_MAX)
     except DurationError as error:
         mistakes.add(f"--soak: {error}")
         soak_s = 0.0
     # What came through a pipe is gone.
     paths = () if STDIN in policies else tuple(policies)
-    load = partial(load_policy, policies, self_test if tested else untested)
+    load = partial(load_policy, policies, untested if given.no_self_test else self_test)
     return Reloading(load, paths, interval_s=interval_s, soak_s=soak_s)
 
 
@@ -326,25 +297,19 @@ def _from_files(
     return None
 
 
-def _tls(
-    certificate: Path | None,
-    key: Path | None,
-    client_ca: Path | None,
-    self_signed_for: "Address | UnixAddress | None",
-    mistakes: Mistakes,
-) -> "Tls | None":
-    if self_signed_for is not None:
-        return _self_signed(certificate, key, self_signed_for, mistakes)
-    return _from_files(certificate, key, client_ca, mistakes)
+def _tls(given: ServeFlags, listen: "Address | UnixAddress", mistakes: Mistakes) -> "Tls | None":
+    if given.tls_self_signed:
+        return _self_signed(given, listen, mistakes)
+    return _from_files(given.tls_cert, given.tls_key, given.tls_client_ca, mistakes)
 
 
 def _self_signed(
-    certificate: Path | None, key: Path | None, listen: "Address | UnixAddress", mistakes: Mistakes
+    given: ServeFlags, listen: "Address | UnixAddress", mistakes: Mistakes
 ) -> "Tls | None":
     from headrace.host.envoy.address import Address
     from headrace.host.extproc.tls import self_signed
 
-    if certificate is not None or key is not None:
+    if given.tls_cert is not None or given.tls_key is not None:
         mistakes.add("--tls-self-signed: not together with --tls-cert and --tls-key")
         return None
     names = ["localhost", listen.host] if isinstance(listen, Address) else ["localhost"]

@@ -1,15 +1,18 @@
 """The flags of `headrace serve`, each with its help."""
 
+from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
 from headrace.host.cli.flags import flag
+from headrace.host.cli.policies import Policies
 
 _LISTENING, _OBSERVING, _BOUNDS = "Listening", "Observing", "Bounds"
 _POLICY = "Changing the policy"
 _KUBERNETES = "Kubernetes"
 _ROLES = "Roles at a gateway"
+LISTEN = "127.0.0.1:9002"  # where it listens if nothing is said
 _REFERENCE = "As the reference endpoint picker"
 
 
@@ -90,6 +93,24 @@ MetricsListen = Annotated[
         "--metrics-listen",
         "Where /metrics, /healthz, /readyz, /policy and /decisions are.",
         metavar="IP:PORT",
+        panel=_LISTENING,
+    ),
+]
+MetricsTokenFile = Annotated[
+    Path | None,
+    flag(
+        "--metrics-token-file",
+        "Who reads there must show its content, as `authorization: Bearer ...`; health stays open.",
+        metavar="FILE",
+        panel=_LISTENING,
+    ),
+]
+MetricsReview = Annotated[
+    bool,
+    flag(
+        "--metrics-review",
+        "With --kube: who reads there must show a token that the API server knows, of somebody "
+        "who may `get` the URL; this host needs the role `system:auth-delegator`.",
         panel=_LISTENING,
     ),
 ]
@@ -272,3 +293,43 @@ Namespace = Annotated[
         panel=_KUBERNETES,
     ),
 ]
+
+
+@dataclass(frozen=True, slots=True)
+class ServeFlags:
+    """What `headrace serve` was given, each as the flag of its name says."""
+
+    policies: Policies
+    listen: Listen = LISTEN
+    role: Roles = None
+    metrics_listen: MetricsListen = "127.0.0.1:9090"
+    metrics_token_file: MetricsTokenFile = None
+    metrics_review: MetricsReview = False
+    transport: Transported = Transport.NATIVE
+    tls_cert: TlsCert = None
+    tls_key: TlsKey = None
+    tls_client_ca: TlsClientCa = None
+    tls_self_signed: TlsSelfSigned = False
+    otlp: Otlp = ""
+    decision_log: DecisionLog = None
+    trace_sample: TraceSample = 1.0
+    log_level: Logged = LogLevel.INFO
+    body_limit: BodyLimit = "32MiB"
+    drain_grace: DrainGrace = 30.0
+    request_body_mode: RequestBodyMode = Mode.FULL_DUPLEX_STREAMED
+    response_body_mode: ResponseBodyMode = Mode.FULL_DUPLEX_STREAMED
+    message_timeout: MessageTimeout = 0.2
+    max_message_timeout: MaxMessageTimeout = 0.0
+    reload_interval: ReloadInterval = 1.0
+    soak: Soak = "0s"
+    no_self_test: NoSelfTest = False
+    admin_token_file: AdminTokenFile = None
+    session_key_file: SessionKeyFile = None
+    seed: Seed = 0
+    conformance: Conformance = False
+    emit_endpoint_scores: EmitScores = False
+    errors: ErrorsAs = Errors.OPENAI
+    list_models: ListModels = Models.POLICY
+    kube: Kube = False
+    kubeconfig: Kubeconfig = None
+    namespace: Namespace = ""

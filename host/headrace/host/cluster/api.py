@@ -23,6 +23,8 @@ from headrace.host.cluster.objects import Fault, read_fault
 
 CONNECT_S = 5.0
 LIST_S = 30.0  # between two pieces of a list
+WRITE_S = 5.0  # until it is known what became of an object that was sent
+GOOD = (200, 201)
 SILENT_S = 75.0  # of a watch: bookmarks come every minute
 WATCHES_MAX = 256  # connections kept; more of them work, too
 PAGE_BYTES_MAX = 256 << 20
@@ -104,6 +106,15 @@ class Api:
         with self._opened(path, query, LIST_S) as answer:
             return _read(answer, PAGE_BYTES_MAX)
 
+    def post(self, path: str, body: bytes) -> bytes:
+        """Create what *body*, an object in JSON, asks for; return the whole answer.
+
+        Raises:
+            Failed: there is none, or it is an error.
+        """
+        with self._opened(path, (), WRITE_S, body) as answer:
+            return _read(answer, ERROR_BYTES_MAX)
+
     @contextmanager
     def watch(self, path: str, query: tuple[tuple[str, str], ...]) -> Generator["Lines"]:
         """Open a watch, and yield what it says.
@@ -116,12 +127,12 @@ class Api:
 
     @contextmanager
     def _opened(
-        self, path: str, query: tuple[tuple[str, str], ...], read_s: float
+        self, path: str, query: tuple[tuple[str, str], ...], read_s: float, body: bytes = b""
     ) -> Generator[urllib3.BaseHTTPResponse]:
         answer: urllib3.BaseHTTPResponse | None = None
         try:
-            answer = self._request(f"{path}?{urlencode(query)}", read_s)
-            if answer.status != 200:
+            answer = self._request(f"{path}?{urlencode(query)}", read_s, body)
+            if answer.status not in GOOD:
                 said = answer.headers.get("retry-after", "")
                 raise Failed(read_fault(answer.status, _read(answer, ERROR_BYTES_MAX), said))
             yield answer
@@ -131,15 +142,18 @@ class Api:
             if answer is not None:
                 answer.close()
 
-    def _request(self, target: str, read_s: float) -> urllib3.BaseHTTPResponse:
+    def _request(self, target: str, read_s: float, body: bytes) -> urllib3.BaseHTTPResponse:
         session = self._session
         headers = {"accept": "application/json", "user-agent": "headrace"}
         credentials = session.credentials()
         if credentials:
             headers["authorization"] = credentials
+        if body:
+            headers["content-type"] = "application/json"
         return session.pool.request(
-            "GET",
+            "POST" if body else "GET",
             f"{session.host}{target}",
+            body=body or None,
             headers=headers,
             preload_content=False,
             redirect=False,

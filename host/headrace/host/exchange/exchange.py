@@ -7,7 +7,7 @@ and that bytes are never lost silently. It does no I/O and reads no clock.
 
 from headrace.extensions.headers import EMPTY, Headers
 from headrace.extensions.reasons import Reason
-from headrace.extensions.stage import Outcome, Reject
+from headrace.extensions.stage import Outcome, Reject, Request
 from headrace.host.exchange.chain import EffectRefused
 from headrace.host.exchange.core import Core, new_core
 from headrace.host.exchange.order import Order, ProtocolFault, Stand
@@ -45,6 +45,16 @@ class Exchange:
     def decided(self) -> bool:
         """Whether the request has been decided on, by whatever road."""
         return self._core.decided_s is not None
+
+    @property
+    def hands_on(self) -> bool:
+        """Whether another exchange of this process has the same request, and reports it."""
+        return self._core.plan.hands_on
+
+    @property
+    def request(self) -> Request:
+        """The request as far as it has been decided on."""
+        return self._core.request
 
     @property
     def outcome(self) -> Outcome | None:
@@ -149,7 +159,7 @@ class Exchange:
             try:
                 self._finish(termination)
             finally:
-                core.plan.ended()
+                core.plan.ended(self)
         return self._take()
 
     def _finish(self, termination: str) -> None:

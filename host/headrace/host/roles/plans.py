@@ -71,7 +71,10 @@ def with_roles(
         joined = joiner.join(role, chain)
         needs = union(stage.needs for stage in joined)
         like = _like(generation, role.timeout_s)
-        doors[role.name, chain.name] = replace(like, chain=chain.name, stages=joined, needs=needs)
+        on = picks and PICKER not in chain.stages
+        doors[role.name, chain.name] = replace(
+            like, chain=chain.name, stages=joined, needs=needs, hands_on=on
+        )
     return replace(generation, doors=doors)
 
 

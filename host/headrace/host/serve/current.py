@@ -1,8 +1,9 @@
 """Which generation opens exchanges now, and which older ones still have some open."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from headrace.dsl.program import Pool
+from headrace.extensions.stage import Request
 from headrace.host.extproc.opening import Exchange, Opening
 from headrace.host.generation import Generation
 from headrace.host.serve.soak import Shadow
@@ -51,6 +52,16 @@ class Current:
         before = len(self._older)
         self._older = [old for old in self._older if old.tenants.count]
         return before - len(self._older)
+
+    def requests(self) -> Iterator[Request]:
+        """Yield each request of an exchange that is open, as far as it has been decided on.
+
+        Once, whatever roles it has passed.
+        """
+        for generation in (*self._older, self.generation):
+            for exchange in generation.tenants.open:
+                if not exchange.hands_on:
+                    yield exchange.request
 
     def pools(self) -> dict[str, Pool]:
         """Return every pool that an open exchange may decide on; of one name, the newest."""

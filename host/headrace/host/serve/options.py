@@ -15,6 +15,7 @@ from headrace.host.roles.role import Role
 
 if TYPE_CHECKING:
     from headrace.host.cluster.api import Api
+    from headrace.host.telemetry.readers import Readers
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,7 @@ class ServeOptions:
     decision_log        where every decision is written with its reasons; None writes none
     lists_served        whether the list of models has what the servers say they serve, too
     reference           where to do as the reference endpoint picker does, and not as we would
+    readers             who may read the operator endpoint beyond its health; None: everybody
     kube                the API server that knows who is in pools; None: the policy lists them all
     roles               what it listens for; without any it listens at *listen*, for every chain
     """
@@ -69,6 +71,7 @@ class ServeOptions:
     lists_served: bool = False
     reference: Reference = Reference()
     kube: "Api | None" = None
+    readers: "Readers | None" = None
     roles: tuple[Role, ...] = ()
 
 

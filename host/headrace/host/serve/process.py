@@ -42,6 +42,7 @@ from headrace.host.telemetry.endpoint import OperatorEndpoint
 from headrace.host.telemetry.log import Level
 from headrace.host.telemetry.open import TelemetryOptions, open_telemetry
 from headrace.host.telemetry.policy_pages import Page
+from headrace.host.telemetry.readers import EVERYBODY
 from headrace.host.telemetry.telemetry import Telemetry
 
 if TYPE_CHECKING:
@@ -140,6 +141,7 @@ class Host:
             self._exits.push_async_callback(self._succession.listener.stop)
             await self._succession.listener.adopt(self._succession.generation.program)
             telemetry.metrics.follow(self._store)
+            telemetry.metrics.running(self._succession.current.requests)
             if self._cluster is not None:
                 telemetry.metrics.cluster(self._cluster.ages)
                 self._exits.push_async_callback(self._cluster.stop)
@@ -265,7 +267,15 @@ class Host:
         assert self._reloader is not None, "it runs before the endpoint"
         desk = PolicyDesk(self._reloader)
         admin = Admin(_is_loopback(address), self._options.admin_token)
-        endpoint = OperatorEndpoint(telemetry, lambda: self._serving, desk, admin, self._status)
+        readers = EVERYBODY if self._options.readers is None else self._options.readers
+        endpoint = OperatorEndpoint(
+            telemetry,
+            lambda: self._serving,
+            desk,
+            admin,
+            self._status,
+            readers,
+        )
         self._exits.push_async_callback(endpoint.stop)
         try:
             return await endpoint.start(address.host, address.port)

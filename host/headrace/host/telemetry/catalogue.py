@@ -14,6 +14,8 @@ class Kind(Enum):
 
 # Of our own work: from the 5 microseconds of a short hook to the second of a missed deadline.
 WORK_S = (5e-6, 2e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 5e-3, 2e-2, 0.1, 0.5, 1.0)
+# Of one hook: also where the reference's buckets end, so that its names can be told from the same.
+HOOK_S = tuple(sorted({*WORK_S, 2e-4, 2e-3, 1e-2, 5e-2}))
 # Of a model's: from a cached first token to minutes of generated text.
 SERVED_S = (0.005, 0.02, 0.05, 0.1, 0.2, 0.4, 0.8, 1.5, 3.0, 6.0, 15.0, 30.0, 60.0, 120.0, 300.0)
 
@@ -62,7 +64,7 @@ STAGE_S = Metric(
     Kind.HISTOGRAM,
     "Duration of one hook of a stage, what it awaits included.",
     ("stage", "hook", "result"),
-    WORK_S,
+    HOOK_S,
 )
 STAGE_FAILURES = Metric(
     "headrace_stage_failures_total",

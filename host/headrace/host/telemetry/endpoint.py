@@ -9,6 +9,7 @@ from prometheus_client.exposition import choose_encoder
 from headrace.host.telemetry.admin import Admin
 from headrace.host.telemetry.decision_pages import decision_routes
 from headrace.host.telemetry.policy_pages import Page, Policies, policy_routes
+from headrace.host.telemetry.readers import EVERYBODY, Readers, guarded
 from headrace.host.telemetry.telemetry import Telemetry
 
 
@@ -18,8 +19,11 @@ def operator_app(
     policies: Policies | None = None,
     admin: Admin | None = None,
     status: Callable[[], Page] | None = None,
+    readers: Readers = EVERYBODY,
 ) -> web.Application:
     """Return the application. It knows the host only as *telemetry* and as *ready* or not.
+
+    What is read, but for the health, is read by *readers* only.
 
     /metrics         Prometheus text, or OpenMetrics if asked for
     /healthz         200 while the process works
@@ -47,7 +51,7 @@ def operator_app(
         body = msgspec.json.format(msgspec.json.encode(page), indent=2)
         return web.Response(body=body + b"\n", content_type="application/json")
 
-    app = web.Application(client_max_size=1024)
+    app = web.Application(client_max_size=1024, middlewares=[guarded(readers)])
     app.add_routes(
         [
             web.get("/metrics", metrics),
@@ -71,8 +75,9 @@ class OperatorEndpoint:
         policies: Policies | None = None,
         admin: Admin | None = None,
         status: Callable[[], Page] | None = None,
+        readers: Readers = EVERYBODY,
     ) -> None:
-        app = operator_app(telemetry, ready, policies, admin, status)
+        app = operator_app(telemetry, ready, policies, admin, status, readers)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
 
     async def start(self, host: str, port: int) -> int:

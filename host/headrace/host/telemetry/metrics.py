@@ -1,18 +1,20 @@
 """Count exchanges and messages for Prometheus."""
 
 from collections.abc import Callable, Iterable
+from importlib.metadata import version as installed
 
 from prometheus_client import CollectorRegistry
 
 from headrace.extensions.picker.flow.flows import Flows
 from headrace.extensions.picker.store import Store
 from headrace.extensions.records import Usage
-from headrace.extensions.stage import Outcome
+from headrace.extensions.stage import Outcome, Request
 from headrace.host.telemetry import catalogue as c
 from headrace.host.telemetry.caches import kv_requests, prefix_bytes, prefix_tokens
 from headrace.host.telemetry.guards import GuardCounts
 from headrace.host.telemetry.series import Counts, Labels, Levels, Spread, Told, gauge
 from headrace.host.telemetry.summary import Summary
+from headrace.host.telemetry.twins.twins import Counted, Twins
 
 BODY_ROUTER = "body_router"
 
@@ -70,6 +72,10 @@ class Metrics:
         Levels(c.CLUSTER_AGE_S, registry, lambda: self._cluster_ages())
         self._cluster_requests = Counts(c.CLUSTER_REQUESTS, registry)
         self._cluster_ignored = Counts(c.CLUSTER_IGNORED, registry)
+        counted = Counted(
+            self._streams, self._stage_s, self._routed, self._scrapes, lambda: self._open
+        )
+        self._twins = Twins(registry, counted, installed("headrace"))
 
     def observe(self, outcome: Outcome, summary: Summary) -> None:
         """Count one exchange that ended."""
@@ -93,8 +99,10 @@ class Metrics:
             self._sheds.add(pool, summary.kind)
         if summary.endpoint:
             self._picks.add(pool, summary.endpoint)
-        if summary.usage is not None:
-            self._count_tokens(summary.usage)
+        if not summary.handed_on:
+            if summary.usage is not None:
+                self._count_tokens(summary.usage)
+            self._twins.observe(outcome, summary)
         for error in summary.rule_errors:
             self._rule_errors.add(error.rule, error.kind)
         for record in summary.guarded:
@@ -165,8 +173,13 @@ class Metrics:
         self._scrape_s.see(wall_s, pool)
 
     def follow(self, store: Store) -> None:
-        """Tell what *store* knows of servers' caches."""
+        """Tell what *store* knows of pools and of servers' caches."""
         self._store = store
+        self._twins.follow(store)
+
+    def running(self, requests: Callable[[], Iterable[Request]]) -> None:
+        """Tell from now on of the *requests* of open exchanges."""
+        self._twins.running = requests
 
     def kv_events(self, pool: str, result: str, count: int) -> None:
         """Count messages, or events, about what servers cache."""

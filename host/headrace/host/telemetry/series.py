@@ -51,14 +51,17 @@ class Counts(Collector):
                 self._created_s.setdefault(labels, time.time())
                 totals[labels] = totals.get(labels, 0.0) + by
 
+    def items(self) -> Iterable[tuple[Labels, float]]:
+        """Return what was counted, by label values, for whoever tells it in another way."""
+        with self._lock:
+            return list(self._totals.items())
+
     def collect(self) -> Iterator[Family]:
         """Yield the counter for whoever reads the metrics."""
         metric = self._metric
         name = metric.name.removesuffix("_total")
         family = Family(name, metric.help, "counter")
-        with self._lock:
-            found = list(self._totals.items())
-        for labels, total in found:
+        for labels, total in self.items():
             named = _named(metric, labels)
             family.add_sample(f"{name}_total", named, total)
             family.add_sample(f"{name}_created", named, self._created_s[labels])
@@ -99,10 +102,10 @@ class Spread(Collector):
         assert metric.kind is Kind.HISTOGRAM, metric.name
         self._metric = metric
         self._max = series_max
-        self._series: dict[Labels, _Series] = {}
+        self._series: dict[Labels, Bins] = {}
         self._bounds = metric.buckets
         if not metric.labels:
-            self._series[()] = _Series(self._bounds)
+            self._series[()] = Bins(self._bounds)
         registry.register(self)
 
     def see(self, value: float, *labels: str) -> None:
@@ -119,25 +122,22 @@ class Spread(Collector):
             series = known.get(labels)
             if series is None:
                 kept = _bounded(labels, len(known), self._max)
-                series = known.setdefault(kept, _Series(bounds))
+                series = known.setdefault(kept, Bins(bounds))
             if value < 0.0:
                 value = 0.0
             series.counts[bisect_left(bounds, value)] += 1
             series.total += value
 
+    def items(self) -> Iterable[tuple[Labels, "Bins"]]:
+        """Return what was counted, by label values, for whoever tells it in another way."""
+        return self._series.items()
+
     def collect(self) -> Iterator[Family]:
         """Yield the histogram for whoever reads the metrics."""
         metric = self._metric
         family = Family(metric.name, metric.help, "histogram")
-        words = [*(repr(float(bound)) for bound in self._bounds), INFINITE]
-        for labels, series in self._series.items():
-            named = _named(metric, labels)
-            below = list(accumulate(series.counts))
-            for word, count in zip(words, below, strict=True):
-                family.add_sample(f"{metric.name}_bucket", {**named, "le": word}, count)
-            family.add_sample(f"{metric.name}_count", named, below[-1])
-            family.add_sample(f"{metric.name}_sum", named, series.total)
-            family.add_sample(f"{metric.name}_created", named, series.created_s)
+        for labels, bins in self._series.items():
+            add_bins(family, metric, labels, bins)
         yield family
 
 
@@ -166,8 +166,8 @@ class Levels(Collector):
         yield family
 
 
-class _Series:
-    """One series of a histogram. Written by its `Spread`.
+class Bins:
+    """One series of a histogram. Written by who counts in it.
 
     counts  how many values lay in each bucket and in no lower one; the last is beyond all bounds
     """
@@ -178,6 +178,18 @@ class _Series:
         self.counts = [0] * (len(bounds) + 1)
         self.total = 0.0
         self.created_s = time.time()
+
+
+def add_bins(family: Family, metric: Metric, labels: Labels, bins: Bins) -> None:
+    """Add the samples of one series of a histogram to *family*."""
+    named = _named(metric, labels)
+    below = list(accumulate(bins.counts))
+    words = [*(repr(float(bound)) for bound in metric.buckets), INFINITE]
+    for word, count in zip(words, below, strict=True):
+        family.add_sample(f"{metric.name}_bucket", {**named, "le": word}, count)
+    family.add_sample(f"{metric.name}_count", named, below[-1])
+    family.add_sample(f"{metric.name}_sum", named, bins.total)
+    family.add_sample(f"{metric.name}_created", named, bins.created_s)
 
 
 def gauge(metric: Metric, registry: CollectorRegistry) -> Gauge:

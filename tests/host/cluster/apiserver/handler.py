@@ -99,6 +99,30 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._watch(self._installed(kind), namespace, query, fault)
 
+    def do_POST(self) -> None:
+        path = urlsplit(self.path).path
+        double = self.http.double
+        double.seen.append(f"POST {path}")
+        self._wait_while_silent()
+        given = json.loads(
+            self.rfile.read(min(int(self.headers["content-length"]), BODY_BYTES_MAX))
+        )
+        fault = double.ordered("create", path.rpartition("/")[2])
+        if fault is not None:
+            self._answer(fault.code, status(fault.code, fault.reason, "ordered"), fault.headers)
+        elif double.token and self.headers.get("authorization", "") != f"Bearer {double.token}":
+            self._answer(401, status(401, "Unauthorized", "Unauthorized"))
+        elif path == "/apis/authentication.k8s.io/v1/tokenreviews":
+            user = double.users.get(given["spec"]["token"])
+            said = {"authenticated": True, "user": user} if user else {"error": "unknown"}
+            self._answer(201, given | {"status": said})
+        elif path == "/apis/authorization.k8s.io/v1/subjectaccessreviews":
+            asked = given["spec"]["nonResourceAttributes"]
+            may = (asked["verb"], asked["path"]) in double.may.get(given["spec"]["user"], ())
+            self._answer(201, given | {"status": {"allowed": may}})
+        else:
+            self._send(404, b"404 page not found\n", "text/plain; charset=utf-8")
+
     def do_PUT(self) -> None:
         kind, _, _, below = _resource(urlsplit(self.path).path)
         if self._refused(kind, None):

@@ -22,6 +22,8 @@ class ApiServer:
     token    the bearer token it takes; empty takes everybody
     page_max  objects in a page at most, whatever is asked for
     bookmark_s  between two bookmarks of a watch
+    users    token -> whose it is, for TokenReviews
+    may      user -> the verbs and URLs that he may use, for SubjectAccessReviews
     seen     the requests, as ``GET /path?query``
     """
 
@@ -30,6 +32,8 @@ class ApiServer:
     page_max: int = 500
     bookmark_s: float = 0.2
     seen: "deque[str]" = field(default_factory=lambda: deque[str](maxlen=10_000))
+    users: dict[str, Json] = field(default_factory=dict[str, Json])
+    may: dict[str, set[tuple[str, str]]] = field(default_factory=dict[str, set[tuple[str, str]]])
     port: int = 0
     silent: bool = False
     _faults: dict[tuple[str, str], deque[Fault]] = field(
