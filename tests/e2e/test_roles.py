@@ -89,7 +89,7 @@ def rehearsal(
             opened = running(*serve, "--transport", request.param, err=folder / "log")
             _, ready = runner.run(asyncio.to_thread(opened.__enter__))
             try:
-                with envoy.running(_config(ready), folder) as proxy:
+                with envoy.running(_config(ready, servers), folder) as proxy:
                     yield Rehearsal(runner, proxy.ports["gateway"], ready["metrics"], servers)
             finally:
                 opened.__exit__(None, None, None)
@@ -102,25 +102,25 @@ def _policy(servers: Mapping[str, Upstream]) -> str:
     """Return the example's policy, with the servers' addresses in place of a cluster's pools."""
     text = (EXAMPLE / "policy.sched").read_text()
     for pool, server in servers.items():
-        told = f"inferencepool {pool}  namespace models"
+        told = f"inferencepool {pool} namespace models"
         assert told in text
         text = text.replace(told, f'endpoints "{LOOPBACK}:{server.port}"')
     return text
 
 
-def _config(ready: Mapping[str, str]) -> Config:
+def _config(ready: Mapping[str, str], servers: Mapping[str, Upstream]) -> Config:
     """Return the example's Envoy, with free ports in place of the example's."""
     config: Any = yaml.safe_load((EXAMPLE / "rehearsal.yaml").read_text())
     (listener,) = config["static_resources"]["listeners"]
     listener["address"]["socket_address"]["port_value"] = 0
     config["admin"]["address"]["socket_address"]["port_value"] = 0
+    ports = {name: int(ready[role].rpartition(":")[2]) for name, role in CLUSTERS.items()}
+    ports |= {pool: server.port for pool, server in servers.items()}
     for cluster in config["static_resources"]["clusters"]:
-        role = CLUSTERS.get(cluster["name"])
-        if role is not None:
-            (group,) = cluster["load_assignment"]["endpoints"]
-            (endpoint,) = group["lb_endpoints"]
-            address = endpoint["endpoint"]["address"]["socket_address"]
-            address["port_value"] = int(ready[role].rpartition(":")[2])
+        (group,) = cluster["load_assignment"]["endpoints"]
+        (endpoint,) = group["lb_endpoints"]
+        address = endpoint["endpoint"]["address"]["socket_address"]
+        address["port_value"] = ports[cluster["name"]]
     return cast(Config, config)
 
 

@@ -246,6 +246,16 @@ EmitScores = Annotated[
         panel=_REFERENCE,
     ),
 ]
+Destinations = Annotated[
+    int,
+    flag(
+        "--destinations",
+        "How many endpoints the proxy is told of a pick, best first: 1 for those that take one, "
+        "as agentgateway and clusters of type ORIGINAL_DST.",
+        metavar="N",
+        panel=_REFERENCE,
+    ),
+]
 ErrorsAs = Annotated[
     Errors,
     flag(
@@ -328,6 +338,7 @@ class ServeFlags:
     seed: Seed = 0
     conformance: Conformance = False
     emit_endpoint_scores: EmitScores = False
+    destinations: Destinations = 3
     errors: ErrorsAs = Errors.OPENAI
     list_models: ListModels = Models.POLICY
     kube: Kube = False

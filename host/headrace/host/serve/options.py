@@ -24,12 +24,14 @@ class Reference:
 
     conformance   clients may force endpoints, and are told what served: for conformance tests
     emit_scores   the proxy is told the scores of all candidates
+    destinations  how many endpoints the proxy is told at most, best first
     plain_errors  errors are plain text with the reference's codes
     """
 
     conformance: bool = False
     emit_scores: bool = False
     plain_errors: bool = False
+    destinations: int = 3
 
 
 @dataclass(frozen=True, slots=True)

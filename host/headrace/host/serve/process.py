@@ -103,6 +103,7 @@ class Host:
             options.lists_served,
             options.session_key or token_bytes(SESSION_KEY_BYTES),
             cluster.directory if cluster else Directory(),
+            options.reference.destinations,
         )
         scraping = ScrapeOptions(seed=options.seed)
         world = World(site, options, scraping, self, self._soaked, cluster=cluster)
