@@ -1,6 +1,7 @@
 """`headrace serve --role`: several doors of one process, with real clients at each."""
 
 import asyncio
+import datetime
 import signal
 import ssl
 from collections.abc import Mapping
@@ -11,8 +12,11 @@ from typing import Any
 import pytest
 
 from headrace.host.extproc.proto import messages as pb
+from headrace.host.extproc.tls import self_signed
 from tests.host.cli.command import QUICKSTART, headrace, running
+from tests.host.cluster.objects import until
 from tests.host.extproc.test_health import check
+from tests.host.extproc.test_tls import write
 from tests.host.extproc.wire import Stream, body, client, head, reply, status
 
 grpc: Any = import_module("grpc")
@@ -155,6 +159,27 @@ def test_health_says_no_while_open_exchanges_finish(policy: str) -> None:
     flags = ("--role", f"picker{FREE},timeout=10s")
     with running("serve", policy, *METRICS, *flags) as (process, ready):
         assert asyncio.run(leaving(process, ready)) == "NOT_SERVING"
+
+
+@pytest.mark.parametrize("transport", ["native", "grpcio"])
+def test_a_renewed_certificate_is_shown_at_every_role(
+    policy: str, tmp_path: Path, transport: str
+) -> None:
+    def shown(address: str) -> bytes:
+        host, _, port = address.rpartition(":")
+        return ssl.get_server_certificate((host, int(port))).encode()
+
+    first, second = (self_signed(["localhost"], datetime.datetime.now(datetime.UTC)) for _ in "12")
+    certificate, key = write(tmp_path, first)
+    flags = ("--role", "route" + FREE, "--role", "picker" + FREE, "--transport", transport)
+    secret = ("--tls-cert", str(certificate), "--tls-key", str(key))
+    with running("serve", policy, *METRICS, *flags, *secret) as (_, ready):
+        before = [shown(ready[name]) for name in ("route", "picker")]
+        write(tmp_path, second)
+        until(lambda: shown(ready["route"]) == second.certificate)
+        until(lambda: shown(ready["picker"]) == second.certificate)
+
+    assert before == [first.certificate] * 2
 
 
 @pytest.mark.parametrize(

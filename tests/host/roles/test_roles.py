@@ -130,6 +130,20 @@ def test_a_request_counts_once_however_many_roles_it_passes() -> None:
     }
 
 
+@pytest.mark.parametrize("listener", ALL)
+def test_an_answer_whose_request_another_role_has_refused_is_not_counted(listener: str) -> None:
+    house = House(*ALL)
+    exchange = house.generation.open(Opening(chain=listener, listener=listener), NOW_S)
+    head = Headers(((":status", "404"),))
+    replies = exchange.receive(Head(Direction.RESPONSE, head, True), NOW_S)
+    exchange.end("complete", NOW_S)
+    (outcome,) = house.heard
+
+    assert [type(one).__name__ for one in replies] == ["HeadersReply"]
+    assert outcome.status == 404
+    assert requests(Said(replies, outcome)) == {}
+
+
 def test_without_a_picker_among_its_roles_a_host_counts_what_it_passes_on() -> None:
     said = House("route").ask("route")
 
