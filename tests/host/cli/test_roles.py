@@ -2,6 +2,7 @@
 
 import asyncio
 import datetime
+import json
 import signal
 import ssl
 from collections.abc import Mapping
@@ -14,6 +15,7 @@ import pytest
 from headrace.host.extproc.proto import messages as pb
 from headrace.host.extproc.tls import self_signed
 from tests.host.cli.command import QUICKSTART, headrace, running
+from tests.host.cli.test_serve import get
 from tests.host.cluster.objects import until
 from tests.host.extproc.test_health import check
 from tests.host.extproc.test_tls import write
@@ -86,6 +88,7 @@ def test_each_role_speaks_tls_at_its_own_port_and_tells_its_health_beside(
     with running("serve", policy, *METRICS, *flags, "--transport", transport) as (process, ready):
         routed = asyncio.run(ask(ready["route"], b"hi"))
         blocked = asyncio.run(ask(ready["traffic"], b"open sesame"))
+        _, page = get(f"http://{ready['metrics']}/status")
         told = {name: asyncio.run(health(ready[f"{name}.health"])) for name in ROLES}
         process.send_signal(signal.SIGTERM)
         _, err = process.communicate(timeout=10)
@@ -97,6 +100,7 @@ def test_each_role_speaks_tls_at_its_own_port_and_tells_its_health_beside(
     assert blocked.immediate_response.status.code in (400, 403)
     assert told == dict.fromkeys(ROLES, "SERVING")
     assert ready["listen"] == ready["route"]
+    assert json.loads(page)["roles"]["traffic.health"] == ready["traffic.health"]
 
 
 def test_a_health_port_answers_nothing_but_health(policy: str) -> None:
@@ -159,6 +163,23 @@ def test_health_says_no_while_open_exchanges_finish(policy: str) -> None:
     flags = ("--role", f"picker{FREE},timeout=10s")
     with running("serve", policy, *METRICS, *flags) as (process, ready):
         assert asyncio.run(leaving(process, ready)) == "NOT_SERVING"
+
+
+def test_a_changed_policy_that_cannot_play_a_role_does_not_replace_one_that_can(
+    policy: str, tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    flags = ("--role", f"picker@gemma{FREE}", "--role", "route" + FREE)
+    with running("serve", policy, *METRICS, *flags, err=log) as (_, ready):
+        other = POLICY.replace("pool gemma", "pool gemini").replace("route gemma", "route gemini")
+        Path(policy).write_text(other)
+        until(lambda: "the policy has no pool `gemma`" in log.read_text())
+        routed = asyncio.run(ask(ready["route"], b"hi"))
+        Path(policy).write_text(POLICY.replace("model chatbot", "model chatbot, other"))
+        until(lambda: log.read_text().count("policy") > 1)
+        again = asyncio.run(ask(ready["route"], b"hi"))
+
+    assert changes(routed)["x-headrace-pool"] == changes(again)["x-headrace-pool"] == "gemma"
 
 
 @pytest.mark.parametrize("transport", ["native", "grpcio"])

@@ -81,6 +81,7 @@ class Host:
         self._telemetry: Telemetry | None = None
         self._decisions: DecisionLog | None = None
         self._doors: Doors | None = None
+        self._roles: dict[str, str] = {}
         self._serving = False
         self._reloader: Reloader | None = None
         epoch_s = time() - monotonic()
@@ -151,6 +152,7 @@ class Host:
             self._reloader = await self._exits.enter_async_context(reloader)
             metrics_port = await self._open_endpoint(telemetry)
             listening = await self._open_wire(telemetry)
+            self._roles = {name: str(address) for name, address in listening.roles.items()}
         except BaseException:
             await self._exits.aclose()
             raise
@@ -243,6 +245,8 @@ class Host:
                 for name, state in self._store.snapshot.pools.items()
             },
         }
+        if self._roles:
+            page["roles"] = dict(self._roles)
         if cluster is not None:
             page["cluster"] = cluster.page(program)
         return page
