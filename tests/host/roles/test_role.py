@@ -1,6 +1,8 @@
 """The words of `--role`."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from headrace.host.envoy.address import Address
 from headrace.host.roles.role import Role, RoleError, clashes, parse_role
@@ -68,3 +70,14 @@ def test_free_ports_and_other_addresses_clash_with_nothing() -> None:
     )
 
     assert clashes(roles) == []
+
+
+@given(st.text(st.sampled_from("ap*@=:.,[]019 healthtimeoutplain"), max_size=40))
+def test_whatever_is_written_is_a_role_or_told(text: str) -> None:
+    try:
+        role = parse_role(text)
+    except RoleError:
+        return
+
+    assert role.chain
+    assert 0 <= role.listen.port <= 65_535
