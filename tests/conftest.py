@@ -13,9 +13,11 @@ FUZZ_SECONDS = float(os.environ.get("FUZZ_SECONDS", "0"))
 # Where fixtures of the whole session start processes, one per transport.
 SHARED, TRANSPORTS = ("tests/conformance/", "tests/e2e/"), ("native", "grpcio")
 
-if FUZZ_SECONDS:
-    # What a CI server sets makes the examples the same each time.
-    hypothesis.settings.load_profile("default")
+# What a CI server sets makes the examples the same each time; who fuzzes wants new ones.
+USUAL = hypothesis.settings.get_profile("default") if FUZZ_SECONDS else hypothesis.settings()
+# Of properties that do not say how many they need: `make check` has three minutes for all.
+hypothesis.settings.register_profile("headrace", USUAL, max_examples=50)
+hypothesis.settings.load_profile("headrace")
 
 
 def pytest_collection_finish() -> None:

@@ -28,8 +28,16 @@ from headrace.extensions.shapes import (
     split_ids,
 )
 from headrace.extensions.texts import grpc
-from headrace.extensions.texts.asked import CHAT_RAWS, LAYOUTS, RESPONSE_RAWS, SYSTEM
-from headrace.extensions.texts.layout import At, decoded, read_all
+from headrace.extensions.texts.asked import (
+    BOUNDS,
+    CHAT_ENDS,
+    CHAT_RAWS,
+    LAYOUTS,
+    RESPONSE_ENDS,
+    RESPONSE_RAWS,
+    SYSTEM,
+)
+from headrace.extensions.texts.layout import At, Rule, decoded, read_all
 from headrace.extensions.texts.values import Unreadable
 
 GRPC = "application/grpc"
@@ -60,10 +68,9 @@ def read_call(asking: Asking) -> Call | CallFault:
 def _read_chat(asking: Asking) -> Call | CallFault:
     chat = msgspec.json.decode(asking.body, type=Chat)
     prose = Prose()
-    for name, rule in CHAT_RAWS.items():
-        if raw := getattr(chat, name):
-            prose.add_raw(rule, raw)
+    _add_raws(prose, chat, CHAT_RAWS)
     prose.add_items(chat.messages or [])
+    _add_raws(prose, chat, CHAT_ENDS)
     most = chat.max_tokens if chat.max_completion_tokens is None else chat.max_completion_tokens
     return _call(asking, chat, prose, "" if chat.messages else "messages", most)
 
@@ -75,6 +82,7 @@ def _read_completion(asking: Asking) -> Call | CallFault:
     prose.add_prompt(completion.prompt)
     if completion.suffix:
         prose.add("user", completion.suffix)
+    _add_raws(prose, completion, BOUNDS)
     absent = "prompt" if completion.prompt in (None, []) and not ids else ""
     return _call(asking, completion, prose, absent, completion.max_tokens)
 
@@ -94,9 +102,7 @@ def _read_embedding(asking: Asking) -> Call | CallFault:
 def _read_response(asking: Asking) -> Call | CallFault:
     response = msgspec.json.decode(asking.body, type=Response)
     prose = Prose()
-    for name, rule in RESPONSE_RAWS.items():
-        if raw := getattr(response, name):
-            prose.add_raw(rule, raw)
+    _add_raws(prose, response, RESPONSE_RAWS)
     if response.instructions:
         prose.add("system", response.instructions)
     prose.add_raw(SYSTEM, response.prompt)
@@ -104,8 +110,16 @@ def _read_response(asking: Asking) -> Call | CallFault:
         prose.add("user", response.input)
     else:
         prose.add_items(response.input or [])
+    _add_raws(prose, response, RESPONSE_ENDS)
     absent = "input" if response.input in (None, []) else ""
     return _call(asking, response, prose, absent, response.max_output_tokens)
+
+
+def _add_raws(prose: Prose, shape: Shape, rules: Mapping[str, Rule]) -> None:
+    for name, rule in rules.items():
+        raw: msgspec.Raw = getattr(shape, name)
+        if raw:
+            prose.add_raw(rule, raw)
 
 
 READERS: Mapping[Api, Callable[[Asking], Call | CallFault]] = {

@@ -53,6 +53,7 @@ class Message(msgspec.Struct, gc=False):
     reasoning: msgspec.Raw = NO_RAW
     reasoning_content: msgspec.Raw = NO_RAW
     refusal: msgspec.Raw = NO_RAW
+    name: msgspec.Raw = NO_RAW
 
 
 class Item(msgspec.Struct, gc=False):
@@ -85,7 +86,20 @@ TokenId = Annotated[int, msgspec.Meta(ge=0, lt=1 << 32)]
 Ids = Annotated[list[TokenId | list[TokenId]], msgspec.Meta(max_length=TOKEN_IDS_MAX)]
 
 
-class Chat(msgspec.Struct, gc=False):
+class Bounded(msgspec.Struct, gc=False):
+    """What bounds an answer, in a body of any API that has it; see `texts.asked.BOUNDS`."""
+
+    structured_outputs: msgspec.Raw = NO_RAW
+    guided_json: msgspec.Raw = NO_RAW
+    guided_regex: msgspec.Raw = NO_RAW
+    guided_choice: msgspec.Raw = NO_RAW
+    guided_grammar: msgspec.Raw = NO_RAW
+    json_schema: msgspec.Raw = NO_RAW
+    regex: msgspec.Raw = NO_RAW
+    ebnf: msgspec.Raw = NO_RAW
+
+
+class Chat(Bounded, gc=False):
     """`/v1/chat/completions`."""
 
     model: str | msgspec.UnsetType = msgspec.UNSET
@@ -96,12 +110,15 @@ class Chat(msgspec.Struct, gc=False):
     tools: msgspec.Raw = NO_RAW
     functions: msgspec.Raw = NO_RAW
     chat_template: msgspec.Raw = NO_RAW
+    chat_template_kwargs: msgspec.Raw = NO_RAW
     documents: msgspec.Raw = NO_RAW
     response_format: msgspec.Raw = NO_RAW
+    prediction: msgspec.Raw = NO_RAW
+    web_search_options: msgspec.Raw = NO_RAW
     cache_salt: msgspec.Raw = NO_RAW
 
 
-class Completion(msgspec.Struct, gc=False):
+class Completion(Bounded, gc=False):
     """`/v1/completions`."""
 
     model: str | msgspec.UnsetType = msgspec.UNSET
@@ -122,13 +139,14 @@ class Embedding(msgspec.Struct, gc=False):
     cache_salt: msgspec.Raw = NO_RAW
 
 
-class Response(msgspec.Struct, gc=False):
+class Response(Bounded, gc=False):
     """`/v1/responses`."""
 
     model: str | msgspec.UnsetType = msgspec.UNSET
     input: str | Inputs | None = None
     instructions: str | None = None
     prompt: msgspec.Raw = NO_RAW
+    text: msgspec.Raw = NO_RAW
     stream: bool | None = None
     max_output_tokens: Count | None = None
     tools: msgspec.Raw = NO_RAW
@@ -182,7 +200,7 @@ def _watch(shape: type[Shape]) -> type[msgspec.Struct]:
 
 _SHAPES: tuple[type[Shape], ...] = (Chat, Completion, Embedding, Response, Other)
 _WATCHES = {shape: _watch(shape) for shape in _SHAPES}
-_NAMES = {s: tuple(name.encode() for name in s.__struct_fields__) for s in _SHAPES}
+_NAMES = {s: frozenset(name.encode() for name in s.__struct_fields__) for s in _SHAPES}
 _NEEDLES = {s: tuple(b'"%b"' % name for name in names) for s, names in _NAMES.items()}
 
 
@@ -216,7 +234,9 @@ def _repeats(body: bytes, shape: type[Shape]) -> bool:
     """
     if body.count(b'"') > QUOTES_MAX:
         return max(map(body.count, _NEEDLES[shape])) > 1
-    return max(map(body.split(b'"').count, _NAMES[shape])) > 1
+    names = _NAMES[shape]
+    found = [piece for piece in body.split(b'"') if piece in names]
+    return len(found) > len(set(found))
 
 
 def canonical(raw: msgspec.Raw) -> str:

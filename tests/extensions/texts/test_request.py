@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from headrace.extensions.apis import PATH_OF, Api
 from headrace.extensions.call import Call, Text, parse_call
+from headrace.extensions.texts.asked import BOUNDS
 from headrace.extensions.texts.patch import patched
 from headrace.extensions.texts.request import passages
 from headrace.extensions.texts.values import Said, Unreadable
@@ -45,6 +46,7 @@ MESSAGE: Any = some(
         "reasoning": VALUES,
         "reasoning_content": WORDS,
         "refusal": st.none() | WORDS,
+        "name": VALUES,
         "other": VALUES,
     },
     {"role": ROLES},
@@ -61,21 +63,30 @@ ITEM: Any = WORDS | some(
     },
 )
 PROMPT = WORDS | st.lists(WORDS, min_size=1, max_size=3)
+LIMITS: dict[str, Any] = dict.fromkeys(BOUNDS, VALUES)
+
+
+def fields(*names: str) -> dict[str, Any]:
+    """Return fields of any value, and those that bound an answer."""
+    return dict.fromkeys(names, VALUES) | LIMITS
+
+
+CHATTED = fields(
+    *("tools", "documents", "response_format", "prediction"),
+    *("chat_template_kwargs", "web_search_options"),
+)
+TEXT: Any = WORDS.filter(bool)
 BODIES: dict[Api, st.SearchStrategy[dict[str, Any]]] = {
-    Api.CHAT: st.fixed_dictionaries(
-        {"model": st.just("m"), "messages": st.lists(MESSAGE, min_size=1, max_size=4)},
-        optional={"tools": VALUES, "documents": VALUES, "response_format": VALUES},
+    Api.CHAT: some(
+        CHATTED, {"model": st.just("m"), "messages": st.lists(MESSAGE, min_size=1, max_size=4)}
     ),
-    Api.COMPLETIONS: st.fixed_dictionaries(
-        {"model": st.just("m"), "prompt": PROMPT}, optional={"suffix": WORDS.filter(bool)}
+    Api.COMPLETIONS: some(fields() | {"suffix": TEXT}, {"model": st.just("m"), "prompt": PROMPT}),
+    Api.EMBEDDINGS: some(
+        {"messages": st.lists(MESSAGE, max_size=2)}, {"model": st.just("m"), "input": PROMPT}
     ),
-    Api.EMBEDDINGS: st.fixed_dictionaries(
-        {"model": st.just("m"), "input": PROMPT},
-        optional={"messages": st.lists(MESSAGE, max_size=2)},
-    ),
-    Api.RESPONSES: st.fixed_dictionaries(
+    Api.RESPONSES: some(
+        fields("tools", "prompt", "text") | {"instructions": TEXT},
         {"model": st.just("m"), "input": WORDS | st.lists(ITEM, min_size=1, max_size=4)},
-        optional={"instructions": WORDS.filter(bool), "tools": VALUES, "prompt": VALUES},
     ),
 }
 

@@ -7,6 +7,8 @@ from msgspec.structs import replace
 
 from headrace.dsl.program import Class, Model, RuleFault
 from headrace.extensions.apis import KNOWN
+from headrace.extensions.body_router.bases import HEADER as BASE_HEADER
+from headrace.extensions.body_router.bases import Bases
 from headrace.extensions.body_router.listing import Listing
 from headrace.extensions.body_router.table import Entry, Table, Target, bucket_of
 from headrace.extensions.body_router.values import Facts, facts
@@ -49,7 +51,7 @@ BODY_CURE = "set `request_body_mode` of the ext_proc filter to FULL_DUPLEX_STREA
 class Router(Filter):
     """Routes one request. Keeps nothing of an exchange, so that one serves them all."""
 
-    __slots__ = ("_classes", "_listing", "_objectives", "_shares", "_table")
+    __slots__ = ("_bases", "_classes", "_listing", "_objectives", "_shares", "_table")
 
     def __init__(
         self,
@@ -57,7 +59,9 @@ class Router(Filter):
         classes: tuple[Class, ...],
         listing: Listing,
         objectives: Priorities,
+        bases: Bases,
     ) -> None:
+        self._bases = bases
         self._objectives = objectives
         self._table = table
         self._classes = classes
@@ -162,10 +166,11 @@ class Router(Filter):
         headers = {"x-headrace-pool": target.pool}
         if asked:
             headers["x-gateway-model-name"] = asked
+            base = self._bases.of(asked, route)
+            if base:
+                headers[BASE_HEADER] = base
         if routing.mirror:
             headers[MIRROR_HEADER] = routing.mirror
-        if route.adapter:
-            headers["x-gateway-base-model-name"] = target.pool
         return Continue(
             set_headers=headers,
             clear_route_cache=True,

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field, replace
 
+import msgspec
+
 from headrace.dsl.program import RuleFault
 from headrace.extensions.body_router.values import Facts, facts
 from headrace.extensions.call import Call, CallFault, parse_call
@@ -32,9 +34,11 @@ from headrace.extensions.stage import (
     ResponseHead,
     ResponseNeed,
 )
+from headrace.extensions.texts.doubled import is_doubled
 from headrace.extensions.texts.values import Passage, Said, Unreadable
 
 IDLE_S = 0.5  # how long text of a model that pauses waits for its window to be full
+TWICE = "a name stands twice in one object of the body, so what it means is not certain"
 CURE = "set `request_body_mode` of the ext_proc filter to FULL_DUPLEX_STREAMED"
 
 
@@ -51,11 +55,18 @@ class PromptScreen(Filter):
     def on_request(self, request: Request, now_s: float) -> Action | Asking:
         """Decide whether *request* may pass, and as what. What cannot be read does not."""
         call = request.call
-        if self._express and isinstance(call, Call):
+        if self._express and isinstance(call, Call) and not self._is_doubled(request, call):
             passed = pass_by(self._desk, call)
             if passed is not None:
                 return passed
         return self._decide(request, now_s)
+
+    def _is_doubled(self, request: Request, call: Call) -> bool:
+        """Return whether guards would judge one thing of *call*, and the server read another."""
+        body = request.body
+        if not self._desk.prompts or not body or call.api.grpc or call.token_ids:
+            return False  # token ids are not judged, and take long to count
+        return is_doubled(body, msgspec.json.decode(body))
 
     def _decide(self, request: Request, now_s: float) -> Action | Asking:
         desk = self._desk
@@ -67,6 +78,8 @@ class PromptScreen(Filter):
             return call
         if call is None:
             return Continue(records=inquest.close()) if desk.prompts else CONTINUE
+        if self._is_doubled(request, call):
+            return Reject(Reason.INVALID_REQUEST, TWICE)
         size = sum([len(text.text) for text in call.texts])
         if size > desk.text_chars_max:
             most = desk.text_chars_max
@@ -151,7 +164,8 @@ class Screening(PromptScreen):
     def on_request(self, request: Request, now_s: float) -> Action | Asking:
         """Decide on the prompt; see `PromptScreen`."""
         call = request.call
-        if self._express and not self._conditional and isinstance(call, Call):
+        quick = self._express and not self._conditional
+        if quick and isinstance(call, Call) and not self._is_doubled(request, call):
             passed = pass_by(self._desk, call)
             if passed is not None:
                 self._opened(request, self._desk.posts)

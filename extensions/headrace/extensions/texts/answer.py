@@ -1,7 +1,7 @@
 """The readable texts of a whole answer, and where each stands."""
 
 from headrace.extensions.apis import Api
-from headrace.extensions.texts.layout import At, Json, Rule, decoded, read
+from headrace.extensions.texts.layout import At, Json, Rule, read, single
 from headrace.extensions.texts.told import ANSWERS, GENERATED, GENERATED_MANY
 from headrace.extensions.texts.values import Passage, Unreadable
 
@@ -15,13 +15,13 @@ def passages(api: Api, body: bytes) -> tuple[Passage, ...]:
     the text elsewhere: see `copies`.
 
     Raises:
-        Unreadable: it is no JSON, or has token ids instead of text.
+        Unreadable: it is no JSON, has a name twice in an object, or token ids instead of text.
     """
     if api is Api.GRPC_EMBED:
         return ()
     if api is Api.GRPC_GENERATE:
         raise Unreadable("the answer has its text as token ids")
-    value = decoded(body)
+    value = single(body)
     return tuple(
         [
             Passage(f.at.role, f.said, f.text, f.path, f.at.choice, f.whole)

@@ -14,6 +14,7 @@ from headrace.extensions.texts.layout import (
     Kinds,
     Leaves,
     Many,
+    OneOrMany,
     Rule,
     Safe,
     Text,
@@ -44,6 +45,8 @@ MESSAGE_RAWS: Mapping[str, Rule] = {
     "reasoning": THOUGHT,
     "reasoning_content": Text(Said.REASONING, "reasoning_content", role="assistant"),
     "refusal": Text(Said.REFUSAL, role="assistant"),
+    # Some templates put it before the content.
+    "name": Text(field="name"),
 }
 ITEM_RAWS: Mapping[str, Rule] = {
     "name": CALLEE,
@@ -63,10 +66,29 @@ CHAT_RAWS: Mapping[str, Rule] = {
     "tools": TOOLS,
     "functions": TOOLS,
     "chat_template": SYSTEM,
+    "chat_template_kwargs": Leaves(Said.SYSTEM),
     "documents": Text(Said.TOOL_RESULT, role="tool"),
     "response_format": TOOLS,
 }
+# What bounds an answer, or is compared with it: no part of the prompt, and yet words that the
+# model is made to say. Source: vLLM, "Structured Outputs"; SGLang, "Sampling Parameters".
+BOUNDS: Mapping[str, Rule] = {
+    "structured_outputs": TOOLS,
+    "guided_json": TOOLS,
+    "guided_regex": TOOLS,
+    "guided_choice": TOOLS,
+    "guided_grammar": TOOLS,
+    "json_schema": TOOLS,
+    "regex": TOOLS,
+    "ebnf": TOOLS,
+}
+CHAT_ENDS: Mapping[str, Rule] = {
+    "prediction": Fields({"content": CONTENT}),
+    "web_search_options": TOOLS,
+    **BOUNDS,
+}
 RESPONSE_RAWS: Mapping[str, Rule] = {"tools": TOOLS}
+RESPONSE_ENDS: Mapping[str, Rule] = {"text": TOOLS, **BOUNDS}
 
 MESSAGE = Fields({"content": CONTENT, "text": PROSE, **MESSAGE_RAWS})
 ITEM = Fields({"content": CONTENT, "text": PROSE, **ITEM_RAWS})
@@ -99,8 +121,9 @@ ANTHROPIC = Fields(
     }
 )
 
-CHAT = Fields({**CHAT_RAWS, "messages": MESSAGES})
-COMPLETION = Fields({"prompt": PROMPT, "suffix": PROSE})
+CHAT = Fields({**CHAT_RAWS, "messages": MESSAGES, **CHAT_ENDS})
+COMPLETION = Fields({"prompt": PROMPT, "suffix": PROSE, **BOUNDS})
+SAMPLING = OneOrMany(Fields(BOUNDS))
 SOME = Either(PROSE, Many(Either(PROSE, PART), "turn"))
 
 LAYOUTS: Mapping[Api, Rule] = {
@@ -113,6 +136,7 @@ LAYOUTS: Mapping[Api, Rule] = {
             "instructions": SYSTEM,
             "prompt": SYSTEM,
             "input": Either(PROSE, ITEMS),
+            **RESPONSE_ENDS,
         }
     ),
     Api.CONVERSATIONS: Fields({"items": ITEMS}),
@@ -125,7 +149,7 @@ LAYOUTS: Mapping[Api, Rule] = {
     Api.CHAT_RENDER: CHAT,
     Api.COMPLETIONS_RENDER: COMPLETION,
     Api.TOKENS: Fields({}),
-    Api.GENERATE: Fields({"prompt": PROMPT, "text": PROMPT}),
+    Api.GENERATE: Fields({"prompt": PROMPT, "text": PROMPT, "sampling_params": SAMPLING}),
     Api.TOKENIZE: Fields({**CHAT_RAWS, "prompt": PROSE, "messages": MESSAGES}),
     Api.DETOKENIZE: Fields({}),
     Api.PREDICT: Fields({"instances": Leaves(), "parameters": Leaves()}),

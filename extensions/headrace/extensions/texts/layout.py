@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from headrace.extensions.texts.doubled import is_doubled
 from headrace.extensions.texts.values import Path, Said, Unreadable
 
 ITEM_BITS = 10  # of a channel's item: below them is which part of the item
@@ -152,6 +153,18 @@ class Either:
         if self.role:
             at = replace(at, role=self.role)
         rule = self.text if isinstance(value, str) else self.other
+        rule.read(value, path, at, reader)
+
+
+@dataclass(frozen=True, slots=True)
+class OneOrMany:
+    """The value is as *of* says, or a list of such."""
+
+    of: Rule
+
+    def read(self, value: Json, path: Path, at: At, reader: Reader) -> None:
+        """Let *of* read the value, or each element."""
+        rule = Many(self.of) if is_list(value) else self.of
         rule.read(value, path, at, reader)
 
 
@@ -307,6 +320,18 @@ def decoded(data: bytes | msgspec.Raw) -> Json:
         raise Unreadable("it is malformed JSON") from error
     except RecursionError as error:
         raise Unreadable("it nests too deeply") from error
+
+
+def single(data: bytes) -> Json:
+    """Return the JSON value in *data*, in which no object has a name twice.
+
+    Raises:
+        Unreadable: one has, or it is malformed, or its text is no UTF-8.
+    """
+    value = decoded(data)
+    if is_doubled(data, value):
+        raise Unreadable("a name stands twice in one object")
+    return value
 
 
 def is_object(value: Json) -> TypeGuard[dict[str, Json]]:

@@ -2,7 +2,7 @@
 
 from headrace.extensions.apis import Api
 from headrace.extensions.texts.answer import MODEL
-from headrace.extensions.texts.layout import decoded, read
+from headrace.extensions.texts.layout import read, single
 from headrace.extensions.texts.told import EVENTS
 from headrace.extensions.texts.values import Channel, Piece, Unreadable
 from headrace.extensions.values import DONE
@@ -15,7 +15,8 @@ def pieces(api: Api, data: bytes) -> tuple[Piece, ...]:
     must take out what repeats it elsewhere in the event: see `copies`.
 
     Raises:
-        Unreadable: the event is no JSON, has token ids for a text, or the API has no streams.
+        Unreadable: the event is no JSON, has a name twice in an object or token ids for a text, or
+            the API has no streams.
     """
     if not data or data == DONE:
         return ()
@@ -25,7 +26,7 @@ def pieces(api: Api, data: bytes) -> tuple[Piece, ...]:
     return tuple(
         [
             Piece(Channel(f.said, f.at.choice, f.at.item, f.field), f.text, f.path, f.at.repeats)
-            for f in read(rule, decoded(data), True, MODEL)
+            for f in read(rule, single(data), True, MODEL)
             if f.text
         ]
     )
