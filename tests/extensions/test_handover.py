@@ -24,12 +24,14 @@ ROUTES = st.builds(
 SAID = handed("r-1", "chatbot", Route("chatbot", "gemma", "google/gemma"))
 
 
-@given(NAMES, NAMES, ROUTES, NAMES)
-def test_what_was_signed_is_read_as_it_was(id: str, asked: str, route: Route, mirror: str) -> None:
-    said = SEAL.read(id, SEAL.sign(handed(id, asked, route, mirror)))
+@given(NAMES, NAMES, ROUTES, st.tuples(NAMES, NAMES))
+def test_what_was_signed_is_read_as_it_was(
+    id: str, asked: str, route: Route, more: tuple[str, str]
+) -> None:
+    said = SEAL.read(id, SEAL.sign(handed(id, asked, route, *more)))
 
     assert said is not None
-    assert (said.asked, said.mirror, said.route()) == (asked, mirror, route)
+    assert (said.asked, said.mirror, said.base, said.route()) == (asked, *more, route)
 
 
 @given(st.integers(0, 500), st.characters(codec="ascii"))

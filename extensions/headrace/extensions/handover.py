@@ -21,7 +21,11 @@ _DOMAIN = b"headrace route\0"  # a session's token, signed by the same key, is n
 
 
 class Handed(msgspec.Struct, frozen=True, array_like=True):
-    """A route, and what of it only the role that routes knows. *asked*: the client's word."""
+    """A route, and what of it only the role that routes knows.
+
+    asked  the model, in the client's word
+    base   the base model that it is an adapter of; empty if none is known
+    """
 
     request_id: str
     asked: str
@@ -35,6 +39,7 @@ class Handed(msgspec.Struct, frozen=True, array_like=True):
     share_bucket: float = 0.0
     session: str | None = None
     mirror: str = ""
+    base: str = ""
 
     def route(self) -> Route:
         """Return the route, without the facts that the policy has of its model."""
@@ -51,7 +56,7 @@ class Handed(msgspec.Struct, frozen=True, array_like=True):
         )
 
 
-def handed(request_id: str, asked: str, route: Route, mirror: str = "") -> Handed:
+def handed(request_id: str, asked: str, route: Route, mirror: str = "", base: str = "") -> Handed:
     """Return *route* as it is handed on with the request *request_id*."""
     return Handed(
         request_id,
@@ -66,6 +71,7 @@ def handed(request_id: str, asked: str, route: Route, mirror: str = "") -> Hande
         route.share_bucket,
         route.session,
         mirror,
+        base,
     )
 
 

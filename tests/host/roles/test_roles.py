@@ -52,6 +52,22 @@ def test_the_picker_takes_the_route_from_the_role_that_routes() -> None:
     assert picked.outcome.request.route.priority == 10
 
 
+def test_what_the_role_that_routes_says_of_a_model_the_picker_says_again() -> None:
+    pool = f'pool gemma {{ endpoints "{FIRST}"  adapters up to 4 }}'
+    tuned = POLICY.replace(f'pool gemma {{ endpoints "{FIRST}" }}', pool)
+    house = House(*ALL, policy=tuned + "model tuned { adapter of gemma }\n")
+    routed = house.ask("route", model="tuned").changes
+    picked = house.ask("picker", routed, model="tuned").changes
+    alone = House("picker", policy=tuned + "model tuned { adapter of gemma }\n")
+    said = ("x-headrace-pool", "x-gateway-model-name", "x-gateway-base-model-name")
+
+    for name in said:
+        # What is as it came needs no change.
+        assert picked.get(name, routed.get(name)) == alone.ask("picker", model="tuned").changes.get(
+            name
+        )
+
+
 def test_without_a_role_before_the_picker_routes_by_itself() -> None:
     picked = House("picker").ask("picker")
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field, replace
 
 from headrace.dsl.program import Program
+from headrace.extensions.body_router.bases import HEADER as BASE
 from headrace.extensions.body_router.table import DEFAULT_PROFILE, model_facts
 from headrace.extensions.call import Call
 from headrace.extensions.control import named_objective
@@ -23,7 +24,7 @@ from headrace.extensions.stage import (
 )
 
 NO_NEEDS = Needs()
-MODEL, BASE = "x-gateway-model-name", "x-gateway-base-model-name"
+MODEL = "x-gateway-model-name"
 POOL, MIRROR = "x-headrace-pool", "x-headrace-mirror"
 FORGED = RuleError(HANDED, "forged")
 UNKNOWN = RuleError(HANDED, "unknown")  # to the policy of this process
@@ -43,7 +44,8 @@ class HandOver(Filter):
         route, headers = request.route, request.headers
         if route is None or headers.get(HANDED):
             return Continue(records=self._record) if self._record else CONTINUE
-        said = handed(request.id, headers.get(MODEL), route, headers.get(MIRROR))
+        asked, mirror, base = (headers.get(name) for name in (MODEL, MIRROR, BASE))
+        said = handed(request.id, asked, route, mirror, base)
         token = self._seal.sign(said)
         return Continue(set_headers={HANDED: token} if token else {}, records=self._record)
 
@@ -159,8 +161,8 @@ def _headers(said: Handed) -> dict[str, str]:
         headers[MODEL] = said.asked
     if said.mirror:
         headers[MIRROR] = said.mirror
-    if said.adapter:
-        headers[BASE] = said.pool
+    if said.base:
+        headers[BASE] = said.base
     return headers
 
 
