@@ -13,6 +13,10 @@ class RuleError:
     kind: str
 
 
+class HandedOn(Struct, frozen=True):
+    """The request went on to another role of this process, which reports how it ended."""
+
+
 class ShareOf(Struct, frozen=True):
     """One target of a model's route; *share* is 0..1."""
 
@@ -30,6 +34,7 @@ class Routing(Struct, frozen=True):
     objective     whose priority it would have without a class; empty if no objective's
     share_bucket  where the request fell in [0, 1), which the shares divide
     mirror        the pool that gets a copy of the request; empty if none does
+    taken_over    whether another role has decided it, and this one believes it
     """
 
     asked: str
@@ -44,6 +49,7 @@ class Routing(Struct, frozen=True):
     shares: tuple[ShareOf, ...]
     objective: str = ""
     mirror: str = ""
+    taken_over: bool = False
 
 
 @dataclass(frozen=True, slots=True)

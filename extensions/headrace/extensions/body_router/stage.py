@@ -26,6 +26,7 @@ from headrace.extensions.priorities import Priorities
 from headrace.extensions.reasons import Reason
 from headrace.extensions.records import Routing, RuleError, ShareOf
 from headrace.extensions.stage import (
+    CONTINUE,
     Action,
     Continue,
     ExchangeInfo,
@@ -73,7 +74,9 @@ class Router(Filter):
         }
 
     def on_request(self, request: Request, now_s: float) -> Action:
-        """Decide where *request* goes, or answer for it."""
+        """Decide where *request* goes, or answer for it. What is routed already stays so."""
+        if request.route is not None:
+            return CONTINUE
         path = request.path
         if path and api_of(path) is None:
             passing = self._table.passing(path.partition("?")[0])

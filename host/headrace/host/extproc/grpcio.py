@@ -48,6 +48,7 @@ class GrpcServer:
             self._counts,
             self._options.wants_context,
             self._options.listener,
+            self._options.reply_bytes_max,
         )
         self._calls: set[_Call] = set()
         self._idle = asyncio.Event()
@@ -72,9 +73,11 @@ class GrpcServer:
         """
         assert self._server is None, "started twice"
         options = self._options
-        processor = service(SERVICE, {"Process": duplex(self._process)})
+        services = [health_service(self._health)]
+        if not options.health_only:
+            services.append(service(SERVICE, {"Process": duplex(self._process)}))
         grpc = server(
-            (processor, health_service(self._health)),
+            tuple(services),
             _channel_arguments(options),
             options.exchanges_max,
         )
