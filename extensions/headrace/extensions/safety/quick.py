@@ -7,32 +7,33 @@ import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from headrace.extensions.call import Api
+from headrace.extensions.texts.doubled import is_doubled
 from headrace.extensions.texts.values import Channel, Piece, Said
 
 
 class _Delta(Struct, forbid_unknown_fields=True):
     content: str
     role: str | UnsetType = UNSET
-    refusal: None = None
+    refusal: UnsetType | None = UNSET
 
 
 class _Choice(Struct, forbid_unknown_fields=True):
     delta: _Delta
-    index: int = 0
-    finish_reason: None = None
-    logprobs: None = None
-    stop_reason: None = None
+    index: int | UnsetType = UNSET
+    finish_reason: UnsetType | None = UNSET
+    logprobs: UnsetType | None = UNSET
+    stop_reason: UnsetType | None = UNSET
 
 
 class _Chunk(Struct, forbid_unknown_fields=True):
     choices: list[_Choice]
-    id: str = ""
-    object: str = ""
-    created: int = 0
-    model: str = ""
-    system_fingerprint: str | None = None
-    service_tier: str | None = None
-    usage: None = None
+    id: str | UnsetType = UNSET
+    object: str | UnsetType = UNSET
+    created: int | UnsetType = UNSET
+    model: str | UnsetType = UNSET
+    system_fingerprint: str | UnsetType | None = UNSET
+    service_tier: str | UnsetType | None = UNSET
+    usage: UnsetType | None = UNSET
 
 
 _chat = msgspec.json.Decoder(_Chunk)
@@ -45,10 +46,11 @@ def the_piece(api: Api, data: bytes) -> Piece | None:
     if api is not Api.CHAT:
         return None
     try:
-        choices = _chat.decode(data).choices
+        chunk = _chat.decode(data)
     except msgspec.DecodeError:
         return None
-    if len(choices) != 1 or not choices[0].delta.content:
+    choices = chunk.choices
+    if len(choices) != 1 or not choices[0].delta.content or is_doubled(data, chunk):
         return None
     choice = choices[0]
     channel = _FIRST if not choice.index else Channel(Said.PROSE, choice.index)

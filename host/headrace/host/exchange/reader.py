@@ -34,7 +34,7 @@ class Reader:
         self._pieces: list[bytes] = []
         self._held_bytes = 0
         self._decoder: Decoder | None = None
-        encoding = headers.get("content-encoding")
+        encoding = ",".join(headers.all("content-encoding"))
         if encoding:
             self._open_decoder(encoding)
 

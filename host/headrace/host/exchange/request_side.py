@@ -199,7 +199,7 @@ class RequestSide(Struct):
         raw = self.held[0] if len(self.held) == 1 else b"".join(self.held)
         if len(self.held) > 1 and self.mode is FDS:
             self.held = [raw]
-        encoding = self.head.headers.get("content-encoding") if self.head else ""
+        encoding = ",".join(self.head.headers.all("content-encoding")) if self.head else ""
         if not encoding or not raw:
             return raw
         bound = self.core.plan.limits.body_bytes_max
