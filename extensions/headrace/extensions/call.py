@@ -90,7 +90,7 @@ def _unreadable(content_type: str, body: bytes, depth_max: int) -> CallFault | N
         media = content_type.partition(";")[0].strip()
         message = f"content type `{shown(media)}` is not understood; send `application/json`"
         return CallFault(Reason.UNSUPPORTED_MEDIA_TYPE, message)
-    charset = foreign_charset(content_type)
+    charset = foreign_charset(content_type) if ";" in content_type else ""
     if charset:
         message = f"charset `{shown(charset)}` is not understood; send UTF-8"
         return CallFault(Reason.UNSUPPORTED_MEDIA_TYPE, message)

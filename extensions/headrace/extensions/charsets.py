@@ -11,7 +11,5 @@ def foreign_charset(content_type: str) -> str:
 
     JSON is always UTF-8 (RFC 8259, 8.1), and there are readers that go by the charset all the same.
     """
-    if ";" not in content_type:
-        return ""
     named = [name.lower() for name in _CHARSET.findall(content_type)]
     return next((name for name in named if name not in UTF_8), "")

@@ -7,38 +7,38 @@ import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from headrace.extensions.call import Api
-from headrace.extensions.texts.doubled import is_doubled
 from headrace.extensions.texts.values import Channel, Piece, Said
 
 
 class _Delta(Struct, forbid_unknown_fields=True):
     content: str
     role: str | UnsetType = UNSET
-    refusal: UnsetType | None = UNSET
+    refusal: None = None
 
 
 class _Choice(Struct, forbid_unknown_fields=True):
     delta: _Delta
-    index: int | UnsetType = UNSET
-    finish_reason: UnsetType | None = UNSET
-    logprobs: UnsetType | None = UNSET
-    stop_reason: UnsetType | None = UNSET
+    index: int = 0
+    finish_reason: None = None
+    logprobs: None = None
+    stop_reason: None = None
 
 
 class _Chunk(Struct, forbid_unknown_fields=True):
     choices: list[_Choice]
-    id: str | UnsetType = UNSET
-    object: str | UnsetType = UNSET
-    created: int | UnsetType = UNSET
-    model: str | UnsetType = UNSET
-    system_fingerprint: str | UnsetType | None = UNSET
-    service_tier: str | UnsetType | None = UNSET
-    usage: UnsetType | None = UNSET
+    id: str = ""
+    object: str = ""
+    created: int = 0
+    model: str = ""
+    system_fingerprint: str | None = None
+    service_tier: str | None = None
+    usage: None = None
 
 
 _chat = msgspec.json.Decoder(_Chunk)
 _PATH = ("choices", 0, "delta", "content")
 _FIRST = Channel(Said.PROSE)
+_NAME = b'"content"'  # no delta is without
 
 
 def the_piece(api: Api, data: bytes) -> Piece | None:
@@ -46,11 +46,13 @@ def the_piece(api: Api, data: bytes) -> Piece | None:
     if api is not Api.CHAT:
         return None
     try:
-        chunk = _chat.decode(data)
+        choices = _chat.decode(data).choices
     except msgspec.DecodeError:
         return None
-    choices = chunk.choices
-    if len(choices) != 1 or not choices[0].delta.content or is_doubled(data, chunk):
+    if len(choices) != 1 or not choices[0].delta.content:
+        return None
+    # Of two texts, in one delta or two, the decoder keeps the last; a name may be spelt in escapes.
+    if data.count(_NAME) > 1 or b"\\u00" in data:
         return None
     choice = choices[0]
     channel = _FIRST if not choice.index else Channel(Said.PROSE, choice.index)
