@@ -40,9 +40,13 @@ class Got:
         return any(SECRET in view for view in _views(self.body))
 
 
-def asked(way: str, body: bytes, path: str = CHAT, fields: Pairs = JSON) -> tuple[Drive, Got]:
-    """Send a request past a guard of *way*; return the exchange, and what came of it."""
-    guard = Guard("g", span(), patterns=(SECRET,), inspect=frozenset((way,)))
+def blocks(way: str) -> Guard:
+    """Return a guard of *way* that blocks the secret."""
+    return Guard("g", span(), patterns=(SECRET,), inspect=frozenset((way,)))
+
+
+def asked(guard: Guard, body: bytes, path: str = CHAT, fields: Pairs = JSON) -> tuple[Drive, Got]:
+    """Send a request past *guard*; return the exchange, and what came of it."""
     drive = Drive((build(program(guards=(guard,)), site()),), Modes(FDS, FDS))
     outputs = drive.send(
         Head(Direction.REQUEST, Headers(((":method", "POST"), (":path", path), *fields)), False)
@@ -50,10 +54,19 @@ def asked(way: str, body: bytes, path: str = CHAT, fields: Pairs = JSON) -> tupl
     return drive, _got(outputs + drive.chunk(body, end=True))
 
 
-def answered(body: bytes, fields: Pairs = JSON, status: int = 200, size: int = 1 << 20) -> Got:
+BLOCKS = blocks("response")
+
+
+def answered(
+    body: bytes,
+    fields: Pairs = JSON,
+    status: int = 200,
+    size: int = 1 << 20,
+    guard: Guard = BLOCKS,
+) -> Got:
     """Return what a client gets of an answer to a chat that comes in pieces of *size* bytes."""
     request = {"model": "m", "stream": True, "messages": [{"role": "user", "content": "hi"}]}
-    drive, _ = asked("response", json.dumps(request).encode())
+    drive, _ = asked(guard, json.dumps(request).encode())
     head = Head(Direction.RESPONSE, Headers(((":status", str(status)), *fields)), False)
     outputs = drive.send(head)
     for at in range(0, len(body), size):

@@ -2,11 +2,23 @@
 
 import gzip
 import json
+from dataclasses import replace
 
 import pytest
 import zstandard
 
-from tests.extensions.safety.hostile import JSON, SECRET, SSE, Pairs, answered, delta, event
+from headrace.dsl.guarding import OnMatch
+from tests.extensions.safety.hostile import (
+    JSON,
+    SECRET,
+    SSE,
+    Pairs,
+    answered,
+    blocks,
+    called,
+    delta,
+    event,
+)
 
 SAYS = json.dumps({"choices": [{"index": 0, "message": {"content": SECRET}}]}).encode()
 PLAIN = json.dumps({"choices": [{"index": 0, "message": {"content": "hi"}}]}).encode()
@@ -108,3 +120,38 @@ def test_what_only_looks_strange_goes_on_to_the_byte(fields: Pairs, body: bytes)
     status = 200 if fields != TEXT else 500
 
     assert answered(body, fields, status).body == body
+
+
+DONE = event(b"[DONE]")
+STOP = event({"choices": [{"index": 0, "finish_reason": "stop"}]})
+THOUGHT = delta("hm", "reasoning_content")
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        [delta("0451-"), DONE, delta("ALPHA")],
+        [delta("q", choice=1), delta("0451-"), STOP, delta("ALPHA"), DONE],
+        [delta("0451-"), THOUGHT, delta("ALPHA"), DONE],
+        [delta("04"), THOUGHT, delta("51-AL"), THOUGHT, delta("PHA"), DONE],
+        [*(part for char in SECRET for part in (delta(char), THOUGHT)), DONE],
+        [called("0451-"), called("x", 1), called("ALPHA"), DONE],
+    ],
+    ids=["end mark", "finish", "thought", "two thoughts", "many thoughts", "calls"],
+)
+@pytest.mark.parametrize("size", [7, 1 << 20], ids=["in pieces", "at once"])
+def test_no_client_gets_all_of_it_in_a_text_that_ends_and_goes_on(
+    events: list[bytes], size: int
+) -> None:
+    got = answered(b"".join(events), SSE, size=size)
+
+    assert b"safety-blocked" in got.body
+    assert not got.tells
+
+
+def test_what_was_found_before_a_text_ended_is_not_found_again_when_it_goes_on() -> None:
+    redacts = replace(blocks("response"), on_match=OnMatch.REDACT)
+    got = answered(delta(f"a {SECRET} b") + THOUGHT + delta(" c") + DONE, SSE, guard=redacts)
+
+    assert got.body.count(b"[redacted]") == 1
+    assert got.body.endswith(delta(" c") + DONE)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from msgspec import structs
 
 from headrace.dsl.guarding import OnMatch, Streamed
-from headrace.extensions.call import Call, Text
+from headrace.extensions.call import Call
 from headrace.extensions.charsets import foreign_charset
 from headrace.extensions.reasons import Reason
 from headrace.extensions.safety.answer import screen_answer
@@ -27,6 +27,7 @@ from headrace.extensions.safety.inquest import Inquest
 from headrace.extensions.safety.judge import judge
 from headrace.extensions.safety.lines import with_data, without_unread
 from headrace.extensions.safety.mask import Vault
+from headrace.extensions.safety.meaning import Meaning
 from headrace.extensions.safety.post import Post
 from headrace.extensions.safety.prompt import judged
 from headrace.extensions.safety.quick import the_piece
@@ -267,9 +268,9 @@ class Answers:
 
     async def _hear(self, strand: Strand, post: Post, turn: Turn, now_s: float) -> Judged:
         text = strand.text(turn.start, turn.end)
-        said = (Text(ANSWER, text),)
-        asked = Asked(Direction.RESPONSE, said, self._context, streamed=True)
-        return await judged(judge(post, asked, now_s))
+        meaning = Meaning((text,), (strand.is_source,), beside=False)
+        asked = Asked(Direction.RESPONSE, meaning.said([ANSWER]), self._context, streamed=True)
+        return meaning.placed(await judged(judge(post, asked, now_s)))
 
     def _heard(
         self, strand: Strand, at: int, post: Post, turn: Turn, one: Judged, took_s: float
