@@ -4,7 +4,7 @@ import json
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headrace.dsl.guarding import OnMatch
@@ -56,6 +56,7 @@ def said(body: bytes) -> str:
     return "".join(call["function"]["arguments"] for d in deltas for call in d["tool_calls"])
 
 
+@settings(deadline=None)  # each example builds the stage
 @given(AROUND, SPELLINGS, AROUND, CUTS)
 def test_a_stream_is_blocked_before_a_character_that_means_it_is_delivered(
     before: str, escaped: list[bool], after: str, sizes: list[int]
@@ -70,6 +71,7 @@ def test_a_stream_is_blocked_before_a_character_that_means_it_is_delivered(
         assert source[: source.index(spelt(SECRET, escaped))].startswith(said(body))
 
 
+@settings(deadline=None)  # each example builds the stage
 @given(AROUND, SPELLINGS, AROUND, CUTS)
 def test_what_is_redacted_in_a_stream_leaves_json_that_means_all_the_rest(
     before: str, escaped: list[bool], after: str, sizes: list[int]
@@ -81,6 +83,7 @@ def test_what_is_redacted_in_a_stream_leaves_json_that_means_all_the_rest(
     assert json.loads(said(got.body)) == {"a": f"{before}[redacted]{after}"}
 
 
+@settings(deadline=None)  # each example builds the stage
 @given(AROUND, SPELLINGS, AROUND)
 def test_what_is_redacted_in_a_whole_answer_leaves_json_that_means_all_the_rest(
     before: str, escaped: list[bool], after: str
