@@ -13,7 +13,7 @@ from headrace.extensions.safety.answers import Answers
 from headrace.extensions.safety.beside import begun
 from headrace.extensions.safety.contract import Context, Direction, Kind, Trouble
 from headrace.extensions.safety.desk import Desk
-from headrace.extensions.safety.express import is_express, pass_by
+from headrace.extensions.safety.express import is_express, may_mean_more, pass_by
 from headrace.extensions.safety.inquest import Inquest
 from headrace.extensions.safety.mask import Vault
 from headrace.extensions.safety.post import Post
@@ -141,7 +141,8 @@ class PromptScreen(Filter):
         self, request: Request, call: Call, posts: list[Post], inquest: Inquest
     ) -> tuple[Passage, ...] | Reject:
         """Return the texts of *call*, with their places if a guard of the policy needs them."""
-        if not self._desk.by_place or request.body is None:
+        by_place = self._desk.by_place or any(map(may_mean_more, call.texts))
+        if not by_place or request.body is None:
             return tuple(Passage(t.role, Said.PROSE, t.text, (), whole=False) for t in call.texts)
         try:
             return self._desk.reads.request(call.api, request.body)

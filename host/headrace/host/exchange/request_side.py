@@ -199,12 +199,11 @@ class RequestSide(Struct):
         raw = self.held[0] if len(self.held) == 1 else b"".join(self.held)
         if len(self.held) > 1 and self.mode is FDS:
             self.held = [raw]
-        encoding = self.head.headers.get("content-encoding") if self.head else ""
-        if not encoding or not raw:
+        if self.head is None or not raw or "content-encoding" not in self.head.headers:
             return raw
         bound = self.core.plan.limits.body_bytes_max
         try:
-            decoder = Decoder(encoding, bound)
+            decoder = Decoder(",".join(self.head.headers.all("content-encoding")), bound)
             content = decoder.push(raw)
             decoder.finish()
         except CodingUnknown:
