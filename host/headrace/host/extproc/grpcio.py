@@ -221,6 +221,9 @@ def _channel_arguments(options: GrpcOptions) -> list[tuple[str, int]]:
         ("grpc.http2.bdp_probe", 0),
         ("grpc.http2.lookahead_bytes", options.window_bytes),
         ("grpc.max_concurrent_streams", options.streams_per_connection),
+        # Left alone, gRPC drops streams at random once 1,000 wait for Python: a burst of them.
+        ("grpc.server.max_pending_requests", options.exchanges_max),
+        ("grpc.server.max_pending_requests_hard_limit", options.exchanges_max),
         ("grpc.keepalive_permit_without_calls", 1),
         (
             "grpc.http2.min_ping_interval_without_data_ms",
