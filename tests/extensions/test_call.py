@@ -368,3 +368,11 @@ def test_a_field_that_is_given_twice_is_found_however_many_quotes_there_are(quot
     fault = parse_call(CHAT, "", twice.encode())
     assert isinstance(fault, CallFault)
     assert fault.message == "`model` is given twice; give it once"
+
+
+def test_a_charset_that_a_server_may_read_otherwise_is_refused() -> None:
+    fault = parse_call(CHAT, "application/json; charset=utf-7", b'{"model":"m","messages":[]}')
+
+    assert isinstance(fault, CallFault)
+    assert fault.reason is Reason.UNSUPPORTED_MEDIA_TYPE
+    assert fault.message == "charset `utf-7` is not understood; send UTF-8"

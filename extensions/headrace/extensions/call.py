@@ -18,6 +18,7 @@ from headrace.extensions.called import Call as Call
 from headrace.extensions.called import CallFault as CallFault
 from headrace.extensions.called import is_name as is_name
 from headrace.extensions.called import shown as shown
+from headrace.extensions.charsets import foreign_charset
 from headrace.extensions.prose import Media as Media
 from headrace.extensions.prose import Text as Text
 from headrace.extensions.readers import NAMELESS, Asking, read_call, read_grpc
@@ -88,6 +89,10 @@ def _unreadable(content_type: str, body: bytes, depth_max: int) -> CallFault | N
     if content_type not in ("application/json", "") and not _is_json(content_type):
         media = content_type.partition(";")[0].strip()
         message = f"content type `{shown(media)}` is not understood; send `application/json`"
+        return CallFault(Reason.UNSUPPORTED_MEDIA_TYPE, message)
+    charset = foreign_charset(content_type) if ";" in content_type else ""
+    if charset:
+        message = f"charset `{shown(charset)}` is not understood; send UTF-8"
         return CallFault(Reason.UNSUPPORTED_MEDIA_TYPE, message)
     if not body or body.isspace():
         return CallFault(Reason.MALFORMED_JSON, "the body is empty; send a JSON object")

@@ -151,6 +151,11 @@ def test_a_port_that_is_taken_ends_all_with_why() -> None:
             ("--workers", "3", "--listen", "127.0.0.1:65534"),
             "--listen: 3 workers need the ports up to 65536",
         ),
+        (
+            [QUICKSTART],
+            ("--workers", "2", "--role", "route"),
+            "--workers: not with --role, whose ports are not the workers' to share out: run one",
+        ),
         ([QUICKSTART], ("--state", "http://me:secret@x"), "--state: this is no URL of Redis"),
         ([QUICKSTART], ("--state", "redis://x:port"), "--state: this is no URL of Redis"),
         ([QUICKSTART], ("--state", "redis://x/db"), "--state: this is no URL of Redis"),

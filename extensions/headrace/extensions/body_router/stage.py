@@ -26,6 +26,7 @@ from headrace.extensions.priorities import Priorities
 from headrace.extensions.reasons import Reason
 from headrace.extensions.records import Routing, RuleError, ShareOf
 from headrace.extensions.stage import (
+    CONTINUE,
     Action,
     Continue,
     ExchangeInfo,
@@ -73,9 +74,14 @@ class Router(Filter):
         }
 
     def on_request(self, request: Request, now_s: float) -> Action:
-        """Decide where *request* goes, or answer for it."""
+        """Decide where *request* goes, or answer for it. What is routed already stays so."""
+        if request.route is not None:
+            return CONTINUE
         path = request.path
         if path and api_of(path) is None:
+            passing = self._table.passing(path.partition("?")[0])
+            if passing is not None:
+                return self._unread(request, passing, now_s)
             return self._listing.answer(request) or self._elsewhere(request, now_s)
         if request.method not in ("POST", ""):
             return _wrong_method(request.method, "POST")
@@ -94,6 +100,14 @@ class Router(Filter):
                 return call
             return self._find(request, call, now_s, rewrite, "")
         return self._find(request, call, now_s, rewrite, call.model)
+
+    def _unread(self, request: Request, entry: Entry, now_s: float) -> Continue:
+        """Route what the policy lets pass as it is."""
+        going = self._route(request, "", entry, now_s)
+        assert going.route is not None, "it was just routed"
+        unscreened = entry.model.unscreened
+        route = dataclasses.replace(going.route, unread=True, unscreened=unscreened)
+        return replace(going, route=route)
 
     def _elsewhere(self, request: Request, now_s: float) -> Action:
         """Route what asks for no model: to the servers of model `*`, or of the only pool."""

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 from headrace.dsl.guarding import OnMatch
-from headrace.extensions.call import Text
 from headrace.extensions.safety.beside import side_by_side
 from headrace.extensions.safety.contract import Asked, Context, Direction, Judged, Trouble, Verdict
 from headrace.extensions.safety.inquest import Inquest
@@ -20,9 +19,7 @@ async def screen_answer(
 ) -> Texts | Reject:
     """Return the texts as they go on, or why they do not. All guards judge what the model wrote."""
     texts = Texts(passages)
-    said = tuple(Text(passage.role, passage.text) for passage in passages)
-    asked = Asked(Direction.RESPONSE, said, context)
-    heard = await side_by_side([_hear(post, asked) for post in posts])
+    heard = await side_by_side([_hear(post, texts, passages, context) for post in posts])
     for post, (verdict, took_s) in zip(posts, heard, strict=True):
         if not isinstance(verdict, Trouble):
             inquest.inspected(post, texts.texts, took_s)
@@ -39,9 +36,13 @@ async def screen_answer(
     return inquest.settle() or texts
 
 
-async def _hear(post: Post, asked: Asked) -> tuple[Judged, float]:
+async def _hear(
+    post: Post, texts: Texts, passages: Sequence[Passage], context: Context
+) -> tuple[Judged, float]:
+    meaning = texts.meaning(range(len(passages)), beside=post.local)
+    asked = Asked(Direction.RESPONSE, meaning.said([p.role for p in passages]), context)
     if post.local:
-        return await judged(judge(post, asked, 0.0)), 0.0
+        return meaning.placed(await judged(judge(post, asked, 0.0))), 0.0
     started_s = await Now()
-    verdict = await judged(judge(post, asked, started_s))
+    verdict = meaning.placed(await judged(judge(post, asked, started_s)))
     return verdict, await Now() - started_s

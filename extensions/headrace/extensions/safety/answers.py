@@ -6,7 +6,8 @@ from dataclasses import replace
 from msgspec import structs
 
 from headrace.dsl.guarding import OnMatch, Streamed
-from headrace.extensions.call import Call, Text
+from headrace.extensions.call import Call
+from headrace.extensions.charsets import foreign_charset
 from headrace.extensions.reasons import Reason
 from headrace.extensions.safety.answer import screen_answer
 from headrace.extensions.safety.beside import begun, side_by_side
@@ -26,6 +27,7 @@ from headrace.extensions.safety.inquest import Inquest
 from headrace.extensions.safety.judge import judge
 from headrace.extensions.safety.lines import with_data, without_unread
 from headrace.extensions.safety.mask import Vault
+from headrace.extensions.safety.meaning import Meaning
 from headrace.extensions.safety.post import Post
 from headrace.extensions.safety.prompt import judged
 from headrace.extensions.safety.quick import the_piece
@@ -60,6 +62,7 @@ class Answers:
 
     __slots__ = (
         "_call",
+        "_charset",
         "_context",
         "_desk",
         "_hold",
@@ -83,6 +86,7 @@ class Answers:
         self._context = Context(exchange_id=exchange_id)
         self._inquest = Inquest(desk.rule, Direction.RESPONSE, desk.answers)
         self._known = True
+        self._charset = ""
         self._told = False
         self._watched = 0
         self._hold: Holdback | None = None
@@ -108,6 +112,12 @@ class Answers:
                 self._inquest.skip(post, "condition")
         self._enlist([post for post in self._posts if post in applying])
 
+    def unread(self, reason: str) -> None:
+        """Let the answer pass as it comes, and have every guard say *reason*."""
+        for post in self._posts:
+            self._inquest.skip(post, reason)
+        self._enlist(())
+
     def unmask(self, vault: Vault) -> None:
         """Put the originals of *vault* back into the answer."""
         self._vault = vault if len(vault) else None
@@ -115,6 +125,7 @@ class Answers:
     def begin(self, head: ResponseHead) -> None:
         """Note whether the body will be an answer of the API that was asked."""
         self._known = 200 <= head.status < 300
+        self._charset = foreign_charset(";".join(head.headers.all("content-type")))
 
     def take(self, event: ResponseEvent, now_s: float) -> Action | Asking:
         """Decide what may go on now that *event* has come."""
@@ -128,7 +139,8 @@ class Answers:
         raw, data, call = event.raw, event.data, self._call
         if self._strips:
             raw = without_unread(raw, data)
-        usual = the_piece(call.api, data) if call is not None and self._known else None
+        plain = self._known and not self._charset
+        usual = the_piece(call.api, data) if call is not None and plain else None
         try:
             if usual is not None:
                 touched = hold.push(raw, data, (usual,))
@@ -262,9 +274,9 @@ class Answers:
 
     async def _hear(self, strand: Strand, post: Post, turn: Turn, now_s: float) -> Judged:
         text = strand.text(turn.start, turn.end)
-        said = (Text(ANSWER, text),)
-        asked = Asked(Direction.RESPONSE, said, self._context, streamed=True)
-        return await judged(judge(post, asked, now_s))
+        meaning = Meaning((text,), (strand.is_source,), beside=False)
+        asked = Asked(Direction.RESPONSE, meaning.said([ANSWER]), self._context, streamed=True)
+        return meaning.placed(await judged(judge(post, asked, now_s)))
 
     def _heard(
         self, strand: Strand, at: int, post: Post, turn: Turn, one: Judged, took_s: float
@@ -327,16 +339,17 @@ class Answers:
             texts.restore(self._vault)
         self._inquest.delivered += sum([len(t.encode("utf-8", "replace")) for t in texts.texts])
         patches, gone = texts.patches(), body
-        if self._strips and passages:
+        if self._strips and any(passage.path for passage in passages):
             gone = self._desk.reads.stripped(body)
         if patches:
             gone = self._desk.reads.spliced(gone, patches)
         return CONTINUE if gone is body else Continue(body=gone)
 
     def _passages(self, body: bytes) -> tuple[Passage, ...] | Reject:
-        if self._call is None or not self._known:
-            return any_passages(body)
         try:
+            self._check_charset()
+            if self._call is None or not self._known:
+                return any_passages(body)
             return self._desk.reads.answer(self._call.api, body)
         except Unreadable as unreadable:
             return self._unread(unreadable) or ()
@@ -344,12 +357,18 @@ class Answers:
     def _pieces(self, data: bytes) -> tuple[Piece, ...] | Reject:
         if not data or data == DONE:
             return ()
-        if self._call is None or not self._known:
-            return any_pieces(data)
         try:
+            self._check_charset()
+            if self._call is None or not self._known:
+                return any_pieces(data)
             return self._desk.reads.pieces(self._call.api, data)
         except Unreadable as unreadable:
             return self._unread(unreadable) or ()
+
+    def _check_charset(self) -> None:
+        """Raise `Unreadable` if a client may read the answer as something else than UTF-8."""
+        if self._charset:
+            raise Unreadable("its content type names another charset than UTF-8")
 
     def _unread(self, unreadable: Unreadable) -> Reject | None:
         """Do about what cannot be read what the policy says."""

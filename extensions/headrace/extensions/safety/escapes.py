@@ -40,11 +40,19 @@ class Unescaped:
 
     def clear(self, at: int) -> int:
         """Return *at*, a place in the source, or the end of the escape that it is inside of."""
+        begins, ends = self._escape(at)
+        return ends if begins < at else at
+
+    def begin(self, at: int) -> int:
+        """Return *at*, a place in the source, or where the escape begins that it is inside of."""
+        return min(at, self._escape(at)[0])
+
+    def _escape(self, at: int) -> tuple[int, int]:
+        """Return where the first escape that ends behind *at* begins and ends; else *at* twice."""
         following = bisect_right(self._sources, at)
         if following == len(self._sources):
-            return at
-        begins = self.source(self._texts[following] - 1)
-        return self._sources[following] if begins < at else at
+            return at, at
+        return self.source(self._texts[following] - 1), self._sources[following]
 
 
 def unescaped(source: str) -> Unescaped:

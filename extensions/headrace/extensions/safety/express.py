@@ -7,9 +7,10 @@ from hashlib import blake2b
 from operator import attrgetter
 
 from headrace.dsl.guarding import OnMatch, Scope
-from headrace.extensions.call import Call
+from headrace.extensions.call import Call, Text
 from headrace.extensions.records import Guarded
 from headrace.extensions.safety.desk import Desk
+from headrace.extensions.safety.escapes import unescaped
 from headrace.extensions.safety.memory import DIGEST_BYTES
 from headrace.extensions.safety.post import Post
 from headrace.extensions.stage import CONTINUE, Action, Continue
@@ -31,6 +32,11 @@ def _is_quick(post: Post) -> bool:
     return quick and whole and not changes
 
 
+def may_mean_more(text: Text) -> bool:
+    """Return whether *text* may be source of JSON with escapes: the arguments of a tool's call."""
+    return text.role == "tool" and "\\" in text.text
+
+
 def pass_by(desk: Desk, call: Call) -> Action | None:
     """Return what follows if no guard at *desk* finds anything in *call*; None: ask them all."""
     if call.token_ids or call.media:
@@ -41,9 +47,13 @@ def pass_by(desk: Desk, call: Call) -> Action | None:
     posts = desk.prompts
     if not posts:
         return CONTINUE
+    looked_at = texts
+    for text in call.texts:
+        if text.role == "tool" and "\\" in text.text:  # may_mean_more, without a call
+            looked_at = [*looked_at, unescaped(text.text).text]
     for post in posts:
         assert post.finds is not None, "who is quick looks by itself"
-        for text in texts:
+        for text in looked_at:
             if post.finds(text):
                 return None
     hashed, size = blake2b(key=posts[0].key, digest_size=DIGEST_BYTES), 0

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from headrace.dsl.guarding import OnMatch
-from headrace.extensions.call import Call, Text
+from headrace.extensions.call import Call
 from headrace.extensions.reasons import Reason
 from headrace.extensions.safety.beside import side_by_side
 from headrace.extensions.safety.contract import (
@@ -82,12 +82,13 @@ async def _heard(
 async def _hear(
     prompt: Prompt, texts: Texts, post: Post, which: tuple[int, ...]
 ) -> tuple[Judged, float]:
-    said = tuple(Text(prompt.passages[at].role, texts.texts[at]) for at in which)
+    meaning = texts.meaning(which, beside=post.local)
+    said = meaning.said([prompt.passages[at].role for at in which])
     asked = Asked(Direction.PROMPT, said, prompt.context)
     if post.local:
-        return await judged(judge(post, asked, prompt.now_s)), 0.0
+        return meaning.placed(await judged(judge(post, asked, prompt.now_s))), 0.0
     started_s = await Now()
-    verdict = await judged(judge(post, asked, started_s))
+    verdict = meaning.placed(await judged(judge(post, asked, started_s)))
     return verdict, await Now() - started_s
 
 

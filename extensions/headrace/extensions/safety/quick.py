@@ -38,6 +38,7 @@ class _Chunk(Struct, forbid_unknown_fields=True):
 _chat = msgspec.json.Decoder(_Chunk)
 _PATH = ("choices", 0, "delta", "content")
 _FIRST = Channel(Said.PROSE)
+_NAME = b'"content"'  # no delta is without
 
 
 def the_piece(api: Api, data: bytes) -> Piece | None:
@@ -49,6 +50,9 @@ def the_piece(api: Api, data: bytes) -> Piece | None:
     except msgspec.DecodeError:
         return None
     if len(choices) != 1 or not choices[0].delta.content:
+        return None
+    # Of two texts, in one delta or two, the decoder keeps the last; a name may be spelt in escapes.
+    if data.count(_NAME) > 1 or b"\\u00" in data:
         return None
     choice = choices[0]
     channel = _FIRST if not choice.index else Channel(Said.PROSE, choice.index)

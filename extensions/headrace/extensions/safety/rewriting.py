@@ -8,6 +8,7 @@ from headrace.dsl.guarding import OnMatch
 from headrace.extensions.safety.contract import Hit, Verdict
 from headrace.extensions.safety.edits import REDACTED, applied, edits
 from headrace.extensions.safety.mask import Vault, places
+from headrace.extensions.safety.meaning import Meaning
 from headrace.extensions.texts.values import Passage, Path, Said
 
 NOT_LOCATED = "the guard does not say what to take out"
@@ -64,6 +65,11 @@ class Texts:
             if not self._passages[place].whole and not _is_value(new):
                 new = f'"{REDACTED}"'  # a find that goes over the structure takes all of it
             self.put(place, new)
+
+    def meaning(self, which: Sequence[int], beside: bool) -> Meaning:
+        """Return what the texts *which* mean as they are now; *beside* as for `Meaning`."""
+        texts = [self.texts[at] for at in which]
+        return Meaning(texts, [self._passages[at].said is Said.TOOL_CALL for at in which], beside)
 
     def _is_json(self, place: int) -> bool:
         """Return whether the text at *place* is source of JSON."""

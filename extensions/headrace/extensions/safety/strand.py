@@ -10,9 +10,10 @@ from msgspec import Struct
 from headrace.dsl.guarding import Streamed
 from headrace.extensions.safety.contract import Hit, Verdict
 from headrace.extensions.safety.edits import REDACTED, Edit, applied, edits, merged
+from headrace.extensions.safety.meaning import settled as meant
 from headrace.extensions.safety.post import Post
 from headrace.extensions.safety.sentences import full
-from headrace.extensions.texts.values import Channel
+from headrace.extensions.texts.values import Channel, Said
 
 LOOK_BACK = 8  # characters before a place that tell whether a match may begin there
 KEPT_CHARS_MIN = 64  # before what is not judged
@@ -36,6 +37,7 @@ class Strand:
     end       how many characters there are by now
     cleared   up to where it may go on: every guard that holds has said its last word
     ended     nothing more comes, as far as one can tell
+    is_source  it is source of JSON, to be judged by what it means
     kept_from  where the characters begin that may be looked at again
     released  up to where it has gone on
     waiting   pieces of it in events that are held
@@ -49,12 +51,14 @@ class Strand:
         "_judged",
         "_keep",
         "_missed",
+        "_resumed",
         "_settled",
         "_text",
         "channel",
         "cleared",
         "end",
         "ended",
+        "is_source",
         "kept_from",
         "released",
         "waiting",
@@ -64,6 +68,8 @@ class Strand:
         self.channel = channel
         self.end = self.cleared = 0
         self.ended = False
+        self._resumed = -1  # where it went on after it had ended
+        self.is_source = channel.said is Said.TOOL_CALL
         self.released = 0
         self.waiting = 0
         self._holding = [
@@ -93,7 +99,8 @@ class Strand:
         start = self.end
         self._text += text
         self.end += len(text)
-        self.ended = False
+        if self.ended:
+            self.ended, self._resumed = False, start
         if not self._holding:
             self.cleared = self.end
         return start
@@ -105,22 +112,29 @@ class Strand:
     def look(self, at: int, post: Post) -> Sequence[Hit]:
         """Let the guard number *at*, which looks by itself, look on; return what it finds.
 
-        The hits are by place in the whole text.
+        The hits are by place in the whole text. What goes on after it had ended is judged with
+        what was there before.
         """
         assert post.settle is not None, "who looks by itself says what is settled"
-        start = self._settled[at]
+        settled = start = self._settled[at]
+        if start == self._resumed:
+            start = max(self.kept_from, start - post.guard.window.overlap)
         base, end, ended = max(self.kept_from, start - LOOK_BACK), self.end, self.ended
         if end - start > GROWN_CHARS_MAX and not ended:
             end, ended = end - post.guard.window.overlap, True
         text = self._text[base - self.kept_from : end - self.kept_from]
-        hits, until = post.settle(text, start - base, ended)
+        if self.is_source and "\\" in text:
+            hits, until = meant(post.settle, text, start - base, ended)
+        else:
+            hits, until = post.settle(text, start - base, ended)
         self._judged[at] = self.end
-        if base + until > start:
+        if base + until > settled:
             self._settled[at] = base + until
             self._clear()
         if not hits:
             return ()
-        return [Hit(h.what, 0, base + h.start, base + h.end, h.replacement) for h in hits]
+        found = [Hit(h.what, 0, base + h.start, base + h.end, h.replacement) for h in hits]
+        return [hit for hit in found if hit.end > settled]
 
     def looked_at(self, at: int) -> str:
         """Return all that the guard number *at* has judged, so not what it has no verdict on."""

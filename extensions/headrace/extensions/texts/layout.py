@@ -15,6 +15,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from headrace.extensions.texts.doubled import is_doubled
+from headrace.extensions.texts.names import is_plain
 from headrace.extensions.texts.values import Path, Said, Unreadable
 
 ITEM_BITS = 10  # of a channel's item: below them is which part of the item
@@ -137,6 +138,7 @@ class Leaves:
         if isinstance(value, str):
             reader.note(self.said, value, path, at)
         for step, below in steps_of(value):
+            _note_name(step, at, reader)
             self.read(below, (*path, step), at, reader)
 
 
@@ -227,6 +229,7 @@ class Fields:
                 if below is not None:
                     rule.read(below, (*path, name), at, reader)
             elif name not in SAFE_NAMES:
+                _note_name(name, at, reader, name[:FIELD_CHARS_MAX])
                 _note_leaves(below, (*path, name), at, reader, name[:FIELD_CHARS_MAX])
 
     def _at(self, fields: dict[str, Json], at: At) -> At:
@@ -243,12 +246,19 @@ class Fields:
         return at
 
 
+def _note_name(name: str | int, at: At, reader: Reader, field: str = "") -> None:
+    """Note the *name* of an unknown field if it may say something; it cannot be replaced."""
+    if isinstance(name, str) and not is_plain(name):
+        reader.found.append(Found(Said.PROSE, name, (), at, field, False))
+
+
 def _note_leaves(value: Json, path: Path, at: At, reader: Reader, field: str) -> None:
     """Note every string in *value*, of which nothing is known, as a text of the field's own."""
     if isinstance(value, str):
         reader.note(Said.PROSE, value, path, at, field)
         return
     for step, below in steps_of(value):
+        _note_name(step, at, reader, field)
         _note_leaves(below, (*path, step), at, reader, field)
 
 

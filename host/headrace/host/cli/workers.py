@@ -26,6 +26,9 @@ KEY_BYTES = 32
 def check_workers(given: ServeFlags, mistakes: Mistakes) -> None:
     """Note what is wrong with `--workers`, or does not go with it."""
     mistakes.bounded("--workers", given.workers, 1, WORKERS_MAX)
+    if given.workers > 1 and given.role:
+        mistakes.add("--workers: not with --role, whose ports are not the workers' to share out: ")
+        mistakes.texts[-1] += "run one `serve` per process, and `--state` between them"
     if given.workers > 1 and STDIN in given.policies:
         mistakes.add("--workers: each worker reads the policy, and a pipe can be read once: ")
         mistakes.texts[-1] += "give a file instead of `-`"

@@ -99,6 +99,8 @@ class _Zstd:
             if self._inflate.eof:
                 raise CodingFault
             out.append(self._inflate.decompress(data[at : at + 1024]))
+            if self._inflate.unused_data:
+                raise CodingFault
             size += len(out[-1])
             if size > self._bound:
                 raise TooLarge

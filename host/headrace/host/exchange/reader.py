@@ -34,9 +34,8 @@ class Reader:
         self._pieces: list[bytes] = []
         self._held_bytes = 0
         self._decoder: Decoder | None = None
-        encoding = headers.get("content-encoding")
-        if encoding:
-            self._open_decoder(encoding)
+        if "content-encoding" in headers:
+            self._open_decoder(headers)
 
     @property
     def rewrites(self) -> bool:
@@ -82,11 +81,11 @@ class Reader:
         self.whole, self._pieces = b"".join(self._pieces), []
         return [ResponseEvent(self.whole, self.whole, False)] if self.whole else []
 
-    def _open_decoder(self, encoding: str) -> None:
+    def _open_decoder(self, headers: Headers) -> None:
         # An event stream has no end to bound: what is held of it is bounded instead.
         bound = 1 << 62 if self.event_stream else self._bound
         try:
-            self._decoder = Decoder(encoding, bound)
+            self._decoder = Decoder(",".join(headers.all("content-encoding")), bound)
         except CodingUnknown:
             self.truncated = True
 

@@ -1,5 +1,6 @@
 """What an operator chooses about a host."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ from headrace.host.exchange.part import Modes
 from headrace.host.extproc.listen import UnixAddress
 from headrace.host.extproc.tls import Tls
 from headrace.host.extproc.transport import Transport
+from headrace.host.roles.role import Role
 
 if TYPE_CHECKING:
     from headrace.host.bus.local import Seat
@@ -23,12 +25,14 @@ class Reference:
 
     conformance   clients may force endpoints, and are told what served: for conformance tests
     emit_scores   the proxy is told the scores of all candidates
+    destinations  how many endpoints the proxy is told at most, best first
     plain_errors  errors are plain text with the reference's codes
     """
 
     conformance: bool = False
     emit_scores: bool = False
     plain_errors: bool = False
+    destinations: int = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +68,7 @@ class ServeOptions:
     worker              which of several workers it is, from 1; 0: it is alone
     readers             who may read the operator endpoint beyond its health; None: everybody
     kube                the API server that knows who is in pools; None: the policy lists them all
+    roles               what it listens for; without any it listens at *listen*, for every chain
     """
 
     listen: Address | UnixAddress
@@ -86,11 +91,13 @@ class ServeOptions:
     state: State = State()
     worker: int = 0
     readers: "Readers | None" = None
+    roles: tuple[Role, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Listening:
-    """Where a host listens in fact."""
+    """Where a host listens in fact. *roles*: by role, and with `.health` for its health."""
 
     listen: Address | UnixAddress
     metrics: Address | UnixAddress
+    roles: Mapping[str, Address] = field(default_factory=dict[str, Address])
