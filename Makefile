@@ -5,7 +5,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint bench fmt protos clean
+.PHONY: help demo test check lint bench fmt helm protos clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ bench: $(READY) ## Measure, into bench/out/latest.json
 fmt: $(READY) ## Format the code and sort the imports
 	$(BIN)/ruff check --fix --quiet . || true
 	$(BIN)/ruff format .
+
+helm: $(READY) ## Install Helm with Go, for the tests of the chart
+	GOBIN=$(abspath $(BIN)) go install helm.sh/helm/v3/cmd/helm@v3.22.0
 
 protos: $(READY) ## Generate the protobuf descriptors from their .proto files again
 	$(BIN)/python -m headrace.host.extproc.proto.generate

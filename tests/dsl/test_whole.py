@@ -89,6 +89,12 @@ def test_a_pool_takes_over_what_it_does_not_say_from_the_one_it_extends(program:
     )
 
 
+def test_a_model_has_paths_that_pass_unread(program: Program) -> None:
+    model = program.models["whisper"]
+
+    assert (model.passthrough, model.unscreened) == (("/v1/audio/*", "/tokenizer_info"), True)
+
+
 def test_a_model_has_shares_mirrors_an_objective_and_a_latency(program: Program) -> None:
     model = program.models["assistant"]
 

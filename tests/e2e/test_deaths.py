@@ -4,16 +4,22 @@ import asyncio
 import os
 import re
 import signal
-from collections import Counter
 from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 
 from tests.e2e.rig import process
-from tests.e2e.rig.deaths import COLUMNS, PHASES, SHORT, SILENT_LOSS, Death, outcome
+from tests.e2e.rig.deaths import (
+    COLUMNS,
+    PHASES,
+    SHORT,
+    SILENT_LOSS,
+    Death,
+    outcome,
+    under_load,
+)
 from tests.e2e.rig.process import Host
-from tests.e2e.rig.scripts import digest, noise
 from tests.e2e.rig.site import Rig
 
 MATRIX = Path(__file__).parents[2] / "docs" / "failure-matrix.md"
@@ -88,29 +94,6 @@ def test_a_dying_host_loses_no_byte_silently(rig: Rig, how: signal.Signals, titl
     _check(title, _table(title, table))
 
 
-async def _load(rig: Rig, host: Host, how: signal.Signals, doors: list[str]) -> Counter[str]:
-    """Return what became of many large exchanges, in the middle of which *host* gets *how*."""
-    size = 300_000
-    sent, back = digest(noise(size)), digest(noise(size, seed=1))
-
-    async def one(door: str, number: int) -> str:
-        await asyncio.sleep(number * 0.01)
-        fields = [("x-script", "swap"), ("x-bytes", str(size))]
-        try:
-            answer = await rig.ask(door, "pass", "POST", fields=fields, body=noise(size))
-        except (EOFError, ConnectionError):
-            return "no answer"
-        if answer.status != 200 or not answer.complete:
-            return "cut" if answer.status == 200 else str(answer.status)
-        right = answer.head.get("x-sha256") == sent and digest(iter([answer.body])) == back
-        return "whole" if right else SILENT_LOSS
-
-    asked = [asyncio.create_task(one(door, number)) for door in doors for number in range(20)]
-    await asyncio.sleep(0.1)
-    host.process.send_signal(how)
-    return Counter(await asyncio.gather(*asked))
-
-
 @pytest.mark.parametrize(
     "doors",
     [[column.door for column in COLUMNS], ["twins", "twins-streamed"]],
@@ -122,7 +105,7 @@ def test_a_host_that_dies_under_load_loses_no_byte_silently(
 ) -> None:
     """Case 57, 58: 300 kB both ways; a twin that Envoy turns to replays nothing by halves."""
     with twin(rig, "--grace-s", "0.05") as host:
-        outcomes = rig.run(_load(rig, host, how, doors))
+        outcomes = rig.run(under_load(rig, host.process, how, doors))
 
     assert not outcomes[SILENT_LOSS], outcomes
     assert outcomes["whole"], outcomes

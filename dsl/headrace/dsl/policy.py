@@ -152,6 +152,7 @@ def _assemble(reader: Reader, world: World, problems: Problems) -> Program:
         metrics(known.compiled, problems),
         safety.safety(_only(blocks, said.SafetyBlock), found_guards, names),
     )
+    models.passing(_only(blocks, said.ModelBlock), bool(found_guards), problems)
     if not program.picks_alone:
         _without_model(reader, names.of("model"), problems)
     lints.lint(lints.Subject(blocks, names, known, program))

@@ -193,6 +193,8 @@ class Model:
 
     priority  the model's own, else its objective's
     alias_of  the model that this name is an alias of; empty if it is none
+    passthrough  paths whose bodies go to it unread; with ``*`` at its end, all that begin so
+    unscreened  whether they may pass guards unread, too
     states_priority  whether it has an objective, or a priority other than 0, which says nothing
     """
 
@@ -207,6 +209,8 @@ class Model:
     latency: Latency | None = None
     mirrors: tuple[Mirror, ...] = ()
     states_priority: bool = False
+    passthrough: tuple[str, ...] = ()
+    unscreened: bool = False
 
     @property
     def pattern(self) -> bool:

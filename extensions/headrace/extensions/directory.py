@@ -1,4 +1,4 @@
-"""What a cluster says of requests for a pool, beside the policy: priorities and rewrites.
+"""What a cluster says of requests, beside the policy: priorities, rewrites, adapters' bases.
 
 The host writes it, from Kubernetes; stages read it with each request. What the policy
 states goes first: see `body_router`.
@@ -62,11 +62,13 @@ class Directory:
     """The notes on every pool. Mutable; event loop's thread only.
 
     notes  replaced as a whole, so that a decision never sees half of a change
+    bases  adapter -> the base model that it is of; replaced as a whole, too
     """
 
     notes: Mapping[InferencePoolRef, Notes] = field(
         default_factory=dict[InferencePoolRef, Notes], repr=False
     )
+    bases: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
 
     def of(self, pool: InferencePoolRef | None) -> Notes:
         """Return what is said of *pool*; None is a pool that no cluster knows."""

@@ -13,6 +13,10 @@ class RuleError:
     kind: str
 
 
+class HandedOn(Struct, frozen=True):
+    """The request went on to another role of this process, which reports how it ended."""
+
+
 class ShareOf(Struct, frozen=True):
     """One target of a model's route; *share* is 0..1."""
 
@@ -30,6 +34,7 @@ class Routing(Struct, frozen=True):
     objective     whose priority it would have without a class; empty if no objective's
     share_bucket  where the request fell in [0, 1), which the shares divide
     mirror        the pool that gets a copy of the request; empty if none does
+    taken_over    whether another role has decided it, and this one believes it
     """
 
     asked: str
@@ -44,6 +49,7 @@ class Routing(Struct, frozen=True):
     shares: tuple[ShareOf, ...]
     objective: str = ""
     mirror: str = ""
+    taken_over: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +71,7 @@ class Guarded(Struct, frozen=True):
     state      ``applied``; ``skipped``: it had nothing to do; ``failed-open`` or ``failed-closed``:
                it had no verdict, and the policy let the text pass, or not
     reason     why it was not applied, or not to all: ``condition``, ``no-text``, ``ended-before``,
-               ``partial``, ``media``, or the kind of trouble with its provider
+               ``passthrough``, ``partial``, ``media``, or the kind of trouble with its provider
     action     what was done about a finding: ``block``, ``redact``, ``mask``, ``log``; else empty
     findings   what was found, in words of the provider; never the text
     inspected_bytes  of text, as UTF-8, that it has judged

@@ -40,6 +40,7 @@ class Site:
     lists_served whether the list of models has what the servers say beside what the policy does
     session_key  signs the tokens by which a session finds its endpoint again; empty: none are given
     directory  what a cluster says of requests, beside the policy
+    destinations  how many endpoints the proxy is told of a pick at most, best first
     """
 
     store: "Store"
@@ -53,6 +54,7 @@ class Site:
     lists_served: bool = False
     session_key: bytes = field(default=b"", repr=False)
     directory: Directory = field(default_factory=Directory)
+    destinations: int = 3
 
 
 Builder = Callable[[Program, Site], Stage]

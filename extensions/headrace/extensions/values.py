@@ -61,6 +61,8 @@ class Route:
     share_bucket  where the sticky key fell in [0, 1)
     asked         what the policy says of *model*
     session       what its class says the session is; None: what its headers say
+    unread        whether its path passes without anybody reading the body
+    unscreened    whether it passes guards so, too
     """
 
     model: str
@@ -73,6 +75,8 @@ class Route:
     share_bucket: float = 0.0
     asked: ModelFacts = field(default=NO_MODEL, compare=False, repr=False)
     session: str | None = field(default=None, repr=False)
+    unread: bool = False
+    unscreened: bool = False
 
 
 class Request(Struct, frozen=True):

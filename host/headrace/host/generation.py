@@ -68,6 +68,7 @@ class Generation:
     next_id    gives an exchange its name where the client gave none
     number     counts the generations of a process, from 1
     tenants    the exchanges that are open
+    doors      the plans of listeners with a role: (listener, chain) -> plan
     """
 
     program: Program
@@ -76,10 +77,12 @@ class Generation:
     next_id: Callable[[], str]
     number: int = 1
     tenants: Tenants = field(default_factory=Tenants)
+    doors: Mapping[tuple[str, str], Plan] = field(default_factory=dict[tuple[str, str], Plan])
 
     def open(self, opening: Opening, now_s: float, exchange_id: str = "") -> Exchange:
         """Open the exchange of one stream. An unknown chain rejects, by name, whatever comes."""
-        plan = self.plans.get(opening.chain)
+        chain, listener = opening.chain, opening.listener
+        plan = self.doors.get((listener, chain)) if listener else self.plans.get(chain)
         if plan is None:
             plan = _unknown(opening.chain, self.plans[DEFAULT_CHAIN.name])
         modes = opening.modes or self.modes
@@ -88,14 +91,14 @@ class Generation:
         self.tenants.open.add(exchange)
         return exchange
 
-    def wants_context(self, chain: str) -> bool:
-        """Return whether a stage of *chain* reads attributes or metadata."""
-        plan = self.plans.get(chain)
+    def wants_context(self, chain: str, listener: str = "") -> bool:
+        """Return whether a stage of *chain*, of a listener with a role, reads context."""
+        plan = self.doors.get((listener, chain)) if listener else self.plans.get(chain)
         return plan is not None and bool(plan.needs.attributes or plan.needs.forwarding)
 
     def needs(self) -> Needs:
         """Return the union of what the stages of all chains need."""
-        return union(plan.needs for plan in self.plans.values())
+        return union(plan.needs for plan in (*self.plans.values(), *self.doors.values()))
 
 
 def build_generation(

@@ -88,19 +88,34 @@ def test_a_deadline_and_a_cancellation_end_their_calls_only(site: Site) -> None:
 
 
 @BOTH
-def test_a_thousand_streams_at_once_are_answered(site: Site) -> None:
-    async def one(method: Any) -> int:
-        stream = method(timeout=4 * WAIT_S)
+def test_2000_streams_of_two_connections_are_open_at_once_and_answered(site: Site) -> None:
+    count = 1000  # per connection
+
+    async def first_reply(method: Any) -> Any:
+        stream = method(timeout=8 * WAIT_S)
         await stream.write(head())
+        assert isinstance(await stream.read(), pb.ProcessingResponse)
+        return stream
+
+    async def last(stream: Any) -> str:
+        await stream.write(body(b"x", end_of_stream=True))
         await stream.done_writing()
-        return len([reply async for reply in stream])
+        assert sizes_of([await stream.read()]) == [1]
+        return str((await stream.code()).name)
 
     async def test() -> None:
-        async with aio.insecure_channel(f"127.0.0.1:{site.port}", options=OPTIONS) as channel:
-            method = process(channel)
-            assert sum(await asyncio.gather(*(one(method) for _ in range(1000)))) == 1000
+        address = f"127.0.0.1:{site.port}"
+        async with (
+            aio.insecure_channel(address, options=OPTIONS) as one,
+            aio.insecure_channel(address, options=OPTIONS) as other,
+        ):
+            methods = [process(channel) for channel in (one, other) for _ in range(count)]
+            streams = await asyncio.gather(*map(first_reply, methods))
+            assert site.tally().active == 2 * count
+            assert set(await asyncio.gather(*map(last, streams))) == {"OK"}
 
     run(test())
+    assert site.emptied()
 
 
 @BOTH

@@ -1,16 +1,19 @@
-"""Exchanges in every phase while their host dies, and what became of each.
+"""Exchanges in every phase while their host or their Envoy dies, and what became of each.
 
-Owns the phases and the words for what the client got. Which host dies, and how, is the test's.
+Owns the phases and the words for what the client got. Who dies, and how, is the test's.
 """
 
 import asyncio
+import signal
+import subprocess
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 
 from headrace.host.exchange.part import BodyMode
 from tests.e2e.rig.doors import MORTAL_MODES, NONE, mortal
 from tests.e2e.rig.http1 import Answer
-from tests.e2e.rig.scripts import event
+from tests.e2e.rig.scripts import digest, event, noise
 from tests.e2e.rig.site import Rig
 from tests.e2e.rig.upstream import Call
 
@@ -123,3 +126,28 @@ async def outcome(asked: Awaitable[Answer], body: bytes) -> str:
     if answer.status != 200:
         return str(answer.status)
     return "whole" if answer.body == body else SILENT_LOSS
+
+
+async def under_load(
+    rig: Rig, process: subprocess.Popen[bytes], how: signal.Signals, doors: list[str]
+) -> Counter[str]:
+    """Return what became of many large exchanges, in the middle of which *process* gets *how*."""
+    size = 300_000
+    sent, back = digest(noise(size)), digest(noise(size, seed=1))
+
+    async def one(door: str, number: int) -> str:
+        await asyncio.sleep(number * 0.01)
+        fields = [("x-script", "swap"), ("x-bytes", str(size))]
+        try:
+            answer = await rig.ask(door, "pass", "POST", fields=fields, body=noise(size))
+        except (EOFError, ConnectionError):
+            return "no answer"
+        if answer.status != 200 or not answer.complete:
+            return "cut" if answer.status == 200 else str(answer.status)
+        right = answer.head.get("x-sha256") == sent and digest(iter([answer.body])) == back
+        return "whole" if right else SILENT_LOSS
+
+    asked = [asyncio.create_task(one(door, number)) for door in doors for number in range(20)]
+    await asyncio.sleep(0.1)
+    process.send_signal(how)
+    return Counter(await asyncio.gather(*asked))

@@ -15,6 +15,7 @@ from headrace.extensions.headers import Headers
 from headrace.extensions.picker.snapshot import Endpoint, Snapshot, pool_state
 from headrace.extensions.reasons import Reason
 from headrace.extensions.records import Routing, RuleError, ShareOf
+from headrace.extensions.registry import Site
 from headrace.extensions.stage import (
     Action,
     Answer,
@@ -52,9 +53,9 @@ def asked(name: str) -> bytes:
     return json.dumps({"x": 1.5, "model": name, "messages": [{"content": "hi"}]}).encode()
 
 
-def ask(request: Request, policy: object = None) -> Action:
+def ask(request: Request, policy: object = None, at: Site | None = None) -> Action:
     """Return what the router of *policy* does about *request*."""
-    stage = build(POLICY if policy is None else policy, site())  # type: ignore[arg-type]
+    stage = build(POLICY if policy is None else policy, at or site())  # type: ignore[arg-type]
     info = ExchangeInfo("r-1", "default", request.headers, 0.0)
     action = opened(stage.open(info)).on_request(request, 0.0)
     assert isinstance(action, Continue | Reject | Answer)
@@ -104,6 +105,27 @@ def test_an_adapter_is_named_beside_its_base() -> None:
         "x-gateway-model-name": "english-bot",
         "x-gateway-base-model-name": "llm-base",
         "x-headrace-pool": "llm-base",
+    }
+
+
+def test_the_base_of_an_adapter_is_what_a_map_says_or_its_servers_list() -> None:
+    here = site()
+    here.store.bases = {"gemma": {"my-lora": "gemma-3"}, "llm-base": {"english-bot": "elsewhere"}}
+    here.directory.bases = {"french-bot": "llama-3"}
+    policy = program((adapter("english-bot", "llm-base"), model("*", ("gemma", 1.0, None))))
+
+    def base(name: str) -> str | None:
+        action = ask(request(asked(name)), policy, here)
+        assert isinstance(action, Continue)
+        return action.set_headers.get("x-gateway-base-model-name")
+
+    found = {name: base(name) for name in ("my-lora", "french-bot", "english-bot", "gemma-3")}
+
+    assert found == {
+        "my-lora": "gemma-3",
+        "french-bot": "llama-3",
+        "english-bot": "llm-base",
+        "gemma-3": None,
     }
 
 

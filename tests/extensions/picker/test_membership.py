@@ -9,7 +9,7 @@ from headrace.dsl.serving import Member
 from headrace.dsl.source import Source
 from headrace.extensions.picker.kv.events import Batch, Stored
 from headrace.extensions.picker.snapshot import Endpoint, ServerFacts
-from headrace.extensions.picker.store import Store
+from headrace.extensions.picker.store import BASES_MAX, Store
 from tests.extensions.picker.build import NAMES, program, ready_store
 
 A, B, C = NAMES
@@ -72,7 +72,7 @@ def test_a_source_of_endpoints_may_know_others_than_the_policy() -> None:
 
 def test_adapters_that_a_server_lists_count_where_its_metrics_tell_of_none() -> None:
     store = ready_store(program(adapters_max=4))
-    store.listed("gemma", A, ("gemma", "lora-a"), ("lora-a",))
+    store.listed("gemma", A, ("gemma", "lora-a"), {"lora-a": "gemma"})
     store.scraped("gemma", A, ServerFacts(), 1.0)
     found = store.snapshot.pools["gemma"].endpoints[0]
     assert (found.models, found.adapters, found.adapter_slots) == (
@@ -121,3 +121,14 @@ def test_of_endpoints_that_come_and_go_nothing_is_left() -> None:
         store.kv["p"].apply(address, Batch((Stored((n,), None, 16),)), float(n))
 
     assert len(store.kv["p"]) == 1
+
+
+def test_what_adapters_are_of_is_bounded_and_the_newest_word_counts() -> None:
+    store = ready_store(program())
+    for number in range(BASES_MAX + 2):
+        store.listed("gemma", A, (), {f"lora-{number}": "old"})
+    store.listed("gemma", A, (), {"lora-9": "new"})
+
+    assert len(store.bases["gemma"]) == BASES_MAX
+    assert store.bases["gemma"]["lora-9"] == "new"
+    assert "lora-0" not in store.bases["gemma"]

@@ -341,36 +341,3 @@ def test_no_call_waits_longer_than_its_guard() -> None:
 
     assert isinstance(action, Reject)
     assert world.now_s == pytest.approx(101.0)
-
-
-FIELDS = {
-    "message's name": {"messages": [{"role": "user", "content": "hi", "name": "sarin"}]},
-    "template's arguments": {"chat_template_kwargs": {"persona": {"is": "sarin"}}},
-    "predicted answer": {"prediction": {"type": "content", "content": "sarin"}},
-    "choice": {"guided_choice": ["yes", "sarin"]},
-    "schema": {"guided_json": {"properties": {"x": {"const": "sarin"}}}},
-    "grammar": {"structured_outputs": {"grammar": 'root ::= "sarin"'}},
-    "expression": {"regex": "sarin"},
-}
-
-
-@pytest.mark.parametrize("fields", FIELDS.values(), ids=FIELDS)
-def test_what_the_model_is_made_to_read_or_to_say_is_judged(fields: Mapping[str, object]) -> None:
-    talk = {"model": "m", "messages": [{"role": "user", "content": "hi"}], **fields}
-    at = desk(words(inspect=PROMPT))
-    clean = msgspec.json.encode(talk).replace(b"sarin", b"water")
-
-    assert isinstance(Client(at, World()).ask(request(msgspec.json.encode(talk))), Reject)
-    assert isinstance(Client(at, World()).ask(request(clean)), Continue)
-
-
-@pytest.mark.parametrize("scope", [Scope.ALL, Scope.NEW_TURNS])
-def test_a_message_that_says_two_things_does_not_pass_guards(scope: Scope) -> None:
-    body = b'{"model":"m","messages":[{"role":"user","content":"sarin","content":"hi"}]}'
-    guarded = Client(desk(words(inspect=PROMPT, scope=scope)), World()).ask(request(body))
-    answers_only = Client(desk(words(inspect=frozenset(("response",)))), World()).ask(request(body))
-
-    assert isinstance(guarded, Reject)
-    assert guarded.reason is Reason.INVALID_REQUEST
-    assert "stands twice" in guarded.message
-    assert isinstance(answers_only, Continue)

@@ -82,6 +82,7 @@ def test_all_mistakes_of_flags_and_policy_are_told_before_listening(tmp_path: Pa
         (("--body-limit", "1"), "--body-limit: `1` is out of range"),
         (("--otlp", "http://127.0.0.1:0"), "--otlp: `http://127.0.0.1:0` is not a URL"),
         (("--log-level", "loud"), "loud"),
+        (("--destinations", "0"), "--destinations: `0` is out of range: use 1 to 3"),
         (("--session-key-file", "/no/key"), "--session-key-file: cannot read `/no/key`"),
         (("--session-key-file", "/dev/null"), "`/dev/null` must hold 16 to 4096 bytes: write e.g."),
     ],

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from headrace.host.cluster.api import Access, Api
-from headrace.host.cluster.resource import EXTENSION_GROUPS, POOL_GROUP
+from headrace.host.cluster.resource import ADAPTER_LABELS, EXTENSION_GROUPS, POOL_GROUP
 from tests.host.cluster.apiserver import ApiServer, Kind, serving
 
 POOLS = Kind(POOL_GROUP, "v1", "inferencepools", "InferencePool")
@@ -20,7 +20,8 @@ REWRITES, OLD_REWRITES = (
     Kind(group, "v1alpha2", "inferencemodelrewrites", "InferenceModelRewrite")
     for group in EXTENSION_GROUPS
 )
-CUSTOM = (POOLS, OBJECTIVES, OLD_OBJECTIVES, REWRITES, OLD_REWRITES)
+CONFIG_MAPS = Kind("", "v1", "configmaps", "ConfigMap")
+CUSTOM = (CONFIG_MAPS, POOLS, OBJECTIVES, OLD_OBJECTIVES, REWRITES, OLD_REWRITES)
 PATIENCE_S = 10.0
 Json = dict[str, Any]
 
@@ -71,6 +72,14 @@ def rewrite(
     if models:
         rule["matches"] = [{"model": {"type": "Exact", "value": model}} for model in models]
     return {"metadata": {"name": name}, "spec": {"poolRef": {"name": pool}, "rules": [rule]}}
+
+
+def adapters(name: str, base: str, listed: str, label: str = ADAPTER_LABELS[0]) -> Json:
+    """Return a ConfigMap that says of which base model adapters are."""
+    return {
+        "metadata": {"name": name, "labels": {label: "true"}},
+        "data": {"baseModel": base, "adapters": listed},
+    }
 
 
 def kubeconfig(folder: Path, server: ApiServer, namespace: str = "default") -> Path:

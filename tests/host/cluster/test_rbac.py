@@ -6,7 +6,13 @@ from typing import cast
 
 import yaml
 
-from headrace.host.cluster.resource import inference_pool, objectives, pods, rewrites
+from headrace.host.cluster.resource import (
+    adapter_maps,
+    inference_pool,
+    objectives,
+    pods,
+    rewrites,
+)
 
 EXAMPLE = Path(__file__).parents[3] / "examples" / "kubernetes" / "rbac.yaml"
 Rule = Mapping[str, Sequence[str]]
@@ -22,7 +28,8 @@ def test_the_role_allows_to_list_and_watch_what_is_followed_and_nothing_else() -
         for group in rule["apiGroups"]
         for resource in rule["resources"]
     }
-    followed = (pods("x", ()), inference_pool("x", "y"), *objectives("x"), *rewrites("x"))
+    extended = (*objectives("x"), *rewrites("x"), *adapter_maps("x"))
+    followed = (pods("x", ()), inference_pool("x", "y"), *extended)
 
     assert allowed == {(one.group, one.plural) for one in followed}
     assert {verb for rule in rules for verb in rule["verbs"]} == {"list", "watch"}

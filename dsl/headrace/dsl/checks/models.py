@@ -14,6 +14,7 @@ from headrace.dsl.syntax.tree import Word
 LATENCIES = ("ttft", "tpot", "itl", "latency")
 _ROUNDING = 1e-9
 _LATENCY_MAX_S = 3600.0
+PATH_CHARS_MAX = 1024
 
 
 def objectives(blocks: Sequence[ObjectiveBlock], problems: Problems) -> dict[str, Objective]:
@@ -43,6 +44,7 @@ def models(
         for word, alias in zip(block.names, block.aliases, strict=True):
             one = replace(model, name=word.text, span=word.span)
             found.setdefault(one.name, one)
+            model = replace(model, passthrough=())  # they are of the first name
             if alias is not None:
                 _one_meaning(one, alias, problems)
                 found.setdefault(alias.text, _aliased(one, alias))
@@ -75,7 +77,43 @@ def _model(
         latency=_latency(block, problems),
         mirrors=mirrors,
         states_priority=bool(value) or objective is not None,
+        passthrough=_paths(block, problems),
+        unscreened=block.unscreened,
     )
+
+
+def _paths(block: ModelBlock, problems: Problems) -> tuple[str, ...]:
+    """Return the paths that pass unread."""
+    if block.unscreened and not block.passthrough:
+        span, help_ = block.spans["unscreened"], 'add `passthrough "/a/path/*"`, or remove it'
+        message = "`unscreened` is about paths that pass unread, and there are none"
+        problems.add("S217", span, message, "of what?", help_)
+    for word in block.passthrough:
+        path = word.text
+        if not path.startswith("/") or "*" in path[:-1] or len(path) > PATH_CHARS_MAX:
+            message = f"`{path}` is no path that can pass unread"
+            help_ = f"begin it with `/`, `*` at its end only, up to {PATH_CHARS_MAX} characters"
+            problems.add("S218", word.span, message, "not a path", help_)
+        elif not path.isprintable() or "?" in path:
+            message = f"`{path}` is no path that can pass unread"
+            problems.add("S218", word.span, message, "not a path", "leave out the query")
+    return tuple(dict.fromkeys(word.text for word in block.passthrough))
+
+
+def passing(blocks: Sequence[ModelBlock], guarded: bool, problems: Problems) -> None:
+    """Look at the paths of all models; *guarded*: guards look at prompts or responses."""
+    seen: dict[str, Word] = {}
+    for block in blocks:
+        for word in block.passthrough:
+            first = seen.setdefault(word.text, word)
+            if first is not word:
+                related = (Related(first.span, "first time"),)
+                message = f"path `{word.text}` is of two models"
+                problems.add("S207", word.span, message, "second time", "remove one", related)
+        if block.passthrough and guarded and not block.unscreened:
+            message = "guards cannot read what passes unread, so they would turn it away"
+            help_ = "add `unscreened`, if it may pass them; or remove the `passthrough`"
+            problems.add("S217", block.spans["passthrough"], message, "never served", help_)
 
 
 def _aimed(

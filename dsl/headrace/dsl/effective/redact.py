@@ -22,7 +22,8 @@ _KEPT_AFTER = re.compile(
     r"\b(?:header|metric|timestamp|duration)\($|\bheaders\[\??$"
     r"|^(?:(?:given )?pool|model|objective|profile|chain|test|endpoint|stage \w+ from) $"
     # The names of headers and of variables of the environment; a model that a template is for.
-    r"|^header $| from env $| for [^{]*$"
+    # A path that passes unread.
+    r"|^header $| from env $| for [^{]*$|^passthrough "
 )
 _ADDRESS = re.compile(r"^.*:(\d+)$")
 # What stands behind these must have a form of its own for the policy to compile.

@@ -168,11 +168,23 @@ def model(block: ModelBlock, program: Program) -> Section:
         lines.append(_targets("mirror", "mirror", block.mirrors, origin(spans["mirror"])))
     if block.profile:
         lines.append(_word("profile", "profile", block.profile, origin(spans["use_profile"])))
+    if block.passthrough:
+        lines.append(_passing(block))
     aliases = zip(block.names, block.aliases, strict=True)
     names = [n.span.text + (f" as {a.span.text}" if a else "") for n, a in aliases]
     defined = [w for pair in zip(block.names, block.aliases, strict=True) for w in pair if w]
     head = Line(f"model {', '.join(names)}", origin(block.names[0].span), _aliases(block))
     return Section("model", tuple(w.text for w in defined), head, tuple(lines))
+
+
+def _passing(block: ModelBlock) -> Line:
+    """Return the paths that pass unread, and whether guards let them."""
+    text = ", ".join(word.span.text for word in block.passthrough)
+    facts = [Fact(f"passthrough of `{w.text}`", repr(w.text), "listed") for w in block.passthrough]
+    if block.unscreened:
+        text += "  unscreened"
+        facts.append(Fact("unscreened", "True", "yes"))
+    return Line(f"passthrough {text}", origin(block.spans["passthrough"]), tuple(facts))
 
 
 def _aliases(block: ModelBlock) -> tuple[Fact, ...]:

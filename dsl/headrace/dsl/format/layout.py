@@ -19,6 +19,7 @@ _ALIGNED = frozenset(
     (
         "require", "prefer", "score", "multiply", "tiers", "minimize", "pick", "refuse",
         "template", "inspect", "timeout", "patterns", "shed", "queue", "route", "mirror",
+        "passthrough",
         "detect", "deny", "scope", "window", "stream", "sends", "said", "match", "category", "text",
     )
 )  # fmt: skip

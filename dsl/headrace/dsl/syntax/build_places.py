@@ -100,6 +100,8 @@ def model(node: Tree, parts: Parts) -> ModelBlock:
         mirrors=tuple(_mirrored(t, parts) for t in trees(settings.get("mirror"))),
         adapter_of=parts.first_name(settings.get("adapter_of")),
         profile=parts.first_name(settings.get("use_profile")),
+        passthrough=parts.texts(settings.get("passthrough")),
+        unscreened="unscreened" in settings,
     )
 
 

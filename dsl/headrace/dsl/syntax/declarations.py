@@ -71,7 +71,10 @@ class PoolBlock:
 
 @dataclass(frozen=True, slots=True)
 class ModelBlock:
-    """`model NAME [as ALIAS], NAME [extends NAME] { ... }`. *aliases*: by the name's place."""
+    """`model NAME [as ALIAS], NAME [extends NAME] { ... }`. *aliases*: by the name's place.
+
+    passthrough  paths whose bodies are not read; *unscreened*: not by guards either
+    """
 
     names: tuple[Word, ...]
     span: Span = field(repr=False)
@@ -85,6 +88,8 @@ class ModelBlock:
     mirrors: tuple[Target, ...] = ()
     adapter_of: Word | None = None
     profile: Word | None = None
+    passthrough: tuple[Word, ...] = ()
+    unscreened: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,8 @@ USAGE: Mapping[tuple[str, str], str] = {
     ("model", "mirror"): "mirror 5% to gemma-lab",
     ("model", "adapter"): "adapter of llm-base",
     ("model", "profile"): "profile fast",
+    ("model", "passthrough"): 'passthrough "/v1/audio/*"',
+    ("model", "unscreened"): "unscreened",
     ("class", "priority"): "priority -10",
     ("class", "profile"): "profile fast",
     ("class", "fairness"): 'fairness by request.header("x-tenant")',

@@ -1,6 +1,7 @@
 """Route by the model that a body names."""
 
 from headrace.dsl.program import Program
+from headrace.extensions.body_router.bases import Bases
 from headrace.extensions.body_router.listing import Listing, said_by_servers
 from headrace.extensions.body_router.stage import BodyRouter, Router
 from headrace.extensions.body_router.table import table
@@ -14,4 +15,6 @@ def build(program: Program, site: Site) -> BodyRouter:
     listing = Listing(models)
     if site.lists_served:
         listing = Listing(models, lambda: said_by_servers(site.store.snapshot))
-    return BodyRouter(Router(models, program.classes, listing, priorities(program, site.directory)))
+    known = Bases(site.directory, site.store)
+    objectives = priorities(program, site.directory)
+    return BodyRouter(Router(models, program.classes, listing, objectives, known))

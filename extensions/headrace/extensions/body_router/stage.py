@@ -7,6 +7,8 @@ from msgspec.structs import replace
 
 from headrace.dsl.program import Class, Model, RuleFault
 from headrace.extensions.apis import KNOWN
+from headrace.extensions.body_router.bases import HEADER as BASE_HEADER
+from headrace.extensions.body_router.bases import Bases
 from headrace.extensions.body_router.listing import Listing
 from headrace.extensions.body_router.table import Entry, Table, Target, bucket_of
 from headrace.extensions.body_router.values import Facts, facts
@@ -24,6 +26,7 @@ from headrace.extensions.priorities import Priorities
 from headrace.extensions.reasons import Reason
 from headrace.extensions.records import Routing, RuleError, ShareOf
 from headrace.extensions.stage import (
+    CONTINUE,
     Action,
     Continue,
     ExchangeInfo,
@@ -48,7 +51,7 @@ BODY_CURE = "set `request_body_mode` of the ext_proc filter to FULL_DUPLEX_STREA
 class Router(Filter):
     """Routes one request. Keeps nothing of an exchange, so that one serves them all."""
 
-    __slots__ = ("_classes", "_listing", "_objectives", "_shares", "_table")
+    __slots__ = ("_bases", "_classes", "_listing", "_objectives", "_shares", "_table")
 
     def __init__(
         self,
@@ -56,7 +59,9 @@ class Router(Filter):
         classes: tuple[Class, ...],
         listing: Listing,
         objectives: Priorities,
+        bases: Bases,
     ) -> None:
+        self._bases = bases
         self._objectives = objectives
         self._table = table
         self._classes = classes
@@ -69,9 +74,14 @@ class Router(Filter):
         }
 
     def on_request(self, request: Request, now_s: float) -> Action:
-        """Decide where *request* goes, or answer for it."""
+        """Decide where *request* goes, or answer for it. What is routed already stays so."""
+        if request.route is not None:
+            return CONTINUE
         path = request.path
         if path and api_of(path) is None:
+            passing = self._table.passing(path.partition("?")[0])
+            if passing is not None:
+                return self._unread(request, passing, now_s)
             return self._listing.answer(request) or self._elsewhere(request, now_s)
         if request.method not in ("POST", ""):
             return _wrong_method(request.method, "POST")
@@ -90,6 +100,14 @@ class Router(Filter):
                 return call
             return self._find(request, call, now_s, rewrite, "")
         return self._find(request, call, now_s, rewrite, call.model)
+
+    def _unread(self, request: Request, entry: Entry, now_s: float) -> Continue:
+        """Route what the policy lets pass as it is."""
+        going = self._route(request, "", entry, now_s)
+        assert going.route is not None, "it was just routed"
+        unscreened = entry.model.unscreened
+        route = dataclasses.replace(going.route, unread=True, unscreened=unscreened)
+        return replace(going, route=route)
 
     def _elsewhere(self, request: Request, now_s: float) -> Action:
         """Route what asks for no model: to the servers of model `*`, or of the only pool."""
@@ -159,10 +177,11 @@ class Router(Filter):
         headers = {"x-headrace-pool": target.pool}
         if asked:
             headers["x-gateway-model-name"] = asked
+            base = self._bases.of(asked, route)
+            if base:
+                headers[BASE_HEADER] = base
         if routing.mirror:
             headers[MIRROR_HEADER] = routing.mirror
-        if route.adapter:
-            headers["x-gateway-base-model-name"] = target.pool
         return Continue(
             set_headers=headers,
             clear_route_cache=True,

@@ -1,8 +1,9 @@
 """The models of a policy, laid out for look-up: name -> model, bucket -> share."""
 
+import re
 from bisect import bisect_right
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import accumulate
 
 from xxhash import xxh3_64_intdigest
@@ -12,6 +13,9 @@ from headrace.extensions.values import ModelFacts
 
 DEFAULT_PROFILE = "default"
 NAMES_SHOWN_MAX = 5
+# RFC 3986: of a path without escapes, which a server would have to undo, and that is what it says.
+PLAIN = re.compile(r"[A-Za-z0-9/._~!$&'()*+,=:@-]+", re.ASCII)
+ODD = re.compile(r"//|/\.{1,2}(/|$)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +76,28 @@ class Table:
     """All models: *exact* by name, *patterns* longest first.
 
     unnamed  where requests go that ask for no model: as model `*` says, else to the only pool
+    paths    those that pass unread, and *beginnings* of such, the longest first
     """
 
     exact: Mapping[str, Entry]
     patterns: tuple[Entry, ...]
     unnamed: Entry | None = None
+    paths: Mapping[str, Entry] = field(default_factory=dict[str, Entry])
+    beginnings: tuple[tuple[str, Entry], ...] = ()
+
+    def passing(self, path: str) -> Entry | None:
+        """Return the model that *path*, without its query, passes to unread.
+
+        A path that a server may take for another one passes to none.
+        """
+        if not self.paths and not self.beginnings:
+            return None
+        if not PLAIN.fullmatch(path) or ODD.search(path):
+            return None
+        entry = self.paths.get(path)
+        if entry is not None:
+            return entry
+        return next((e for begin, e in self.beginnings if path.startswith(begin)), None)
 
     def find(self, name: str) -> Entry | None:
         """Return the entry of *name*: its own before the longest pattern that fits."""
@@ -105,7 +126,12 @@ def table(program: Program) -> Table:
     patterns.sort(key=lambda entry: (-len(entry.model.name), entry.model.name))
     exact = {entry.model.name: entry for entry in entries if not entry.model.pattern}
     every = next((entry for entry in patterns if entry.model.name == "*"), None)
-    return Table(exact, tuple(patterns), every or _only_pool(program))
+    passing = [(path, entry) for entry in entries for path in entry.model.passthrough]
+    paths = {path: entry for path, entry in reversed(passing) if not path.endswith("*")}
+    begin = [(path[:-1], entry) for path, entry in passing if path.endswith("*")]
+    begin.sort(key=lambda pair: -len(pair[0]))
+    unnamed = every or _only_pool(program)
+    return Table(exact, tuple(patterns), unnamed, paths, tuple(begin))
 
 
 def bucket_of(sticky_key: str, model: str) -> float:

@@ -49,6 +49,7 @@ def build(program: Program, site: Site) -> Picker:
         },
         conformance=site.conformance,
         emit_scores=site.emit_scores,
+        destinations=site.destinations,
         gate=Gate.of(program),
         objectives=priorities(program, site.directory),
         evicts=any(overload.evict is not None for overload in program.overloads),

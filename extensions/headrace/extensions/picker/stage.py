@@ -18,6 +18,7 @@ from headrace.extensions.picker.placement import Keep, Placement, Watch
 from headrace.extensions.picker.plans import Plans
 from headrace.extensions.picker.prefix import PrefixIndex
 from headrace.extensions.picker.pressure import Arrival, pressed
+from headrace.extensions.picker.rank import DESTINATIONS_MAX
 from headrace.extensions.picker.ranks import front
 from headrace.extensions.picker.snapshot import PoolState
 from headrace.extensions.picker.store import Store
@@ -80,6 +81,7 @@ class Picker:
     tpot_s  model -> the time per token after the first that it promises
     conformance  obey and tell what the gateway's conformance tests send and look for
     emit_scores  tell the proxy the scores of all candidates
+    destinations  how many endpoints the proxy is told at most, best first
     evicts  an overload of the policy may end what runs
     """
 
@@ -98,6 +100,7 @@ class Picker:
     plans: Plans = field(default_factory=Plans, repr=False)
     conformance: bool = False
     emit_scores: bool = False
+    destinations: int = DESTINATIONS_MAX
     gate: Gate | None = field(default=None, repr=False)
     objectives: Priorities = field(default_factory=Priorities, repr=False)
     evicts: bool = False
@@ -316,7 +319,8 @@ class PickFilter(Filter):
         port = self._ranks_port(decision.pool)
         watch = self._stay(values, now_s) if self._picker.evicts else None
         scores = self._picker.emit_scores
-        return told(Telling(decision, found.headers, records, port, scores, watch))
+        most = self._picker.destinations
+        return told(Telling(decision, found.headers, records, port, scores, watch, most))
 
     def _ranks_port(self, pool: str) -> int | None:
         """Return the port that stands for all ranks of a host of *pool*; None: each has its own."""

@@ -4,7 +4,7 @@ Its writers are the scraper, and the picker for its own reservations. A change c
 endpoint it is about; the pool is swapped whole when somebody next looks.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from msgspec.structs import replace
@@ -36,6 +36,7 @@ from headrace.extensions.work import NO_LOAD, Load, Work
 
 RESERVED_S_MAX = 3600.0  # what is open for longer has lost its release
 SWEEP_S = 60.0
+BASES_MAX = 4096  # adapters of one pool
 
 
 @dataclass(slots=True)
@@ -49,6 +50,7 @@ class Store:
     stays     those that run and may be ended for more urgent ones, per pool
     source    who is in a pool
     watcher   called after every change while it is set
+    bases     per pool, adapters that its servers list -> the base model of each
     kv        per pool whose servers report what they cache, what they did
     """
 
@@ -60,6 +62,7 @@ class Store:
     source: EndpointSource = DECLARED
     watcher: Callable[[], None] | None = field(default=None, repr=False)
     kv: dict[str, KvBook] = field(default_factory=dict[str, KvBook])
+    bases: dict[str, dict[str, str]] = field(default_factory=dict[str, dict[str, str]], repr=False)
     _pools: dict[str, LivePool] = field(default_factory=dict[str, LivePool])
     _last_id: int = 0
     _swept_s: float = NEVER_S
@@ -116,6 +119,7 @@ class Store:
             if old is None or not old.roster.positions.keys() <= now.keys():
                 affinity.keep_only(now)
         self._pools = pools
+        self.bases = {name: self.bases[name] for name in pools if name in self.bases}
         self.flows.keep(pools)
         self._note(now_s)
 
@@ -148,21 +152,34 @@ class Store:
         self._note(now_s)
 
     def listed(
-        self, pool: str, address: str, models: tuple[str, ...], adapters: tuple[str, ...]
+        self, pool: str, address: str, models: tuple[str, ...], bases: Mapping[str, str]
     ) -> None:
         """Take over what a server's list of models says.
 
-        models    all that it serves, adapters too
-        adapters  those of them that are adapters; they count where its metrics tell of none
+        models  all that it serves, adapters too
+        bases   those of them that are adapters, each with its base model; they count where the
+                server's metrics tell of none
         """
         found = self._find(pool, address)
         if found is None:
             return
+        adapters = tuple(bases)
+        self._base(pool, bases)
         live, position = found
         old, bounded = live.endpoints[position], adapters[:ADAPTERS_MAX]
         if (old.models, old.listed) != (models, bounded):
             live.put(position, replace(old, models=models, listed=bounded))
             self._note(self._changed_s)
+
+    def _base(self, pool: str, bases: Mapping[str, str]) -> None:
+        """Note what adapters are of: the newest `BASES_MAX`, whichever server said so last."""
+        known = self.bases.setdefault(pool, {})
+        for adapter, base in bases.items():
+            if known.get(adapter) != base:
+                known.pop(adapter, None)
+                known[adapter] = base
+        while len(known) > BASES_MAX:
+            del known[next(iter(known))]
 
     def utilised(self, pool: str, addresses: Sequence[str], gpu: float | None) -> None:
         """Take over how busy the accelerators of a host are, 0..1, by which *addresses* stand.

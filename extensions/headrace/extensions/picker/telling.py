@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from headrace.extensions.picker.decision import Decision, Record
+from headrace.extensions.picker.rank import DESTINATIONS_MAX
 from headrace.extensions.picker.ranks import HEADER as RANK
 from headrace.extensions.picker.ranks import fronts
 from headrace.extensions.reasons import Reason
@@ -27,6 +28,7 @@ class Telling:
     ranks_port  where the hosts of the pool take requests for all their ranks; None: nowhere
     scores      whether the proxy is told the scores of all candidates
     watch       what may end the request while it runs
+    most        how many endpoints are told at most: not every proxy takes several
     """
 
     decision: Decision
@@ -35,6 +37,7 @@ class Telling:
     ranks_port: int | None = None
     scores: bool = False
     watch: Effect[Reject] | None = None
+    most: int = DESTINATIONS_MAX
 
 
 def told(telling: Telling) -> Continue:
@@ -44,7 +47,7 @@ def told(telling: Telling) -> Continue:
     if telling.ranks_port is not None and decision.chosen is not None:
         destinations = fronts(destinations, telling.ranks_port)
         headers[RANK] = decision.chosen
-    where = ",".join(destinations)
+    where = ",".join(destinations[: telling.most])
     metadata: dict[str, Json] = {DESTINATION: where}
     if telling.scores:
         metadata[SCORES] = _scores(decision)

@@ -112,6 +112,12 @@ class Answers:
                 self._inquest.skip(post, "condition")
         self._enlist([post for post in self._posts if post in applying])
 
+    def unread(self, reason: str) -> None:
+        """Let the answer pass as it comes, and have every guard say *reason*."""
+        for post in self._posts:
+            self._inquest.skip(post, reason)
+        self._enlist(())
+
     def unmask(self, vault: Vault) -> None:
         """Put the originals of *vault* back into the answer."""
         self._vault = vault if len(vault) else None

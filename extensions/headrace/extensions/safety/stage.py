@@ -38,6 +38,8 @@ from headrace.extensions.texts.doubled import is_doubled
 from headrace.extensions.texts.values import Passage, Said, Unreadable
 
 IDLE_S = 0.5  # how long text of a model that pauses waits for its window to be full
+PASSTHROUGH = "passthrough"  # the reason in the proof
+UNREAD = "what is asked at this path cannot be screened, and the policy does not let it pass so"
 TWICE = "a name stands twice in one object of the body, so what it means is not certain"
 CURE = "set `request_body_mode` of the ext_proc filter to FULL_DUPLEX_STREAMED"
 
@@ -71,6 +73,9 @@ class PromptScreen(Filter):
     def _decide(self, request: Request, now_s: float) -> Action | Asking:
         desk = self._desk
         inquest = Inquest(desk.rule, Direction.PROMPT, desk.prompts)
+        route = request.route
+        if route is not None and route.unread:
+            return self._unread(inquest, unscreened=route.unscreened)
         posts = self._applying(request, now_s, inquest)
         self._opened(request, posts)
         call = _call_of(request)
@@ -87,6 +92,18 @@ class PromptScreen(Filter):
             return Reject(Reason.BODY_TOO_LARGE, message)
         asked = [post for post in desk.prompts if post in posts]
         return begun(self._screen(request, call, asked, inquest, now_s))
+
+    def _unread(self, inquest: Inquest, *, unscreened: bool) -> Action:
+        """Let pass what nobody reads, if the policy says that it need not be screened."""
+        if not unscreened:
+            return Reject(Reason.SAFETY_BLOCKED, UNREAD)
+        for post in self._desk.prompts:
+            inquest.skip(post, PASSTHROUGH)
+        self._passes_unread()
+        return Continue(records=inquest.close()) if self._desk.prompts else CONTINUE
+
+    def _passes_unread(self) -> None:
+        """Note that nobody reads the answer either."""
 
     def _opened(self, request: Request, posts: tuple[Post, ...]) -> None:
         """Note which guards have to do with the exchange of *request*."""
@@ -176,6 +193,9 @@ class Screening(PromptScreen):
     def _opened(self, request: Request, posts: tuple[Post, ...]) -> None:
         call = request.call
         self._answers.asked(call if isinstance(call, Call) else None, request.id, posts)
+
+    def _passes_unread(self) -> None:
+        self._answers.unread(PASSTHROUGH)
 
     def _masked(self, vault: Vault) -> None:
         self._answers.unmask(vault)

@@ -22,6 +22,7 @@ from headrace.host.cli.flags import Mistakes, fail
 from headrace.host.cli.metrics_readers import readers
 from headrace.host.cli.policies import load_policy
 from headrace.host.cli.policies import no_self_test as untested
+from headrace.host.cli.roles import read_roles
 from headrace.host.cli.serve_flags import ServeFlags
 from headrace.host.cli.session_key import read_key
 from headrace.host.cli.size import SizeError, parse_size
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from headrace.host.serve.process import Host
 
 BODY_BYTES_MIN, BODY_BYTES_MAX = 1 << 10, 1 << 30
+DESTINATIONS_MAX = 3  # of the picker
 SOAK_S_MAX = 24 * 3600
 RELOAD_S_MIN, RELOAD_S_MAX = 0.05, 3600.0
 NAMESPACE = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)  # RFC 1123
@@ -56,6 +58,7 @@ def serve(given: ServeFlags) -> None:
 
         headrace serve policies/quickstart.sched
         headrace serve my.sched --kube --kubeconfig ~/.kube/config --namespace serving
+        headrace serve my.sched --kube --role route --role traffic --role picker@gemma
     """
     mistakes = Mistakes()
     options = _options(given, mistakes)
@@ -77,17 +80,20 @@ def _options(given: ServeFlags, mistakes: Mistakes) -> "ServeOptions":
         admin_token=read_token(given.admin_token_file, mistakes),
         session_key=read_key(given.session_key_file, mistakes),
         lists_served=given.list_models is f.Models.SERVERS,
-        reference=_reference(given),
+        reference=_reference(given, mistakes),
         kube=kube,
         readers=readers(given, kube, mistakes),
+        roles=read_roles(given.role, given.listen, mistakes),
     )
 
 
-def _reference(given: ServeFlags) -> "Reference":
+def _reference(given: ServeFlags, mistakes: Mistakes) -> "Reference":
     from headrace.host.serve.options import Reference
 
     plain = given.errors is f.Errors.GIE
-    return Reference(given.conformance, given.emit_endpoint_scores, plain)
+    mistakes.bounded("--destinations", given.destinations, 1, DESTINATIONS_MAX)
+    scores, most = given.emit_endpoint_scores, given.destinations
+    return Reference(given.conformance, scores, plain, most)
 
 
 def _kube(asked: bool, kubeconfig: Path | None, namespace: str, mistakes: Mistakes) -> "Api | None":
@@ -230,7 +236,9 @@ async def _first(wanted: Coroutine[Any, Any, object], other: Coroutine[Any, Any,
 
 
 def _ready(listening: "Listening", digest: str) -> str:
-    return f"ready listen={listening.listen} metrics={listening.metrics} policy={digest[:12]}"
+    roles = "".join(f" {name}={address}" for name, address in listening.roles.items())
+    heard = f"listen={listening.listen} metrics={listening.metrics}"
+    return f"ready {heard} policy={digest[:12]}{roles}"
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

@@ -11,6 +11,8 @@ from headrace.host.cli.policies import Policies
 _LISTENING, _OBSERVING, _BOUNDS = "Listening", "Observing", "Bounds"
 _POLICY = "Changing the policy"
 _KUBERNETES = "Kubernetes"
+_ROLES = "Roles at a gateway"
+LISTEN = "127.0.0.1:9002"  # where it listens if nothing is said
 _REFERENCE = "As the reference endpoint picker"
 
 
@@ -61,6 +63,20 @@ Listen = Annotated[
         "Where Envoy reaches us (ext_proc); `unix:/path` for a Unix socket.",
         metavar="IP:PORT",
         panel=_LISTENING,
+    ),
+]
+Roles = Annotated[
+    list[str] | None,
+    flag(
+        "--role",
+        "In place of --listen, as often as needed: a chain behind a port of its own. `picker`, "
+        "`route` and `traffic` have ports (9002, 9004, 9006, health one above) and chains "
+        "that a policy need not write. `@POOL` keeps to the pool that the gateway has chosen; "
+        "chain `*` is the one that an extension's metadata names in `headrace-chain`. It speaks "
+        "TLS, with a certificate made at the start if there is no --tls-cert, unless `plain`; it "
+        "answers within 0.8 of the `timeout` of the gateway, 1s if not said, waits included.",
+        metavar="CHAIN[@POOL][=IP:PORT][,health=PORT][,timeout=DURATION][,plain]",
+        panel=_ROLES,
     ),
 ]
 Transported = Annotated[
@@ -230,6 +246,16 @@ EmitScores = Annotated[
         panel=_REFERENCE,
     ),
 ]
+Destinations = Annotated[
+    int,
+    flag(
+        "--destinations",
+        "How many endpoints the proxy is told of a pick, best first: 1 for those that take one, "
+        "as agentgateway and clusters of type ORIGINAL_DST.",
+        metavar="N",
+        panel=_REFERENCE,
+    ),
+]
 ErrorsAs = Annotated[
     Errors,
     flag(
@@ -284,7 +310,8 @@ class ServeFlags:
     """What `headrace serve` was given, each as the flag of its name says."""
 
     policies: Policies
-    listen: Listen = "127.0.0.1:9002"
+    listen: Listen = LISTEN
+    role: Roles = None
     metrics_listen: MetricsListen = "127.0.0.1:9090"
     metrics_token_file: MetricsTokenFile = None
     metrics_review: MetricsReview = False
@@ -311,6 +338,7 @@ class ServeFlags:
     seed: Seed = 0
     conformance: Conformance = False
     emit_endpoint_scores: EmitScores = False
+    destinations: Destinations = 3
     errors: ErrorsAs = Errors.OPENAI
     list_models: ListModels = Models.POLICY
     kube: Kube = False

@@ -16,6 +16,7 @@ from headrace.dsl.program import Pool, Program
 from headrace.dsl.serving import InferencePoolRef, Member, Selector
 from headrace.extensions.directory import Directory, Notes
 from headrace.host.cluster import resource as r
+from headrace.host.cluster.adapters import AdapterMaps, read_adapters
 from headrace.host.cluster.api import Api
 from headrace.host.cluster.members import crowded, members
 from headrace.host.cluster.notes import Said, notes_of, overruled, strays
@@ -82,6 +83,7 @@ class Cluster:
         self._made: dict[Origin, Made] = {}
         self._specs: dict[Resource, PoolSpec] = {}
         self._said: tuple[object, ...] = ()
+        self._maps = AdapterMaps(api.namespace)
         self._telling = Telling(counts)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stirred = False
@@ -204,6 +206,9 @@ class Cluster:
         self._telling.ignored(self.watchers)
         different = self._make()
         self._note()
+        bases = self._maps.changed(self.watchers)
+        if bases is not None:
+            self.directory.bases = bases
         if different:
             self.changed()
         self._news.set()
@@ -229,6 +234,8 @@ class Cluster:
         wanted: dict[Resource, Read] = {}
         for source in self._origins:
             wanted |= self._wanted(source)
+        if self._origins:
+            wanted |= dict.fromkeys(self._maps.resources, read_adapters)
         for resource, read in wanted.items():
             if resource not in self.watchers:
                 made = Watcher(resource, read, self.api, self._stir, self._ended)

@@ -31,6 +31,7 @@ class Object(Struct):
 
     metadata: Meta
     spec: Raw = Raw(b"null")
+    data: Raw = Raw(b"null")
     status: Raw = Raw(b"null")
 
     @property

@@ -7,6 +7,10 @@ POOL_GROUP = "inference.networking.k8s.io"
 EXTENSION_GROUPS = ("llm-d.ai", "inference.networking.x-k8s.io")
 
 
+# Of ConfigMaps that say what adapters are of: llm-d's label, and the one before.
+ADAPTER_LABELS = ("inference.llm-d.ai/ipp-managed", "inference.networking.k8s.io/bbr-managed")
+
+
 @dataclass(frozen=True, slots=True)
 class Resource:
     """The objects of one kind in *namespace*.
@@ -69,4 +73,12 @@ def rewrites(namespace: str) -> tuple[Resource, ...]:
     return tuple(
         Resource(group, "v1alpha2", "inferencemodelrewrites", namespace)
         for group in EXTENSION_GROUPS
+    )
+
+
+def adapter_maps(namespace: str) -> tuple[Resource, ...]:
+    """Return the ConfigMaps that say what adapters are of, of both labels."""
+    return tuple(
+        Resource("", "v1", "configmaps", namespace, labels=((label, "true"),))
+        for label in ADAPTER_LABELS
     )

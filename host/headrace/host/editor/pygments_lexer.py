@@ -32,12 +32,12 @@ WORDS = (
     "from", "given", "gpu", "guards", "header", "in", "inferencepool", "inspect", "kv", "labels",
     "least", "log", "mask", "match", "max", "memory", "metrics", "minimize", "mirror", "most",
     "multiply", "name", "namespace", "of", "on", "once", "only", "order", "overlap", "parallel",
-    "partial", "patterns", "pick", "plugin", "port", "prefer", "prefix", "priority", "queue",
-    "random", "rank", "ranks", "redact", "refuse", "replay", "request", "require", "response",
-    "retry", "role", "route", "sample", "scope", "score", "select", "session", "shed", "soonest",
-    "speed", "stale", "stream", "strictly", "table", "template", "text", "ties", "timeout", "to",
-    "tokens", "top", "unreadable", "up", "use", "wait", "weighted", "when", "window", "with",
-    "within", "zone",
+    "partial", "passthrough", "patterns", "pick", "plugin", "port", "prefer", "prefix", "priority",
+    "queue", "random", "rank", "ranks", "redact", "refuse", "replay", "request", "require",
+    "response", "retry", "role", "route", "sample", "scope", "score", "select", "session", "shed",
+    "soonest", "speed", "stale", "stream", "strictly", "table", "template", "text", "ties",
+    "timeout", "to", "tokens", "top", "unreadable", "unscreened", "up", "use", "wait", "weighted",
+    "when", "window", "with", "within", "zone",
 )  # fmt: skip
 CONSTANTS = ("false", "null", "true")
 ROOTS = ("candidates", "decision", "endpoint", "model", "pool", "request", "response")

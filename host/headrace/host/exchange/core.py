@@ -51,6 +51,7 @@ from headrace.host.exchange.reply import (
 
 T = TypeVar("T")
 FDS = BodyMode.FULL_DUPLEX_STREAMED
+ENVELOPE_BYTES = 8192  # what a message may have beside a whole body: headers and metadata
 
 
 class Waiting(Struct):
@@ -272,8 +273,9 @@ class Core(Struct):
         """Return how long Envoy waits for a reply, less the time that ours takes to get there."""
         limits = self.plan.limits
         if mode is FDS:
-            return float("inf")
-        return 0.9 * max(limits.message_timeout_s, limits.message_timeout_max_s)
+            return limits.answer_within_s
+        timed_s = 0.9 * max(limits.message_timeout_s, limits.message_timeout_max_s)
+        return min(limits.answer_within_s, timed_s)
 
     def _stream(self, effect: StartReply | SendChunk, mode: BodyMode) -> None:
         if isinstance(effect, StartReply):
@@ -297,6 +299,12 @@ class Core(Struct):
         self, answer: Reject | Answer, headers: Pairs, grpc: bool, metadata: Metadata | None
     ) -> ImmediateReply:
         reply = immediate(answer, headers, grpc, metadata, api_asked(self.request))
+        if len(reply.body) + ENVELOPE_BYTES > self.plan.limits.reply_bytes_max:
+            why = f"the answer has {len(reply.body)} bytes, more than the gateway takes"
+            answer = self.refusal = Reject(Reason.RESPONSE_TOO_LARGE, why)
+            self.reason = answer.reason
+            headers = tuple(head_of(answer).items())
+            reply = immediate(answer, headers, grpc, metadata, api_asked(self.request))
         if self.plan.plain_errors and isinstance(answer, Reject) and not grpc:
             return plain(reply, answer)
         return reply

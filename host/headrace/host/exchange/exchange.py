@@ -47,6 +47,11 @@ class Exchange:
         return self._core.decided_s is not None
 
     @property
+    def hands_on(self) -> bool:
+        """Whether another exchange of this process has the same request, and reports it."""
+        return self._core.plan.hands_on
+
+    @property
     def request(self) -> Request:
         """The request as far as it has been decided on."""
         return self._core.request

@@ -1,6 +1,7 @@
 """Every bound of an exchange, in one place."""
 
 from dataclasses import dataclass
+from math import inf
 
 MIB = 1 << 20
 
@@ -17,6 +18,9 @@ class Limits:
     headers_max            header fields after our changes; Envoy's own default limit is 100
     message_timeout_s      Envoy's `message_timeout`; in FULL_DUPLEX_STREAMED it has none
     message_timeout_max_s  Envoy's `max_message_timeout`; 0 means it takes no extension
+    answer_within_s        what a stage may take at most, in every body mode: for a proxy whose
+                           timeout runs in FULL_DUPLEX_STREAMED too
+    reply_bytes_max        one message of ours, which a proxy may refuse if it is larger
     """
 
     body_bytes_max: int = 32 * MIB
@@ -28,3 +32,5 @@ class Limits:
     json_depth_max: int = 64
     message_timeout_s: float = 0.2
     message_timeout_max_s: float = 0.0
+    answer_within_s: float = inf
+    reply_bytes_max: int = (1 << 31) - 1

@@ -28,6 +28,7 @@ class Plan:
     as_reference  whether to do, beyond what Envoy needs, what llm-d's router does: name a request
             that has no `x-request-id`, tell the length of its body, send a JSON response whole
     plain_errors  whether whole answers that are errors look as that router's do
+    hands_on      whether requests go on to another role of this process, which picks
     """
 
     chain: str
@@ -44,3 +45,4 @@ class Plan:
     announce: Callable[[str, str], str] | None = None
     as_reference: bool = False
     plain_errors: bool = False
+    hands_on: bool = False

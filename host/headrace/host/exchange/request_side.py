@@ -14,7 +14,7 @@ from headrace.extensions.reasons import Reason
 from headrace.extensions.stage import Reject, Request
 from headrace.host.exchange.chain import Stopped
 from headrace.host.exchange.coding import CodingFault, CodingUnknown, Decoder, TooLarge
-from headrace.host.exchange.core import Core
+from headrace.host.exchange.core import ENVELOPE_BYTES, Core
 from headrace.host.exchange.cut import cut
 from headrace.host.exchange.fold import Overlay
 from headrace.host.exchange.part import BodyMode, Chunk, Direction, Head, Modes, Part
@@ -261,11 +261,21 @@ class RequestSide(Struct):
         gone = self.late or (self.head is None and self.mode not in WHOLE)
         if wanted and gone and not self.head_owed:
             return _unavailable("or its head passed before the policy could decide")
+        if self.mode is not FDS and self._replaces_more():
+            size = self.core.plan.limits.reply_bytes_max
+            return _unavailable(f"is changed, and a reply takes at most {size} bytes of it")
         if self.truncated and change.body is not None:
             return _too_large(self.held_bytes)
         if change.body is not None and self.head is not None and self.head.end_of_stream:
             return Reject(Reason.CHANGE_REFUSED, "a request without a body was given one")
         return None
+
+    def _replaces_more(self) -> bool:
+        """Return whether the body would have to go on in a reply that is too large."""
+        body = self.change.body
+        size = self.held_bytes if self.late else 0
+        size = size if body is None else len(body)
+        return size + ENVELOPE_BYTES > self.core.plan.limits.reply_bytes_max
 
     def _flush_streamed(self) -> None:
         core, change = self.core, self.change

@@ -48,6 +48,7 @@ class GrpcServer:
             self._counts,
             self._options.wants_context,
             self._options.listener,
+            self._options.reply_bytes_max,
         )
         self._calls: set[_Call] = set()
         self._idle = asyncio.Event()
@@ -72,9 +73,11 @@ class GrpcServer:
         """
         assert self._server is None, "started twice"
         options = self._options
-        processor = service(SERVICE, {"Process": duplex(self._process)})
+        services = [health_service(self._health)]
+        if not options.health_only:
+            services.append(service(SERVICE, {"Process": duplex(self._process)}))
         grpc = server(
-            (processor, health_service(self._health)),
+            tuple(services),
             _channel_arguments(options),
             options.exchanges_max,
         )
@@ -218,6 +221,9 @@ def _channel_arguments(options: GrpcOptions) -> list[tuple[str, int]]:
         ("grpc.http2.bdp_probe", 0),
         ("grpc.http2.lookahead_bytes", options.window_bytes),
         ("grpc.max_concurrent_streams", options.streams_per_connection),
+        # Left alone, gRPC drops streams at random once 1,000 wait for Python: a burst of them.
+        ("grpc.server.max_pending_requests", options.exchanges_max),
+        ("grpc.server.max_pending_requests_hard_limit", options.exchanges_max),
         ("grpc.keepalive_permit_without_calls", 1),
         (
             "grpc.http2.min_ping_interval_without_data_ms",

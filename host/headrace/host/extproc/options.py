@@ -27,6 +27,8 @@ class GrpcOptions:
     tls                     None for plain HTTP/2
     wants_context           chain -> whether attributes and metadata are decoded
     limits                  of the native transport: what one peer may cost
+    reply_bytes_max         a larger message of ours ends its stream: the peer would not take it
+    health_only             nothing is asked there but how this host is
     """
 
     listener: str = ""
@@ -41,3 +43,5 @@ class GrpcOptions:
     tls: Tls | None = None
     wants_context: Callable[[str], bool] = always
     limits: Limits = field(default_factory=Limits)
+    reply_bytes_max: int = (1 << 31) - 1
+    health_only: bool = False

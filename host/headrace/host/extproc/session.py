@@ -42,6 +42,7 @@ class Door:
 
     wants_context  chain -> whether its stages look at attributes or metadata
     listener       a name, handed to the factory
+    reply_bytes_max  a larger message ends its stream
     """
 
     factory: Factory
@@ -49,6 +50,7 @@ class Door:
     counts: Counts = field(default_factory=NoCounts)
     wants_context: Callable[[str], bool] = always
     listener: str = ""
+    reply_bytes_max: int = (1 << 31) - 1
 
 
 class Session:
@@ -186,8 +188,18 @@ class Session:
                 self._give_up(output, "processor-abort")
                 return
             elif not self._silent:
-                self.frames.append(encode(output))
+                frame = encode(output)
+                if len(frame) > self._door.reply_bytes_max:
+                    self._too_large(len(frame))
+                    return
+                self.frames.append(frame)
         self._arm()
+
+    def _too_large(self, size_bytes: int) -> None:
+        """End the stream by what the peer would end it with, if it were sent this."""
+        bound = self._door.reply_bytes_max
+        message = f"a reply has {size_bytes} bytes, and at most {bound} are taken"
+        self._give_up(Abort("RESOURCE_EXHAUSTED", message), "processor-abort")
 
     def _performed(self, ticket: int, task: "asyncio.Task[object]") -> None:
         if self._tasks.get(ticket) is not task:  # nobody waits for it any more

@@ -125,8 +125,11 @@ def _state(path: Path) -> tuple[int, int, int]:
     return found.st_mtime_ns, found.st_size, found.st_ino
 
 
-def self_signed(names: Sequence[str], now: datetime.datetime) -> Tls:
-    """Return a new key and a certificate for *names* (host names, addresses), for development."""
+def self_signed(names: Sequence[str], now: datetime.datetime, days: int = SELF_SIGNED_DAYS) -> Tls:
+    """Return a new key and a certificate for *names* (host names, addresses).
+
+    For development, and for peers that encrypt and do not look at certificates.
+    """
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "headrace self-signed")])
     certificate = (
@@ -136,7 +139,7 @@ def self_signed(names: Sequence[str], now: datetime.datetime) -> Tls:
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - datetime.timedelta(minutes=5))
-        .not_valid_after(now + datetime.timedelta(days=SELF_SIGNED_DAYS))
+        .not_valid_after(now + datetime.timedelta(days=days))
         .add_extension(x509.SubjectAlternativeName([_san(n) for n in names]), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .sign(key, hashes.SHA256())

@@ -1,7 +1,7 @@
 """A server's own list of its models, `/v1/models`. Pure: bytes in, names out."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
 import msgspec
 
@@ -21,10 +21,14 @@ class _List(msgspec.Struct):
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """What a server says that it serves. *adapters* are those of *models* that have a parent."""
+    """What a server says that it serves.
+
+    bases  those of *models* that are adapters: they have a parent, their base model; empty if
+           what it is called is no name
+    """
 
     models: tuple[str, ...] = ()
-    adapters: tuple[str, ...] = ()
+    bases: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 class ListFault(Exception):
@@ -44,12 +48,16 @@ def read_models(page: bytes) -> Listed:
         data = _decode(page).data
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise ListFault(f"no list of models: {error}"[:NAME_CHARS_MAX]) from error
-    adapters = {model.id for model in data if model.parent}
+    parents = {m.id: m.parent if _is_name(m.parent) else "" for m in data if m.parent}
     models = tuple(dict.fromkeys(_names(data)))[:MODELS_MAX]
-    return Listed(models, tuple(name for name in models if name in adapters))
+    return Listed(models, {name: parents[name] for name in models if name in parents})
 
 
 def _names(data: list[_Model]) -> Iterator[str]:
     for model in data:
-        if 0 < len(model.id) <= NAME_CHARS_MAX and model.id.isprintable():
+        if _is_name(model.id):
             yield model.id
+
+
+def _is_name(text: str) -> bool:
+    return 0 < len(text) <= NAME_CHARS_MAX and text.isprintable()

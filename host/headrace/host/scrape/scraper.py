@@ -234,7 +234,7 @@ class Scraper:
         except Exception:  # ours
             log.exception("bug: models of %s", target.address)
             return
-        self._store.listed(target.pool, target.address, found.models, found.adapters)
+        self._store.listed(target.pool, target.address, found.models, found.bases)
 
     async def _follow_device(self, device: Device) -> None:
         """Look at a host's accelerators again and again; when that fails, nothing is known."""

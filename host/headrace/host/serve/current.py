@@ -33,11 +33,11 @@ class Current:
             return self.generation.open(opening, now_s)
         return shadow.open(self.generation, opening, now_s)
 
-    def wants_context(self, chain: str) -> bool:
-        """Return whether a stage of *chain* reads attributes or metadata."""
+    def wants_context(self, chain: str, listener: str = "") -> bool:
+        """Return whether a stage of *chain*, of a listener with a role, reads context."""
         shadow = self.shadow
-        return self.generation.wants_context(chain) or (
-            shadow is not None and shadow.generation.wants_context(chain)
+        return self.generation.wants_context(chain, listener) or (
+            shadow is not None and shadow.generation.wants_context(chain, listener)
         )
 
     def succeed(self, generation: Generation) -> None:
@@ -54,10 +54,14 @@ class Current:
         return before - len(self._older)
 
     def requests(self) -> Iterator[Request]:
-        """Yield the request of every exchange that is open, as far as it has been decided on."""
+        """Yield each request of an exchange that is open, as far as it has been decided on.
+
+        Once, whatever roles it has passed.
+        """
         for generation in (*self._older, self.generation):
             for exchange in generation.tenants.open:
-                yield exchange.request
+                if not exchange.hands_on:
+                    yield exchange.request
 
     def pools(self) -> dict[str, Pool]:
         """Return every pool that an open exchange may decide on; of one name, the newest."""

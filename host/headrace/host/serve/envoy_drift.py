@@ -19,6 +19,7 @@ def envoy_drift(first: Generation, now: Generation) -> tuple[str, ...]:
     notes = [
         *_pools(first.program, now.program),
         *(note for plan in now.plans.values() for note in _plan(first.plans, plan)),
+        *(note for door, plan in now.doors.items() for note in _door(first, door, plan)),
     ]
     if strip_control_headers(first.program) != strip_control_headers(now.program):
         notes.append("other control headers of clients are trusted")
@@ -35,6 +36,11 @@ def _pools(first: Program, now: Program) -> Iterator[str]:
         if missing:
             shown = ", ".join(missing[:8]) + (", ..." if len(missing) > 8 else "")
             yield f"the cluster of pool `{name}` has not: {shown}"
+
+
+def _door(first: Generation, door: tuple[str, str], now: Plan) -> Iterator[str]:
+    before = first.doors.get(door)
+    yield from _plan({} if before is None else {now.chain: before}, now)
 
 
 def _plan(first: Mapping[str, Plan], now: Plan) -> Iterator[str]:

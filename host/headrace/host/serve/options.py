@@ -1,5 +1,6 @@
 """What an operator chooses about a host."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ from headrace.host.exchange.part import Modes
 from headrace.host.extproc.listen import UnixAddress
 from headrace.host.extproc.tls import Tls
 from headrace.host.extproc.transport import Transport
+from headrace.host.roles.role import Role
 
 if TYPE_CHECKING:
     from headrace.host.cluster.api import Api
@@ -22,12 +24,14 @@ class Reference:
 
     conformance   clients may force endpoints, and are told what served: for conformance tests
     emit_scores   the proxy is told the scores of all candidates
+    destinations  how many endpoints the proxy is told at most, best first
     plain_errors  errors are plain text with the reference's codes
     """
 
     conformance: bool = False
     emit_scores: bool = False
     plain_errors: bool = False
+    destinations: int = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,7 @@ class ServeOptions:
     reference           where to do as the reference endpoint picker does, and not as we would
     readers             who may read the operator endpoint beyond its health; None: everybody
     kube                the API server that knows who is in pools; None: the policy lists them all
+    roles               what it listens for; without any it listens at *listen*, for every chain
     """
 
     listen: Address | UnixAddress
@@ -69,11 +74,13 @@ class ServeOptions:
     reference: Reference = Reference()
     kube: "Api | None" = None
     readers: "Readers | None" = None
+    roles: tuple[Role, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Listening:
-    """Where a host listens in fact."""
+    """Where a host listens in fact. *roles*: by role, and with `.health` for its health."""
 
     listen: Address | UnixAddress
     metrics: Address
+    roles: Mapping[str, Address] = field(default_factory=dict[str, Address])

@@ -5,6 +5,7 @@ import gc
 import logging
 import os
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from ipaddress import ip_address
 from secrets import token_bytes
 from time import monotonic, time
@@ -26,8 +27,8 @@ from headrace.host.explain.tell import decided, note
 from headrace.host.extproc.edge import Performer
 from headrace.host.extproc.listen import ListenError, UnixAddress
 from headrace.host.extproc.options import MIB, GrpcOptions
-from headrace.host.extproc.transport import Server, make_server
 from headrace.host.scrape.scraper import ScrapeOptions
+from headrace.host.serve.doors import Doors, Wiring
 from headrace.host.serve.evicting import evicted
 from headrace.host.serve.load import Loaded, Reloading
 from headrace.host.serve.options import Listening, ServeOptions
@@ -79,7 +80,8 @@ class Host:
         self._exits = AsyncExitStack()
         self._telemetry: Telemetry | None = None
         self._decisions: DecisionLog | None = None
-        self._server: Server | None = None
+        self._doors: Doors | None = None
+        self._roles: dict[str, str] = {}
         self._serving = False
         self._reloader: Reloader | None = None
         epoch_s = time() - monotonic()
@@ -102,6 +104,7 @@ class Host:
             options.lists_served,
             options.session_key or token_bytes(SESSION_KEY_BYTES),
             cluster.directory if cluster else Directory(),
+            options.reference.destinations,
         )
         scraping = ScrapeOptions(seed=options.seed)
         world = World(site, options, scraping, self, self._soaked, cluster=cluster)
@@ -148,7 +151,8 @@ class Host:
             reloader = Reloader(self._succession, self._reloading, telemetry.metrics)
             self._reloader = await self._exits.enter_async_context(reloader)
             metrics_port = await self._open_endpoint(telemetry)
-            port = await self._open_wire(telemetry)
+            listening = await self._open_wire(telemetry)
+            self._roles = {name: str(address) for name, address in listening.roles.items()}
         except BaseException:
             await self._exits.aclose()
             raise
@@ -159,9 +163,7 @@ class Host:
         gc.collect()
         gc.freeze()
         gc.set_threshold(*GC_THRESHOLDS)
-        return Listening(
-            _heard_at(options.listen, port), Address(options.metrics_listen.host, metrics_port)
-        )
+        return replace(listening, metrics=Address(options.metrics_listen.host, metrics_port))
 
     async def ready(self) -> None:
         """Wait until exchanges are taken: who is in the pools is known, and their metrics are."""
@@ -188,8 +190,8 @@ class Host:
             await asyncio.gather(self._beginning, return_exceptions=True)
         self._serve(False)
         self._usher.drain()
-        if self._server is not None:
-            await self._server.drain(self._options.drain_grace_s)
+        if self._doors is not None:
+            await self._doors.drain(self._options.drain_grace_s)
         await self._exits.aclose()
 
     def cluster_request(self, resource: str, result: str) -> None:
@@ -222,8 +224,8 @@ class Host:
 
     def _serve(self, serving: bool) -> None:
         self._serving = serving
-        if self._server is not None:
-            self._server.set_serving(serving)
+        if self._doors is not None:
+            self._doors.set_serving(serving)
 
     def _report(self, outcome: Outcome) -> None:
         assert self._telemetry is not None, "exchanges exist only after the start"
@@ -243,6 +245,8 @@ class Host:
                 for name, state in self._store.snapshot.pools.items()
             },
         }
+        if self._roles:
+            page["roles"] = dict(self._roles)
         if cluster is not None:
             page["cluster"] = cluster.page(program)
         return page
@@ -285,25 +289,29 @@ class Host:
                 f"--metrics-listen: cannot listen on `{address}`: {_why(error)}"
             ) from error
 
-    async def _open_wire(self, telemetry: Telemetry) -> int:
+    async def _open_wire(self, telemetry: Telemetry) -> Listening:
         options, current = self._options, self._succession.current
-        server = make_server(
+        wiring = Wiring(
             options.transport,
             current.open,
             Performer({Turn: self._usher.turn, Evicted: evicted, **self._clients.performers}),
-            options=GrpcOptions(
-                message_bytes_max=options.limits.body_bytes_max + ENVELOPE_BYTES,
-                tls=options.tls,
-                wants_context=current.wants_context,
-            ),
-            counts=telemetry.metrics,
+            telemetry.metrics,
+            current.wants_context,
+        )
+        bytes_max = options.limits.body_bytes_max + ENVELOPE_BYTES
+        self._doors = doors = Doors(
+            wiring, GrpcOptions(message_bytes_max=bytes_max, tls=options.tls)
         )
         try:
-            port = await server.start(str(options.listen))
+            if options.roles:
+                heard = await doors.open_roles(options.roles)
+                return Listening(heard[options.roles[0].name], options.metrics_listen, heard)
+            port = await doors.open_plain(str(options.listen))
         except ListenError as error:
-            raise CannotListen(f"--listen: {error}") from error
-        self._server = server
-        return port
+            await doors.drain(0.0)
+            flag = "--role" if options.roles else "--listen"
+            raise CannotListen(f"{flag}: {error}") from error
+        return Listening(_heard_at(options.listen, port), options.metrics_listen)
 
 
 def _cluster(options: ServeOptions, counts: "Host") -> "Cluster | None":

@@ -22,6 +22,7 @@ from headrace.host.cluster.origin import Cluster, of_cluster
 from headrace.host.generation import Generation, build_generation, request_ids
 from headrace.host.kv_events.listener import Counts as KvCounts
 from headrace.host.kv_events.listener import KvListener, missing
+from headrace.host.roles.plans import RoleMisfit, cautions, with_roles
 from headrace.host.scrape.scraper import Counts as ScrapeCounts
 from headrace.host.scrape.scraper import ScrapeOptions, Scraper
 from headrace.host.serve.current import Current
@@ -158,12 +159,19 @@ class Succession:
                 self._next_id,
                 self._installed,
             )
+            if options.roles:
+                generation = with_roles(generation, site, options.roles, self._installed)
+        except RoleMisfit as error:
+            raise Unservable(f"role {error}") from error
         except UnknownStage as error:
             raise Unservable(str(error)) from error
         except Exception as error:  # a builder may be anybody's code
             raise Unservable(f"a stage cannot be built: {type(error).__name__}: {error}") from error
         if site is self._world.site:
             self._count += 1
+            shares_key = bool(options.session_key)
+            for line in cautions(program, options.roles, shares_key=shares_key):
+                log.warning("roles: %s", line)
         return generation
 
     def endpoints_changed(self) -> None:

@@ -91,7 +91,9 @@ class Trial:
                     facts = facts_of(endpoint)
                     self._live.scraped(pool, endpoint.address, facts, endpoint.scraped_at_s)
                     if endpoint.models:
-                        self._live.listed(pool, endpoint.address, endpoint.models, endpoint.listed)
+                        known = self._fresh.bases.get(pool, {})
+                        bases = {name: known.get(name, "") for name in endpoint.listed}
+                        self._live.listed(pool, endpoint.address, endpoint.models, bases)
 
     def _added(self) -> Program:
         """Return the program with those endpoints only that are not scraped for it yet."""

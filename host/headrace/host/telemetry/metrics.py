@@ -80,8 +80,9 @@ class Metrics:
     def observe(self, outcome: Outcome, summary: Summary) -> None:
         """Count one exchange that ended."""
         model, pool = summary.model_label, summary.pool
-        self._requests.add(model, pool, _status(outcome.status), summary.reason)
-        self._exchange_s.see(summary.duration_s, model, pool)
+        if not summary.handed_on:  # or a request would count once per role
+            self._requests.add(model, pool, _status(outcome.status), summary.reason)
+            self._exchange_s.see(summary.duration_s, model, pool)
         if summary.decision_s is not None:
             self._decision_s.see(summary.decision_s)
         if summary.ttft_s is not None and outcome.event_stream:
@@ -92,15 +93,16 @@ class Metrics:
         for run in outcome.runs:
             if run.road:
                 self._stage_failures.add(run.stage, run.road)
-            if run.stage == BODY_ROUTER and run.hook == "on_request":
+            if run.stage == BODY_ROUTER and run.hook == "on_request" and not summary.taken_over:
                 self._routed.add(_routed(run.result, summary.reason))
         if summary.shed:
             self._sheds.add(pool, summary.kind)
         if summary.endpoint:
             self._picks.add(pool, summary.endpoint)
-        if summary.usage is not None:
-            self._count_tokens(summary.usage)
-        self._twins.observe(outcome, summary)
+        if not summary.handed_on:
+            if summary.usage is not None:
+                self._count_tokens(summary.usage)
+            self._twins.observe(outcome, summary)
         for error in summary.rule_errors:
             self._rule_errors.add(error.rule, error.kind)
         for record in summary.guarded:

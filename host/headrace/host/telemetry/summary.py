@@ -7,7 +7,7 @@ from headrace.extensions.picker.decision import Decision
 from headrace.extensions.picker.flow.waited import Waited
 from headrace.extensions.picker.stage import Served
 from headrace.extensions.reasons import Reason
-from headrace.extensions.records import Guarded, Routing, RuleError, Usage
+from headrace.extensions.records import Guarded, HandedOn, Routing, RuleError, Usage
 from headrace.extensions.stage import Outcome, Route
 
 NO_MODEL = "none"
@@ -48,20 +48,21 @@ class Summary(Struct, frozen=True):
     route: Route | None
     wait_s: float | None = None
     guarded: tuple[Guarded, ...] = ()
+    handed_on: bool = False
+    taken_over: bool = False
 
 
 def summarise(outcome: Outcome) -> Summary:
     """Return the summary of *outcome*."""
-    request = outcome.request
+    request, reason = outcome.request, outcome.reason
     call = request.call
     # A request that was turned away keeps no route, yet had one: the router's record tells.
-    route = request.route
+    route, handed_on, taken_over = request.route, False, False
     usage: Usage | None = None
     decision: Decision | None = None
     endpoint = ""
     wait_s: float | None = None
-    errors: list[RuleError] = []
-    failures: list[str] = []
+    errors, failures = list[RuleError](), list[str]()
     guarded: tuple[Guarded, ...] = ()
     for run in outcome.runs:
         if run.error:
@@ -74,16 +75,17 @@ def summarise(outcome: Outcome) -> Summary:
             elif isinstance(record, Waited):
                 wait_s = (wait_s or 0.0) + record.waited_s
             elif isinstance(record, Routing):
-                route = route or _route(record)
+                route, taken_over = route or _route(record), record.taken_over
             elif isinstance(record, Served):
                 endpoint = record.served
             elif isinstance(record, RuleError):
                 errors.append(record)
             elif isinstance(record, Guarded):
                 guarded += (record,)
+            elif isinstance(record, HandedOn):
+                handed_on = reason is None
     model = call.model if call is not None else ""
     first_s, started_s = outcome.first_event_s, outcome.started_s
-    reason = outcome.reason
     return Summary(
         model=model,
         model_label=route.model if route else (OTHER_MODEL if model else NO_MODEL),
@@ -107,6 +109,8 @@ def summarise(outcome: Outcome) -> Summary:
         route=route,
         wait_s=wait_s,
         guarded=guarded,
+        handed_on=handed_on,
+        taken_over=taken_over,
     )
 
 

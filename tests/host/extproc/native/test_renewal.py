@@ -2,20 +2,63 @@
 
 import asyncio
 import datetime
+import ipaddress
 import logging
 import ssl
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from headrace.host.extproc.native.server import NativeServer
 from headrace.host.extproc.options import GrpcOptions
 from headrace.host.extproc.tls import Renewal, Tls, from_files, self_signed, server_context
-from tests.host.extproc.wire import client, fresh, grpc, head, reply, run, serving, status
+from tests.host.extproc.wire import (
+    TRANSPORT,
+    client,
+    fresh,
+    grpc,
+    head,
+    reply,
+    run,
+    serving,
+    status,
+    until,
+)
 
 NOW = datetime.datetime.now(datetime.UTC)
 FIRST = self_signed(["127.0.0.1"], NOW)
 SECOND = self_signed(["127.0.0.1"], NOW)
 PATIENCE_S = 5.0
+
+
+def issued(count: int) -> tuple[bytes, list[Tls]]:
+    """Return a CA and so many certificates of it, which a client that trusts it takes all."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "the CA")])
+
+    def sign(subject: x509.Name, public: ec.EllipticCurvePublicKey, ca: bool) -> bytes:
+        made = (
+            x509.CertificateBuilder(name, subject, public, x509.random_serial_number())
+            .not_valid_before(NOW - datetime.timedelta(hours=1))
+            .not_valid_after(NOW + datetime.timedelta(hours=1))
+            .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
+        )
+        address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
+        made = made.add_extension(x509.SubjectAlternativeName([address]), critical=False)
+        return made.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM)
+
+    shown: list[Tls] = []
+    for _ in range(count):
+        secret = ec.generate_private_key(ec.SECP256R1())
+        leaf = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "the host")])
+        pem = secret.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        shown.append(Tls(sign(leaf, secret.public_key(), ca=False), pem))
+    return sign(name, key.public_key(), ca=True), shown
 
 
 def files(folder: Path, tls: Tls) -> tuple[Path, Path]:
@@ -70,6 +113,58 @@ def test_a_renewed_certificate_is_shown_and_streams_go_on(tmp_path: Path) -> Non
                 assert await talk(address, SECOND.certificate) == "OK"
                 await stream.done_writing()
                 assert await status(stream) == "OK"
+
+    run(test())
+
+
+def test_no_call_fails_while_certificates_change_under_load(tmp_path: Path) -> None:
+    """Every call is a connection of its own, so that handshakes go on all the time."""
+
+    async def test() -> None:
+        root, (first, second, third) = issued(3)
+        options = GrpcOptions(tls=from_files(*files(tmp_path, first)))
+        over = asyncio.Event()
+        async with serving(fresh, options=options) as (_, address):
+            outcomes: list[str] = []
+
+            async def caller() -> None:
+                while not over.is_set():
+                    outcomes.append(await talk(address, root))
+
+            callers = [asyncio.create_task(caller()) for _ in range(6)]
+            before = await shown(address)
+            for tls in (second, third):
+                files(tmp_path, tls)
+                async with asyncio.timeout(PATIENCE_S):
+                    while await shown(address) == before:  # noqa: ASYNC110 - no event for it
+                        await asyncio.sleep(0.05)
+                before, enough = await shown(address), len(outcomes) + 20
+                await until(lambda: len(outcomes) >= enough)  # noqa: B023 - awaited here
+            over.set()
+            await asyncio.gather(*callers)
+        assert set(outcomes) == {"OK"}
+
+    run(test())
+
+
+@pytest.mark.parametrize("said", [b"", b"\x16\x03\x01\x02"], ids=["nothing", "half a hello"])
+def test_a_handshake_that_does_not_end_is_cut_off(
+    said: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if TRANSPORT.get() is not NativeServer:
+        pytest.skip("grpcio has a limit of its own, of two minutes")
+    monkeypatch.setattr("headrace.host.extproc.listen.HANDSHAKE_S", 0.2)
+
+    async def test() -> None:
+        async with serving(fresh, options=GrpcOptions(tls=FIRST)) as (_, address):
+            host, port = address.split(":")
+            reader, writer = await asyncio.open_connection(host, int(port))
+            writer.write(said)
+            async with asyncio.timeout(PATIENCE_S):
+                with suppress(ConnectionError):
+                    assert await reader.read() == b""
+            writer.close()
+            assert await talk(address, FIRST.certificate) == "OK"
 
     run(test())
 

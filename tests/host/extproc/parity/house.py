@@ -55,6 +55,7 @@ class House:
     conformance: bool = False
     emit_scores: bool = False
     plain_errors: bool = False
+    destinations: int = 3
     announce: Announce = unannounced
     limits: Limits = field(default_factory=Limits)
     outcomes: list[Outcome] = field(default_factory=list[Outcome])
@@ -85,6 +86,7 @@ class House:
             conformance=self.conformance,
             emit_scores=self.emit_scores,
             plain_errors=self.plain_errors,
+            destinations=self.destinations,
         )
         generation = build_generation(program, site, self.limits)
         async with serving(generation.open) as (_, address), client(address) as opens:

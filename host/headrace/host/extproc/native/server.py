@@ -15,7 +15,7 @@ from headrace.host.extproc.native.fields import RequestHead
 from headrace.host.extproc.native.limits import Bounds
 from headrace.host.extproc.native.messages import Assembler
 from headrace.host.extproc.native.messages import Refusal as MessageRefusal
-from headrace.host.extproc.native.router import TOO_LARGE, Method, metadata, route
+from headrace.host.extproc.native.router import TOO_LARGE, UNKNOWN, Method, metadata, route
 from headrace.host.extproc.native.stream import Stream
 from headrace.host.extproc.native.wire import Site, Wire
 from headrace.host.extproc.opening import Factory
@@ -53,6 +53,7 @@ class NativeServer:
             self._counts,
             chosen.wants_context,
             chosen.listener,
+            chosen.reply_bytes_max,
         )
         self._site = Site(
             Bounds(
@@ -164,6 +165,8 @@ class NativeServer:
             wire.finish_with(stream, TOO_LARGE)
             return
         method = route(head)
+        if method is Method.PROCESS and self._options.health_only:
+            method = UNKNOWN
         if isinstance(method, bytes):
             wire.finish_with(stream, method)
             return
