@@ -11,8 +11,9 @@ from threading import Thread
 from aiohttp import web
 
 from bench.load import Load, chat
-from bench.measure import WARM_UP, Figure, Tick, costs_us, drive, standing
+from bench.measure import WARM_UP, Tick, costs_us, drive, standing
 from bench.processes import free_ports
+from bench.report import Figure
 from bench.sides import CHAIN, Host, Setup, Side
 
 EVENTS = 100

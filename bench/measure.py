@@ -14,20 +14,12 @@ import uvloop
 
 from bench.load import Load, Tally, run
 from bench.processes import cpu_s, rss_mib, rss_peak_mib
+from bench.report import Figure, noise_of
 from bench.sides import ISSUE, Host, Setup, Side, sides
 
 WARM_UP = 200  # requests, at least: connections, caches, and the first specialised bytecode
 PER_REQUEST = "us CPU/request"
 Tick = Callable[[], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """One line of the result."""
-
-    name: str
-    value: float
-    unit: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +80,11 @@ def compare(case: Case, rounds: int, tick: Tick) -> list[Figure]:
                     envoy.append(envoy_us)
                 tick()
     rows = [
-        Figure(f"{host.value}, {case.name}", round(statistics.median(costs), 1), PER_REQUEST)
+        _median(f"{host.value}, {case.name}", costs, PER_REQUEST, 1)
         for host, costs in found.items()
     ]
     if envoy:
-        us = round(statistics.median(envoy), 1)
-        rows.append(Figure(f"envoy of headrace, {case.name}", us, PER_REQUEST))
+        rows.append(_median(f"envoy of headrace, {case.name}", envoy, PER_REQUEST, 1))
     return rows + _ratios(found, case.name)
 
 
@@ -104,12 +95,14 @@ def _ratios(found: Mapping[Host, Sequence[float]], name: str) -> list[Figure]:
     words = {Host.HEADRACE: "ratio", Host.ON_GRPCIO: "ratio on grpcio"}
     words[Host.IDLE_NATIVE] = "ratio without work"
     return [
-        Figure(
-            f"{word}, {name}", round(statistics.median(map(_by, found[host], yardstick)), 3), "x"
-        )
+        _median(f"{word}, {name}", list(map(_by, found[host], yardstick)), "x", 3)
         for host, word in words.items()
         if host in found
     ]
+
+
+def _median(name: str, rounds: Sequence[float], unit: str, digits: int) -> Figure:
+    return Figure(name, round(statistics.median(rounds), digits), unit, noise_of(rounds))
 
 
 def _by(cost: float, yardstick: float) -> float:

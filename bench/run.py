@@ -5,7 +5,6 @@ the comparisons with the word in their names. The result is `bench/out/latest.js
 """
 
 import argparse
-import json
 import resource
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
@@ -18,7 +17,6 @@ from bench import cluster, costs, decision, guards, multiturn, placement, prefix
 from bench.load import Load
 from bench.measure import (
     Case,
-    Figure,
     Tick,
     added_latency,
     chunk_delay,
@@ -28,6 +26,7 @@ from bench.measure import (
     memory,
     per_event,
 )
+from bench.report import Figure, write
 from bench.sides import Host, Setup
 
 OUT = Path(__file__).parent / "out" / "latest.json"
@@ -129,9 +128,7 @@ def main() -> None:
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))  # for us and all that we start
     figures = measure(given)
-    rows = [{"name": f.name, "value": f.value, "unit": f.unit} for f in figures]
-    OUT.parent.mkdir(exist_ok=True)
-    OUT.write_text(json.dumps(rows, indent=1) + "\n")
+    write(OUT, figures)
     for figure in figures:
         print(f"{figure.name:<56} {figure.value:>10} {figure.unit}")
 

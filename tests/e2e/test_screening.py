@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.rig import product
-from tests.e2e.rig.http1 import Answer
+from tests.e2e.rig.http1 import Answer, Fields
 from tests.e2e.rig.product import Product
 from tests.e2e.rig.upstream import Call, Script
-from tests.e2e.screening.apis import APIS, DONE, Api, Json, data_of
+from tests.e2e.screening.apis import APIS, DONE, Api, Json, data_of, event
 from tests.e2e.screening.cases import GROUPS, SECRET, Case, cases, cut, mask_cases, policy
 
 AT_ONCE = 16
@@ -81,6 +81,50 @@ def test_nothing_beside_the_data_of_a_stream_says_what_a_guard_blocks(served: Pr
     assert answer.complete
     assert SECRET.encode() not in answer.body
     assert answer.body.count(b"data:") == 3
+
+
+SPELT = "".join(f"\\u{ord(char):04x}" for char in SECRET)
+WHOLE = json.dumps({"choices": [{"index": 0, "message": {"content": SECRET}}]})
+CALLED = {"choices": [{"index": 0, "delta": {"tool_calls": [{"function": {"arguments": SPELT}}]}}]}
+THOUGHT = {"choices": [{"index": 0, "delta": {"reasoning_content": "hm"}}]}
+CODING = "content-encoding"
+JSON, SSE = ("content-type", "application/json"), ("content-type", "text/event-stream")
+
+
+def _written(text: str) -> bytes:
+    return event({"choices": [{"index": 0, "delta": {"content": text}}]})
+
+
+@pytest.mark.parametrize(
+    ("status", "fields", "body"),
+    [
+        (200, [SSE], event(CALLED)),
+        (200, [SSE], _written(SECRET[:5]) + event(THOUGHT) + _written(SECRET[5:])),
+        (200, [SSE], _written(SECRET[:5]) + DONE + _written(SECRET[5:])),
+        (200, [("content-type", "application/json; charset=utf-16")], WHOLE.encode("utf-16")),
+        (500, [JSON], WHOLE.encode("utf-16-le")),
+        (500, [JSON, (CODING, "identity"), (CODING, "gzip")], gzip.compress(WHOLE.encode())),
+        (500, [JSON], json.dumps({SECRET: "no such field"}).encode()),
+    ],
+    ids=["escapes", "turns", "behind the end", "charset", "no charset", "second coding", "name"],
+)
+def test_what_only_a_helpful_client_reads_is_blocked_too(
+    served: Product, status: int, fields: Fields, body: bytes
+) -> None:
+    async def reply(call: Call) -> None:
+        await call.read()
+        await call.answer(status, fields, body)
+
+    served.endpoints[0].scripts["hostile"] = reply
+    asked = {"model": "chatbot", "stream": True, "messages": [{"content": "hi"}]}
+    headers = [JSON, ("x-act", "response-block"), ("x-script", "hostile")]
+    answer = served.fetch("POST", "/v1/chat/completions", headers, json.dumps(asked).encode())
+
+    assert b"safety-blocked" in answer.body
+    assert answer.complete
+    texts = [one["choices"][0]["delta"] for one in data_of(answer.body)]
+    assert SECRET not in "".join(text.get("content", "") for text in texts)
+    assert not any("tool_calls" in text for text in texts)
 
 
 def _mistakes(served: Product, case: Case, answer: Answer) -> Iterator[str]:

@@ -15,6 +15,7 @@ from headrace.extensions.shapes import (
 )
 from headrace.extensions.texts.asked import ITEM_RAWS, MESSAGE_RAWS
 from headrace.extensions.texts.layout import At, Reader, Rule, decoded, read
+from headrace.extensions.texts.names import ROLES
 
 
 class Text(msgspec.Struct, frozen=True):
@@ -74,6 +75,8 @@ class Prose:
             if isinstance(item, str):
                 self.add("user", item)
             elif isinstance(item, Message):
+                if item.role not in ROLES:
+                    self.add(item.role, item.role)
                 self._add_parts(item.role, item.content)
                 if item.text is not None:
                     self.add(item.role, item.text)
@@ -86,6 +89,8 @@ class Prose:
 
     def _add_item(self, item: Item) -> None:
         role = item.role or ("assistant" if item.type == "reasoning" else "user")
+        if role not in ROLES:
+            self.add(role, role)
         self._add_parts(role, item.content)
         if item.text is not None:
             self.add(role, item.text)

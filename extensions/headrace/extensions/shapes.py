@@ -54,6 +54,7 @@ class Message(msgspec.Struct, gc=False):
     reasoning_content: msgspec.Raw = NO_RAW
     refusal: msgspec.Raw = NO_RAW
     name: msgspec.Raw = NO_RAW
+    tools: msgspec.Raw = NO_RAW
 
 
 class Item(msgspec.Struct, gc=False):

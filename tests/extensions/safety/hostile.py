@@ -63,9 +63,10 @@ def answered(
     status: int = 200,
     size: int = 1 << 20,
     guard: Guard = BLOCKS,
+    asks: str = "hi",
 ) -> Got:
-    """Return what a client gets of an answer to a chat that comes in pieces of *size* bytes."""
-    request = {"model": "m", "stream": True, "messages": [{"role": "user", "content": "hi"}]}
+    """Return what who *asks* gets of an answer to a chat that comes in pieces of *size* bytes."""
+    request = {"model": "m", "stream": True, "messages": [{"role": "user", "content": asks}]}
     drive, _ = asked(guard, json.dumps(request).encode())
     head = Head(Direction.RESPONSE, Headers(((":status", str(status)), *fields)), False)
     outputs = drive.send(head)

@@ -155,3 +155,11 @@ def test_what_was_found_before_a_text_ended_is_not_found_again_when_it_goes_on()
 
     assert got.body.count(b"[redacted]") == 1
     assert got.body.endswith(delta(" c") + DONE)
+
+
+def test_a_placeholder_where_nothing_can_be_put_back_is_left_there() -> None:
+    masks = replace(blocks("prompt"), on_match=OnMatch.MASK)
+    named = event({"choices": [{"index": 0, "delta": {"content": "<P>", "a <PATTERN_0_1>": 1}}]})
+
+    assert answered(named + DONE, SSE, guard=masks, asks=SECRET).body == named + DONE
+    assert answered(delta("<PATTERN_0_1>"), SSE, guard=masks, asks=SECRET).tells

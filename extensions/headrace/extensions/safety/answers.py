@@ -329,9 +329,8 @@ class Answers:
         if isinstance(passages, Reject):
             return self._ended(passages)
         if sum([len(passage.text) for passage in passages]) > self._desk.text_chars_max:
-            return self._ended(
-                Reject(Reason.RESPONSE_TOO_LARGE, "the answer is too long to screen")
-            )
+            reject = Reject(Reason.RESPONSE_TOO_LARGE, "the answer is too long to screen")
+            return self._ended(reject)
         texts = await screen_answer(passages, self._context, self._posts, self._inquest)
         if isinstance(texts, Reject):
             return self._ended(texts)

@@ -176,7 +176,8 @@ class Holdback:
             return True
         known = True
         for placed in held.placed:
-            known = self._restored(placed) and known  # each is to be asked
+            if placed.piece.path:  # what has no place, nothing can be put back into
+                known = self._restored(placed) and known  # each is to be asked
         return known
 
     def _restored(self, placed: Placed) -> bool:

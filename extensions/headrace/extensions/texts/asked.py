@@ -47,6 +47,7 @@ MESSAGE_RAWS: Mapping[str, Rule] = {
     "refusal": Text(Said.REFUSAL, role="assistant"),
     # Some templates put it before the content.
     "name": Text(field="name"),
+    "tools": TOOLS,  # of a developer, as vLLM takes them
 }
 ITEM_RAWS: Mapping[str, Rule] = {
     "name": CALLEE,
@@ -97,9 +98,20 @@ ITEMS = Many(Either(PROSE, ITEM), "turn")
 PROMPT = Either(PROSE, Many(Either(PROSE, Safe()), "turn"))
 
 # Source: Anthropic API, "Messages". What a block has beside these is no text, or a copy.
-_INNER = Fields({"text": PROSE, "title": PROSE, "stdout": PROSE, "stderr": PROSE, "source": Blob()})
+_PLAIN: Mapping[str, Rule] = {"text": Fields({"data": PROSE})}
+_WITHIN: Mapping[str, Rule] = {
+    "text": PROSE,
+    "title": PROSE,
+    "context": PROSE,
+    "stdout": PROSE,
+    "stderr": PROSE,
+}
+_DEEPEST = Fields({**_WITHIN, "source": Kinds(_PLAIN, Blob())})
+_DEEPER = Either(PROSE, Many(Either(PROSE, _DEEPEST)))
+_INNER_SOURCE = Kinds({**_PLAIN, "content": Fields({"content": _DEEPER})}, Blob())
+_INNER = Fields({**_WITHIN, "source": _INNER_SOURCE, "content": _DEEPER})
 _INNERS = Either(PROSE, Many(Either(PROSE, _INNER)))
-_SOURCE = Kinds({"text": Fields({"data": PROSE}), "content": Fields({"content": _INNERS})}, Blob())
+_SOURCE = Kinds({**_PLAIN, "content": Fields({"content": _INNERS})}, Blob())
 BLOCK = Fields(
     {
         "text": PROSE,

@@ -15,7 +15,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from headrace.extensions.texts.doubled import is_doubled
-from headrace.extensions.texts.names import is_plain
+from headrace.extensions.texts.names import ROLES, is_plain
 from headrace.extensions.texts.values import Path, Said, Unreadable
 
 ITEM_BITS = 10  # of a channel's item: below them is which part of the item
@@ -217,6 +217,8 @@ class Fields:
         if reader.strict:
             self._all(value, path, at, reader)
             return
+        if at.role not in ROLES and value.get("role") == at.role:
+            reader.note(Said.PROSE, at.role, (*path, "role"), at, "role")
         for name, rule in self.known.items():
             below = value.get(name)
             if below is not None:
