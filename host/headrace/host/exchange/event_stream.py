@@ -14,25 +14,23 @@ _LINE_END = re.compile(rb"\r\n|\r|\n")
 
 
 class EventSplitter:
-    """Cuts one body into events. An event keeps its bytes exactly, its blank line included."""
+    """Cuts one body into events. An event keeps its bytes exactly, its blank line included.
 
-    __slots__ = ("_rest", "_scanned")
+    rest  what waits for the end of its event; for others to read only
+    """
+
+    __slots__ = ("_scanned", "rest")
 
     def __init__(self) -> None:
-        self._rest = b""
+        self.rest = b""
         self._scanned = 0
-
-    @property
-    def held_bytes(self) -> int:
-        """How many bytes wait for the end of their event."""
-        return len(self._rest)
 
     def push(self, data: bytes) -> list[ResponseEvent]:
         """Return the events that *data* completes."""
         # The usual case: one whole event, and nothing held before it.
-        if not self._rest and data.find(b"\n\n") == len(data) - 2 >= 0 and b"\r" not in data:
+        if not self.rest and data.find(b"\n\n") == len(data) - 2 >= 0 and b"\r" not in data:
             return [read_event(data)]
-        buffer = self._rest + data if self._rest else data
+        buffer = self.rest + data if self.rest else data
         events: list[ResponseEvent] = []
         start, scan = 0, self._scanned
         while found := _BLANK_LINE.search(buffer, scan):
@@ -42,13 +40,13 @@ class EventSplitter:
                 break
             events.append(read_event(buffer[start:end]))
             start = scan = end
-        self._rest = buffer[start:]
-        self._scanned = max(0, len(self._rest) - 3)
+        self.rest = buffer[start:]
+        self._scanned = max(0, len(self.rest) - 3)
         return events
 
     def finish(self) -> list[ResponseEvent]:
         """Return what is left at the end of the body as a last event, if anything is."""
-        rest, self._rest, self._scanned = self._rest, b"", 0
+        rest, self.rest, self._scanned = self.rest, b"", 0
         return [read_event(rest)] if rest else []
 
 

@@ -57,7 +57,7 @@ class Reader:
             return self._give_up()
         if self.event_stream:
             events = self._splitter.push(content)
-            return self._give_up() if self._splitter.held_bytes > self._bound else events
+            return self._give_up() if len(self._splitter.rest) > self._bound else events
         self._pieces.append(content)
         self._held_bytes += len(content)
         return self._give_up() if self._held_bytes > self._bound else []

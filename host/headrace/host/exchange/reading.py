@@ -104,10 +104,33 @@ class Reading(Struct):
         except ReadFault as fault:
             self.sink.refuse(fault.reject)
             return
+        if not (self.gated or self.busy or self.working or self.core.silent):
+            self._tell_at_once(events)
+            return
         self._queue(events)
         if counted:
             self.work.append(ChunkEnd(data))
         self._go_on()
+
+    def _tell_at_once(self, events: list[ResponseEvent]) -> None:
+        """Tell observers of *events*: what `_queue` and `_go_on` come to while no hook waits.
+
+        Nothing is ever counted here: the sink replies to what is not gated by itself.
+        """
+        core = self.core
+        for at, event in enumerate(events):
+            self.last_event_s, self.idled = core.now_s, False
+            if self.first_event_s is None:
+                self.first_event_s = core.now_s
+            self.event_count += 1
+            self.over = event.event_stream and event.data == DONE
+            core.chain.now_s = core.now_s
+            left = observe(core.chain, event)
+            if left is not None:
+                self._queue(events[at + 1 :])  # not bounded: no hook was waiting when it came
+                self.busy = True
+                self._run(left, self._event_done)
+                return
 
     def finish(self, data: bytes | None, trailers: Headers = EMPTY) -> None:
         """Read the end of the body: its last message is *data*, or trailers came (None)."""

@@ -77,6 +77,10 @@ class BodyReply(Struct, frozen=True, gc=False):
     metadata: Metadata | None = None
 
 
+# Most replies are: to every piece of every answer that nobody holds back.
+UNTOUCHED = BodyReply(Direction.RESPONSE, Keep())
+
+
 class TrailersReply(Struct, frozen=True, gc=False):
     """`request_trailers` or `response_trailers`."""
 

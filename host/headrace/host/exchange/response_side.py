@@ -26,6 +26,7 @@ from headrace.host.exchange.reader import Reader
 from headrace.host.exchange.reading import Reading
 from headrace.host.exchange.reply import (
     NO_CHANGE,
+    UNTOUCHED,
     BodyReply,
     HeaderMutation,
     HeadersReply,
@@ -216,7 +217,7 @@ class ResponseSide(Struct):
         """Send a chunk on untouched, at once."""
         if self.mode is not FDS:
             self.replies_owed -= 1
-            self.core.outputs.append(BodyReply(RESPONSE, Keep()))
+            self.core.outputs.append(UNTOUCHED)
             return
         if self.gathers:
             self._gather(chunk)

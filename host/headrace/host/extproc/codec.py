@@ -20,6 +20,7 @@ from headrace.host.exchange.part import (
 )
 from headrace.host.exchange.reply import (
     NO_CHANGE,
+    UNTOUCHED,
     BodyReply,
     ExtendTimeout,
     HeaderMutation,
@@ -147,6 +148,8 @@ def _context(request: pb.ProcessingRequest) -> Context | None:
 
 def encode(reply: Message) -> bytes:
     """Return *reply* as a serialized ProcessingResponse."""
+    if reply is UNTOUCHED:
+        return KEEP[RESPONSE]
     match reply:
         case BodyReply():
             return _body_reply(reply)
