@@ -8,8 +8,8 @@ import stat
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from ssl import SSLContext
 
+from headrace.host.extproc.accept import Acceptor
 from headrace.host.extproc.tls import Renewal, Tls, server_context
 
 UNIX = "unix:"
@@ -17,8 +17,6 @@ BACKLOG = 1024
 PORT_MAX = 65_535
 LOOK_S = 1.0  # how often certificate files are looked at
 PROBE_S = 1.0
-HANDSHAKE_S = 10.0
-SHUTDOWN_S = 0.5  # many clients never answer the TLS farewell
 
 log = logging.getLogger(__name__)
 
@@ -103,24 +101,29 @@ def open_socket(address: str) -> socket.socket:
 class Listener:
     """Accepts connections on one address, with TLS if wanted. Mutable; event loop's thread.
 
-    The socket stays while the certificate is renewed: a second acceptor takes over from the
-    first, and no connection is refused between.
+    One socket and one acceptor stay while certificates are renewed: no connection is refused
+    or lost between.
     """
 
     def __init__(
-        self, address: str, protocol: Callable[[], asyncio.Protocol], tls: Tls | None
+        self,
+        address: str,
+        protocol: Callable[[], asyncio.Protocol],
+        tls: Tls | None,
+        cut: Callable[[], None],
     ) -> None:
+        """Give each connection a *protocol*; tell *cut* of a handshake that came to nothing."""
         self._address = address
         self._protocol = protocol
         self._tls = tls
+        self._cut = cut
         self._renewal = None if tls is None else Renewal(tls)
         self._socket: socket.socket | None = None
         self._inode: tuple[int, int] | None = None
-        self._server: asyncio.Server | None = None
-        self._renewing: asyncio.Task[None] | None = None
+        self._acceptor: Acceptor | None = None
         self._looked_s = 0.0
 
-    async def open(self) -> int:
+    def open(self) -> int:
         """Begin to accept and return the port, 0 for a Unix socket.
 
         Raises:
@@ -129,10 +132,13 @@ class Listener:
         context = None if self._tls is None else server_context(self._tls)
         self._socket = bound = open_socket(self._address)
         try:
-            self._server = await self._accept(bound, context)
+            bound.listen(BACKLOG)
         except OSError as error:
             bound.close()
             raise ListenError(f"cannot listen on `{self._address}`: {_why(error)}") from error
+        bound.setblocking(False)
+        self._acceptor = Acceptor(bound, self._protocol, context, self._cut)
+        self._acceptor.begin()
         if bound.family == socket.AF_UNIX:
             self._inode = _inode(self._path)
             return 0
@@ -140,10 +146,8 @@ class Listener:
 
     def close(self) -> None:
         """Accept no more."""
-        if self._renewing is not None:
-            self._renewing.cancel()
-        if self._server is not None:
-            self._server.close()
+        if self._acceptor is not None:
+            self._acceptor.close()
         if self._socket is not None:
             self._socket.close()
         if self._inode is not None and _inode(self._path) == self._inode:
@@ -156,36 +160,12 @@ class Listener:
             return
         self._looked_s = now_s
         tls = self._renewal.look()
-        if tls is not None:
-            self._renewing = asyncio.ensure_future(self._change(tls))
-
-    async def _change(self, tls: Tls) -> None:
-        assert self._socket is not None, "only an open listener renews"
+        if tls is None or self._acceptor is None:
+            return
         try:
-            after = await self._accept(self._socket, server_context(tls))
+            self._acceptor.context = server_context(tls)
         except OSError as error:  # SSLError, too
             log.warning("the certificate was not renewed: %s", _why(error))
-            return
-        before, self._server = self._server, after
-        if before is not None:
-            before.close()
-
-    async def _accept(self, bound: socket.socket, context: SSLContext | None) -> asyncio.Server:
-        loop, twin = asyncio.get_running_loop(), bound.dup()
-        create = loop.create_unix_server if bound.family == socket.AF_UNIX else loop.create_server
-        tls = context is not None
-        try:
-            return await create(
-                self._protocol,
-                sock=twin,
-                backlog=BACKLOG,
-                ssl=context,
-                ssl_handshake_timeout=HANDSHAKE_S if tls else None,
-                ssl_shutdown_timeout=SHUTDOWN_S if tls else None,
-            )
-        except BaseException:
-            twin.close()
-            raise
 
     @property
     def _path(self) -> str:

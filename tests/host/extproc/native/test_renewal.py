@@ -153,7 +153,7 @@ def test_a_handshake_that_does_not_end_is_cut_off(
 ) -> None:
     if TRANSPORT.get() is not NativeServer:
         pytest.skip("grpcio has a limit of its own, of two minutes")
-    monkeypatch.setattr("headrace.host.extproc.listen.HANDSHAKE_S", 0.2)
+    monkeypatch.setattr("headrace.host.extproc.accept.HANDSHAKE_S", 0.2)
 
     async def test() -> None:
         async with serving(fresh, options=GrpcOptions(tls=FIRST)) as (_, address):

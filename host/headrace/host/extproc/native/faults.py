@@ -9,6 +9,7 @@ class Refusal(StrEnum):
     """What a limit refused: the closed list of the metric's `kind`."""
 
     CONNECTIONS = "connections"
+    HANDSHAKES = "handshakes"
     EXCHANGES = "exchanges"
     STREAMS = "streams"
     HEADERS = "headers"

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from functools import partial
 from time import monotonic
 
 from headrace.host.extproc.counts import Counts, NoCounts
@@ -98,8 +99,9 @@ class NativeServer:
             ListenError: the address is taken, or none of ours.
         """
         assert self._listener is None, "started twice"
-        listener = Listener(address, lambda: Wire(self._site), self._options.tls)
-        port = await listener.open()
+        cut = partial(self._refused, Refusal.HANDSHAKES)
+        listener = Listener(address, lambda: Wire(self._site), self._options.tls, cut)
+        port = listener.open()
         self._listener = listener
         self._tick()
         return port
