@@ -226,7 +226,7 @@ VARIABLES = (
     _model("objective", DURATION, "the bound of its objective", "objective_s", optional=True),
     _after("decision.shed", BOOL, "whether an overload turned it away"),
     _after("decision.queued", BOOL, "whether it had to wait"),
-    _after("decision.blocked", BOOL, "whether a guard stopped it"),
+    _after("decision.blocked", BOOL, "whether it was stopped as unsafe or unreadable"),
     _after("decision.redacted", BOOL, "whether a guard took out what it found"),
     _after("decision.masked", BOOL, "whether a guard hid what it found from the model"),
     _after("decision.rejected", BOOL, "whether the answer was ours"),
