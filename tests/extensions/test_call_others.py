@@ -49,6 +49,14 @@ def test_every_path_names_its_api(path: str, api: Api) -> None:
         ),
         ("/v1/models/gemma:predict", Api.PREDICT, "gemma"),
         ("/v1/models/gemma:explain", None, ""),
+        ("/v1beta/models/g:generateContent", Api.GEMINI, "g"),
+        ("/v1/models/g:streamGenerateContent?alt=sse", Api.GEMINI, "g"),
+        (
+            "/v1/projects/p/locations/l/publishers/google/models/g:generateContent",
+            Api.GEMINI,
+            "g",
+        ),
+        ("/v1/projects/p/locations/l/endpoints/7:generateContent", Api.GEMINI, ""),
         ("/regenerate", None, ""),
         ("/prefix/generate", None, ""),
         ("/v1/models", None, ""),
@@ -135,6 +143,22 @@ def test_two_pictures_have_two_digests() -> None:
         ("/v1/models/m:predict", {"instances": [{"prompt": "a", "n": 1}, "b"]}, ["a", "b"]),
         ("/v1/models/m:rawPredict", {"messages": [{"content": "a"}]}, ["a"]),
         ("/v1/models/m:rawPredict", {"prompt": "a"}, ["a"]),
+        (
+            "/v1/models/m:generateContent",
+            {
+                "system_instruction": {"parts": [{"text": "s"}]},
+                "contents": [
+                    {"role": "user", "parts": [{"text": "a"}, {"inlineData": {"data": "x"}}]},
+                    {
+                        "role": "model",
+                        "parts": [{"function_call": {"name": "f", "args": {"b": 1}}}],
+                    },
+                    {"parts": {"functionResponse": {"name": "f", "response": {"c": 2}}}},
+                ],
+            },
+            ["s", "a", "f", '{"b":1}', "f", '{"c":2}'],
+        ),
+        ("/v1/models/m:generateContent", {"contents": {"parts": {"text": "a"}}}, ["a"]),
         (
             "/v1/models/m:streamRawPredict",
             {"anthropic_version": "vertex-2023-10-16", "messages": [{"content": "a"}]},
@@ -240,6 +264,7 @@ BAD = Reason.INVALID_REQUEST
         ("/v1/conversations", b'{"metadata":{}}', BAD, "items"),
         ("/v1/images/generations", b'{"prompt":""}', BAD, "prompt"),
         ("/v1/models/m:predict", b"{}", BAD, "instances"),
+        ("/v1/models/m:generateContent", b"{}", BAD, "contents"),
         ("/v1/models/m:rawPredict", b"{}", BAD, None),
         ("/openai/deployments/%20/completions", b'{"prompt":"a"}', Reason.INVALID_MODEL, "model"),
         (GENERATE, b'{"input_ids":[%s1]}' % (b"1," * TOKEN_IDS_MAX), BAD, "input_ids"),
@@ -253,3 +278,17 @@ def test_a_bad_body_says_what_is_bad(
 
     assert isinstance(fault, CallFault)
     assert (fault.reason, fault.param) == (reason, param)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [("generationConfig", "maxOutputTokens"), ("generation_config", "max_output_tokens")],
+)
+def test_gemini_bounds_its_tokens_in_either_spelling_and_streams_by_its_path(
+    names: tuple[str, str],
+) -> None:
+    body = {"contents": [{"parts": [{"text": "a"}]}], names[0]: {names[1]: 7}}
+
+    assert not parsed("/v1/models/m:generateContent", **body).stream
+    call = parsed("/v1/models/m:streamGenerateContent", **body)
+    assert (call.stream, call.max_tokens, call.in_path) == (True, 7, True)

@@ -32,6 +32,7 @@ class Api(Enum):
     TOKENIZE = "tokenize"
     DETOKENIZE = "detokenize"
     PREDICT = "predict"
+    GEMINI = "generate_content"
     GRPC_GENERATE = "grpc_generate"
     GRPC_EMBED = "grpc_embed"
 
@@ -90,6 +91,7 @@ WHOLE: Mapping[str, Api] = {
 PATH_OF: Mapping[Api, str] = {
     **{api: path for path, api in reversed([*PATHS.items(), *WHOLE.items()])},
     Api.PREDICT: ":predict",
+    Api.GEMINI: ":generateContent",
 }
 """API -> the first of its paths, as it stands in messages."""
 
@@ -109,6 +111,10 @@ _DEPLOYMENT = re.compile(rf"/openai/deployments/{_SEGMENT}/([a-z/]{{1,32}})\Z")
 # `models/M:predict` is what TensorFlow Serving and Triton take too.
 _ENDPOINT = re.compile(rf"/endpoints/{_SEGMENT}/([a-z/]{{1,32}})\Z")
 _PREDICT = re.compile(rf"/(models|endpoints)/{_SEGMENT}:(predict|rawPredict|streamRawPredict)\Z")
+# Source: Gemini API, models.generateContent; Vertex AI, publishers.models and endpoints.
+_GEMINI = re.compile(
+    rf"/(models|tunedModels|endpoints)/{_SEGMENT}:(generateContent|streamGenerateContent)\Z"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +161,10 @@ def _of_cloud(bare: str) -> Place | None:
     if endpoint is not None and endpoint[2] in _OPENAI:
         # `openapi` is the endpoint of all models; any other is of one, which the body names.
         return Place(_OPENAI[endpoint[2]])
+    generated = _GEMINI.search(bare)
+    if generated is not None:
+        model = "" if generated[1] == "endpoints" else unquote(generated[2])
+        return Place(Api.GEMINI, model, streams=generated[3] == "streamGenerateContent")
     predicted = _PREDICT.search(bare)
     if predicted is None:
         return None

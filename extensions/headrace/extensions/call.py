@@ -55,7 +55,7 @@ def parse_call(path: str, content_type: str, body: bytes, depth_max: int = 64) -
 def _asking(place: Place | None, body: bytes) -> Asking | CallFault:
     """Return what to read *body* as. Raises msgspec.DecodeError if it is no JSON object."""
     if place is not None and not place.raw:
-        return Asking(place.api, body, place.model)
+        return Asking(place.api, body, place.model, place.streams)
     api = _likely(body, raw=place is not None)
     if api is None:
         fields = ", ".join(f"`{name}`" for name in _TELLING)

@@ -146,6 +146,7 @@ NEEDED: Mapping[Api, tuple[str, ...]] = {
     Api.TOKENIZE: ("prompt", "messages"),
     Api.DETOKENIZE: ("tokens",),
     Api.PREDICT: ("instances",),
+    Api.GEMINI: ("contents",),
 }
 IDS = ("token_ids", "input_ids", "tokens")
 NAMELESS = frozenset(NEEDED) - {Api.MESSAGES, Api.COUNT_TOKENS}
@@ -178,6 +179,9 @@ def _most(other: Other) -> int | None:
     """Return the bound on generated tokens; of several prompts' the highest."""
     if other.max_tokens is not None:
         return other.max_tokens
+    for config in (other.generationConfig, other.generation_config):
+        if config is not None:
+            return config.most
     many = other.sampling_params or ()
     params = (many,) if isinstance(many, Limits) else many
     bounds = [p.max_tokens if p.max_new_tokens is None else p.max_new_tokens for p in params]

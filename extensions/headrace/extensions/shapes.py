@@ -161,6 +161,18 @@ class Limits(msgspec.Struct, gc=False):
     max_new_tokens: Count | None = None
 
 
+class Generation(msgspec.Struct, gc=False):
+    """`generationConfig` of Gemini, in either spelling of its fields."""
+
+    maxOutputTokens: Count | None = None
+    max_output_tokens: Count | None = None
+
+    @property
+    def most(self) -> int | None:
+        """The bound on generated tokens."""
+        return self.max_output_tokens if self.maxOutputTokens is None else self.maxOutputTokens
+
+
 class Other(msgspec.Struct, gc=False):
     """The bodies of all other APIs: what says what is wanted, and where its text is, unread."""
 
@@ -185,6 +197,11 @@ class Other(msgspec.Struct, gc=False):
     queries: msgspec.Raw = NO_RAW
     instances: msgspec.Raw = NO_RAW
     parameters: msgspec.Raw = NO_RAW
+    contents: msgspec.Raw = NO_RAW
+    systemInstruction: msgspec.Raw = NO_RAW
+    system_instruction: msgspec.Raw = NO_RAW
+    generationConfig: Generation | None = None
+    generation_config: Generation | None = None
     input_embeds: msgspec.Raw = NO_RAW
     extra_key: msgspec.Raw = NO_RAW
     cache_salt: msgspec.Raw = NO_RAW

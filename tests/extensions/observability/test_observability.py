@@ -51,6 +51,18 @@ RESPONSES_USAGE = {
         ({"type": "response.completed", "response": {"usage": RESPONSES_USAGE}}, Usage(9, 4, 8, 2)),
         ({"usage": {"prompt_tokens": 9, "total_tokens": 9}}, Usage(9, 0)),
         ({"usage": {"prompt_tokens": 9, "prompt_tokens_details": None}}, Usage(9, 0)),
+        (
+            {
+                "candidates": [],
+                "usageMetadata": {
+                    "promptTokenCount": 9,
+                    "candidatesTokenCount": 3,
+                    "thoughtsTokenCount": 1,
+                    "cachedContentTokenCount": 8,
+                },
+            },
+            Usage(9, 4, 8, 1),
+        ),
         ({"usage": None}, None),
         ({"usage": 5}, None),
         ({"choices": [{"text": '"usage"'}]}, None),

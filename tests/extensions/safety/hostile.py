@@ -51,7 +51,7 @@ def asked(guard: Guard, body: bytes, path: str = CHAT, fields: Pairs = JSON) -> 
     outputs = drive.send(
         Head(Direction.REQUEST, Headers(((":method", "POST"), (":path", path), *fields)), False)
     )
-    return drive, _got(outputs + drive.chunk(body, end=True))
+    return drive, received(outputs + drive.chunk(body, end=True))
 
 
 BLOCKS = blocks("response")
@@ -72,7 +72,7 @@ def answered(
     outputs = drive.send(head)
     for at in range(0, len(body), size):
         outputs += drive.answer_chunk(body[at : at + size])
-    return _got(outputs + drive.answer_chunk(b"", end=True))
+    return received(outputs + drive.answer_chunk(b"", end=True))
 
 
 def event(value: object) -> bytes:
@@ -92,7 +92,8 @@ def called(source: str, call: int = 0) -> bytes:
     return event({"choices": [{"index": 0, "delta": {"tool_calls": calls}}]})
 
 
-def _got(outputs: list[Output]) -> Got:
+def received(outputs: list[Output]) -> Got:
+    """Return what a client has got of *outputs*."""
     for output in outputs:
         if isinstance(output, ImmediateReply):
             return Got(output.body, output.status)

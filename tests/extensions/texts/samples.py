@@ -248,6 +248,34 @@ EVENTS: list[tuple[Api, dict[str, Any], list[Heard]]] = [
         [("prose", 0, 0, "", "later", False)],
     ),
     (
+        Api.GEMINI,
+        {
+            "candidates": [
+                {
+                    "content": {
+                        "role": "model",
+                        "parts": [
+                            {"text": "hm", "thought": True, "thoughtSignature": "Eq"},
+                            {"text": "hi"},
+                            {"functionCall": {"name": "f", "args": {"a": "b"}}},
+                        ],
+                    },
+                    "finishReason": "STOP",
+                    "index": 1,
+                }
+            ],
+            "usageMetadata": {"promptTokenCount": 3},
+            "modelVersion": "m",
+            "responseId": "r",
+        },
+        [
+            ("prose", 1, 0, "", "hm", False),
+            ("prose", 1, 0, "", "hi", False),
+            ("tool_call", 1, 0, "name", "f", False),
+            ("tool_call", 1, 0, "", '{"a":"b"}', False),
+        ],
+    ),
+    (
         Api.GENERATE,
         {"text": "hello", "output_ids": [1], "meta_info": {"id": "x", "finish_reason": None}},
         [("prose", 0, 0, "", "hello", True)],

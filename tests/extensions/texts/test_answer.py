@@ -60,3 +60,8 @@ def test_text_of_a_shape_that_nobody_expects_is_read_as_json() -> None:
     found = passages(Api.CHAT, b'{"choices":{"message":"hi"}}')
 
     assert [(p.text, p.whole) for p in found] == [('{"message":"hi"}', False)]
+
+
+def test_a_stream_of_gemini_as_a_json_list_is_refused_as_its_words_may_be_cut() -> None:
+    with pytest.raises(Unreadable, match="alt=sse"):
+        passages(Api.GEMINI, b'[{"candidates":[]}]')

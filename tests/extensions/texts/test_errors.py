@@ -18,7 +18,7 @@ OPENAI = {
 }
 ANTHROPIC = {"type": "error", "error": {"type": "invalid_request_error", "message": "blocked"}}
 GRPC = (Api.GRPC_GENERATE, Api.GRPC_EMBED)
-OTHERS = (Api.MESSAGES, Api.COUNT_TOKENS, Api.PREDICT, *GRPC)
+OTHERS = (Api.MESSAGES, Api.COUNT_TOKENS, Api.PREDICT, Api.GEMINI, *GRPC)
 
 
 @pytest.mark.parametrize("api", [None, *(api for api in Api if api not in OTHERS)])
@@ -106,10 +106,9 @@ def test_a_stream_of_responses_ends_with_a_failed_response() -> None:
     }
 
 
-def test_a_stream_of_vertex_ends_with_the_error() -> None:
-    told = error_events(Api.PREDICT, BLOCKED)
+@pytest.mark.parametrize("api", [Api.PREDICT, Api.GEMINI])
+def test_a_stream_of_google_ends_with_the_error(api: Api) -> None:
+    told = error_events(api, BLOCKED)
 
-    assert json.loads(told.removeprefix(b"data: ")) == json.loads(
-        error_object(Api.PREDICT, BLOCKED)
-    )
+    assert json.loads(told.removeprefix(b"data: ")) == json.loads(error_object(api, BLOCKED))
     assert b"[DONE]" not in told

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from msgspec.structs import replace
 
 from headrace.dsl.program import Class, Model, RuleFault
-from headrace.extensions.apis import KNOWN
+from headrace.extensions.apis import KNOWN, Api
 from headrace.extensions.body_router.bases import HEADER as BASE_HEADER
 from headrace.extensions.body_router.bases import Bases
 from headrace.extensions.body_router.listing import Listing
@@ -133,7 +133,8 @@ class Router(Filter):
             return going
         if call.in_path:
             message = f"model `{asked}` is named by the path, and the policy asks for another"
-            return Reject(Reason.CHANGE_REFUSED, f"{message}; name it in the body", param="model")
+            cure = "let its `rewrite` out" if call.api is Api.GEMINI else "name it in the body"
+            return Reject(Reason.CHANGE_REFUSED, f"{message}; {cure}", param="model")
         assert request.body is not None, "a call was read from a body"
         return replace(going, body=with_model(request.body, target))
 

@@ -23,6 +23,22 @@ class _Counts(msgspec.Struct):
     output_tokens_details: _Details | None = None
 
 
+class _Metadata(msgspec.Struct):
+    """Gemini's. It counts thoughts beside the candidates."""
+
+    promptTokenCount: int | None = None
+    candidatesTokenCount: int | None = None
+    cachedContentTokenCount: int | None = None
+    thoughtsTokenCount: int | None = None
+
+    @property
+    def usage(self) -> Usage:
+        """The counts in our words."""
+        thoughts = self.thoughtsTokenCount
+        written = (self.candidatesTokenCount or 0) + (thoughts or 0)
+        return Usage(self.promptTokenCount or 0, written, self.cachedContentTokenCount, thoughts)
+
+
 class _Inner(msgspec.Struct):
     usage: _Counts | None = None
 
@@ -32,10 +48,11 @@ class _Answer(msgspec.Struct):
 
     usage: _Counts | None = None
     response: _Inner | None = None
+    usageMetadata: _Metadata | None = None
 
 
 _DECODER = msgspec.json.Decoder(_Answer)
-MARK = b'"usage"'
+MARK = b'"usage'
 
 
 def usage_in(data: bytes) -> Usage | None:
@@ -46,6 +63,8 @@ def usage_in(data: bytes) -> Usage | None:
         answer = _DECODER.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
+    if answer.usageMetadata is not None:
+        return answer.usageMetadata.usage
     counts = answer.usage or (answer.response.usage if answer.response else None)
     if counts is None:
         return None

@@ -6,7 +6,8 @@ from headrace.dsl.guarding import Scope
 from headrace.extensions.call import Api
 from headrace.extensions.texts.values import Passage
 
-USER, MODEL = "user", "assistant"
+USER = "user"
+MODELS = frozenset(("assistant", "model"))  # the latter is Gemini's word
 TALKS = frozenset(
     (
         Api.CHAT,
@@ -15,6 +16,7 @@ TALKS = frozenset(
         Api.CONVERSATIONS,
         Api.MESSAGES,
         Api.COUNT_TOKENS,
+        Api.GEMINI,
     )
 )
 """The APIs whose bodies are conversations. Of any other, all that is asked is new."""
@@ -29,7 +31,7 @@ def in_scope(passages: Sequence[Passage], scope: Scope, api: Api) -> tuple[int, 
     everything = tuple(range(len(passages)))
     if scope is Scope.ALL or api not in TALKS:
         return everything
-    answered = max((p.turn for p in passages if p.role == MODEL), default=-1)
+    answered = max((p.turn for p in passages if p.role in MODELS), default=-1)
     new = tuple(at for at in everything if passages[at].turn > answered)
     if scope is Scope.LAST_TURN:
         last = max((passages[at].turn for at in new if passages[at].role == USER), default=None)

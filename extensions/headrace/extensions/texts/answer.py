@@ -34,4 +34,7 @@ def passages(api: Api, body: bytes) -> tuple[Passage, ...]:
 def _rule(api: Api, value: Json) -> Rule:
     if api is Api.GENERATE:
         return GENERATED_MANY if isinstance(value, list) else GENERATED
+    if api is Api.GEMINI and isinstance(value, list):
+        # Its text is cut anywhere, between two elements too, so it is no text by itself.
+        raise Unreadable("the answer is a stream as a JSON list; ask with `alt=sse`")
     return ANSWERS[api]

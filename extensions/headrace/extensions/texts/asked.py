@@ -4,6 +4,7 @@ The order of the fields here is the order of the texts. `call` reads the four us
 by types of its own, which is faster; a property test holds that both say the same.
 """
 
+import re
 from collections.abc import Mapping
 
 from headrace.extensions.apis import Api
@@ -138,6 +139,40 @@ COMPLETION = Fields({"prompt": PROMPT, "suffix": PROSE, **BOUNDS})
 SAMPLING = OneOrMany(Fields(BOUNDS))
 SOME = Either(PROSE, Many(Either(PROSE, PART), "turn"))
 
+
+def _spelt(names: Mapping[str, Rule]) -> dict[str, Rule]:
+    """Return *names* in both spellings that JSON of protobuf may have: fooBar and foo_bar."""
+    snakes = {re.sub("[A-Z]", lambda m: "_" + m[0].lower(), n): r for n, r in names.items()}
+    return {**names, **snakes}
+
+
+# Source: Gemini API, "Content" and "GenerationConfig"; ProtoJSON for the names.
+_GEMINI_PART = Fields(
+    _spelt(
+        {
+            "text": PROSE,
+            "functionCall": Fields({"name": CALLEE, "args": CALLED}),
+            "functionResponse": Fields({"name": CALLEE, "response": RESULT, "parts": Many(Blob())}),
+            "executableCode": Fields({"code": CALLED}),
+            "codeExecutionResult": Fields({"output": RESULT}),
+            "inlineData": Blob(),
+            "fileData": Blob(),
+        }
+    )
+)
+_GEMINI_PARTS = OneOrMany(Either(PROSE, _GEMINI_PART))
+_GEMINI_SCHEMAS = ("responseSchema", "responseJsonSchema", "_responseJsonSchema")
+_GEMINI_BOUNDS = Fields(_spelt(dict.fromkeys(_GEMINI_SCHEMAS, TOOLS)))
+_GEMINI_SYSTEM = Fields({"parts": OneOrMany(Either(SYSTEM, Fields({"text": SYSTEM})))})
+GEMINI = Fields(
+    {
+        "tools": TOOLS,
+        **_spelt({"systemInstruction": Either(SYSTEM, _GEMINI_SYSTEM)}),
+        "contents": Either(PROSE, OneOrMany(Fields({"parts": _GEMINI_PARTS}), "turn")),
+        **_spelt({"generationConfig": _GEMINI_BOUNDS}),
+    }
+)
+
 LAYOUTS: Mapping[Api, Rule] = {
     Api.CHAT: CHAT,
     Api.COMPLETIONS: COMPLETION,
@@ -165,5 +200,6 @@ LAYOUTS: Mapping[Api, Rule] = {
     Api.TOKENIZE: Fields({**CHAT_RAWS, "prompt": PROSE, "messages": MESSAGES}),
     Api.DETOKENIZE: Fields({}),
     Api.PREDICT: Fields({"instances": Leaves(), "parameters": Leaves()}),
+    Api.GEMINI: GEMINI,
 }
 """API -> where the text of its requests is. gRPC has none: its messages are no JSON."""

@@ -12,7 +12,8 @@ from headrace.extensions.texts.values import Path
 # The names by which OpenAI, vLLM and SGLang give them; `meta_info` of SGLang has the last ones.
 NAMES = frozenset(
     (
-        "logprobs", "prompt_logprobs", "token_ids", "prompt_token_ids", "output_ids",
+        "logprobs", "prompt_logprobs", "logprobsResult",
+        "token_ids", "prompt_token_ids", "output_ids",
         "input_token_logprobs", "output_token_logprobs", "input_top_logprobs",
         "output_top_logprobs", "input_token_ids_logprobs", "output_token_ids_logprobs",
     )

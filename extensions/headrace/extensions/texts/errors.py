@@ -9,6 +9,7 @@ from headrace.extensions.stage import Reject
 from headrace.extensions.values import DONE
 
 _ANTHROPIC = (Api.MESSAGES, Api.COUNT_TOKENS)
+_GOOGLE = (Api.PREDICT, Api.GEMINI)
 # Source: Anthropic API, "Errors". It has no 503: what passes by itself is 529 there.
 _ANTHROPIC_TYPES: Mapping[int, str] = {
     401: "authentication_error",
@@ -48,7 +49,7 @@ def error_object(api: Api | None, reject: Reject) -> bytes:
     """
     if api in _ANTHROPIC:
         return msgspec.json.encode(_anthropic(reject))
-    if api is Api.PREDICT:
+    if api in _GOOGLE:
         return msgspec.json.encode(_google(reject))
     if api is not None and api.grpc:
         return reject.message.encode()
@@ -70,7 +71,7 @@ def error_events(api: Api | None, reject: Reject) -> bytes:
             "response.failed", _responses_failed(reject)
         )
     told = b"data: " + error_object(api, reject) + b"\n\n"
-    return told if api is Api.PREDICT else told + b"data: " + DONE + b"\n\n"
+    return told if api in _GOOGLE else told + b"data: " + DONE + b"\n\n"
 
 
 def _event(name: str, value: object) -> bytes:

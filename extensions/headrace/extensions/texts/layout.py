@@ -160,13 +160,14 @@ class Either:
 
 @dataclass(frozen=True, slots=True)
 class OneOrMany:
-    """The value is as *of* says, or a list of such."""
+    """The value is as *of* says, or a list of such. *into* is as of `Many`."""
 
     of: Rule
+    into: str = ""
 
     def read(self, value: Json, path: Path, at: At, reader: Reader) -> None:
         """Let *of* read the value, or each element."""
-        rule = Many(self.of) if is_list(value) else self.of
+        rule = Many(self.of, self.into) if is_list(value) else self.of
         rule.read(value, path, at, reader)
 
 

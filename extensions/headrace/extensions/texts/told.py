@@ -172,6 +172,54 @@ MESSAGE_EVENTS: Mapping[str, Rule] = {
     "error": Fields(FAULT),
 }
 
+# Gemini. Of a candidate's parts only their kind tells one text from another: a stream numbers
+# them anew in each event.
+_GEMINI_CALL = Fields(
+    {
+        "name": CALLEE,
+        "args": CALLED,
+        "partialArgs": Many(
+            Fields({"stringValue": CALLED, "jsonPath": Text(Said.TOOL_CALL, "jsonPath")})
+        ),
+    }
+)
+_GEMINI_PART = Fields(
+    {
+        "text": PROSE,
+        "thoughtSignature": SAFE,
+        "functionCall": _GEMINI_CALL,
+        "functionResponse": Fields({"name": CALLEE, "response": RESULT}),
+        "executableCode": Fields({"code": CALLED, "language": SAFE}),
+        "codeExecutionResult": Fields({"output": RESULT, "outcome": SAFE}),
+        "inlineData": Fields({"data": SAFE, "mimeType": SAFE, "displayName": QUOTED}),
+    }
+)
+_CANDIDATE = Fields(
+    {
+        "content": Fields({"parts": Many(_GEMINI_PART)}),
+        "finishReason": SAFE,
+        "finishMessage": Text(Said.PROSE, "finishMessage"),
+        "safetyRatings": SAFE,
+        "logprobsResult": SAFE,
+        "citationMetadata": QUOTED,
+        "groundingMetadata": QUOTED,
+        "urlContextMetadata": QUOTED,
+    }
+)
+GEMINI = Fields(
+    {
+        "candidates": Many(_CANDIDATE, "choice", "index"),
+        "promptFeedback": Fields({"blockReason": SAFE, "safetyRatings": SAFE}),
+        "usageMetadata": SAFE,
+        "responseId": SAFE,
+        "createTime": SAFE,
+        "error": Fields(
+            {"message": PROSE, "code": SAFE, "status": SAFE, "details": Leaves()},
+        ),
+        **{name: rule for name, rule in FAULT.items() if name != "error"},
+    }
+)
+
 # Engines of their own. What vLLM and SGLang answer at /generate is told apart by its form.
 _GENERATED: Mapping[str, Rule] = {
     "text": Either(PROSE, Many(PROSE, "choice")),
@@ -203,6 +251,7 @@ ANSWERS: Mapping[Api, Rule] = {
     Api.TOKENIZE: Fields({"token_strs": Leaves(), **FAULT}),
     Api.DETOKENIZE: Fields({"prompt": PROSE, "text": Leaves(), **FAULT}),
     Api.PREDICT: Fields({"predictions": Leaves(), "metadata": Leaves(), **FAULT}),
+    Api.GEMINI: GEMINI,
 }
 """API -> where the text of a whole answer is; /generate, which answers lists too, is apart."""
 
@@ -213,6 +262,7 @@ EVENTS: Mapping[Api, Rule] = {
     Api.MESSAGES: Kinds(MESSAGE_EVENTS, Fields({})),
     Api.IMAGES: Fields({"b64_json": SAFE, **_PICTURES, **FAULT}),
     Api.TOKENS: TOKENS,
+    Api.GEMINI: GEMINI,
     Api.GENERATE: Fields(_GENERATED, repeats=True),
 }
 """API -> where the text of one event of its streams is. The others have no streams."""

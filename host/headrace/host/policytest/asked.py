@@ -74,6 +74,8 @@ def _asking(api: Api | None, prompt: str) -> dict[str, object]:
             return {"query": prompt, "documents": []}
         case Api.SCORE:
             return {"text_1": prompt, "text_2": []}
+        case Api.GEMINI:
+            return {"contents": [{"role": "user", "parts": [{"text": prompt}]}]}
         case Api.PREDICT:
             return {"instances": [{"prompt": prompt}]}
         case Api.TOKENS | Api.DETOKENIZE | Api.GRPC_GENERATE | Api.GRPC_EMBED:

@@ -8,6 +8,7 @@ import msgspec
 
 from headrace.dsl.cases import GivenGuard, TestCase
 from headrace.dsl.program import DEFAULT_CHAIN, Program
+from headrace.extensions.apis import Api, api_of
 from headrace.extensions.safety.given import FAILS, FINDS, instead
 from headrace.host.testing.message import Message
 
@@ -92,6 +93,10 @@ def _stream(path: str, text: str) -> bytes:
 
 
 def _body(path: str, text: str) -> Mapping[str, object]:
+    if api_of(path) is Api.GEMINI:
+        candidate = {"index": 0, "content": {"role": "model", "parts": [{"text": text}]}}
+        counts = {"promptTokenCount": 5, "candidatesTokenCount": 1, "totalTokenCount": 6}
+        return {"candidates": [{**candidate, "finishReason": "STOP"}], "usageMetadata": counts}
     if path.endswith("/messages"):
         content = [{"type": "text", "text": text}]
         usage = {"input_tokens": 5, "output_tokens": 1}
