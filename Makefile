@@ -5,7 +5,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint bench fmt helm protos clean
+.PHONY: help demo test check lint bench layers fmt helm protos clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +28,10 @@ lint: $(READY) ## Format, lint, types twice, import arrows
 
 bench: $(READY) ## Measure, into bench/out/latest.json
 	$(BIN)/python -m bench.run
+
+layers: $(READY) ## Measure each layer by itself
+	$(BIN)/pytest -q bench/layers.py \
+		--benchmark-columns=min,median,iqr,rounds --benchmark-sort=fullname --benchmark-time-unit=us
 
 fmt: $(READY) ## Format the code and sort the imports
 	$(BIN)/ruff check --fix --quiet . || true

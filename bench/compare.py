@@ -11,7 +11,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench.report import Figure, UnreadableRun, read
+from bench.report import Figure, Run, UnreadableRun, read
 
 SIGMAS = 3.0  # some hundred figures are compared: two would cry wolf five times
 FLOOR, FLOOR_ONCE = 0.03, 0.10  # of A's value; the second where the noise is not known
@@ -83,6 +83,16 @@ def table(found: Sequence[Change]) -> Table:
     return shown
 
 
+def differing(before: Run, after: Run) -> list[str]:
+    """Return what the two were measured with that is not the same, a sentence each."""
+    old, new = before.surroundings, after.surroundings
+    return [
+        f"{name} is {old.get(name, 'not told')} in A and {new.get(name, 'not told')} in B"
+        for name in {**old, **new}
+        if old.get(name) != new.get(name)
+    ]
+
+
 def main() -> None:
     """Print what changed; exit 1 when something got worse, 2 when a file cannot be read."""
     parser = argparse.ArgumentParser(prog="python -m bench.compare", description=__doc__)
@@ -90,10 +100,13 @@ def main() -> None:
     parser.add_argument("after", type=Path, metavar="B.json")
     given = parser.parse_args()
     try:
-        found = changes(read(given.before), read(given.after))
+        before, after = read(given.before), read(given.after)
     except UnreadableRun as problem:
         print(problem, file=sys.stderr)
         sys.exit(2)
+    for sentence in differing(before, after):
+        print(f"{sentence}: what differs may come from that", file=sys.stderr)
+    found = changes(before.figures, after.figures)
     console = Console()
     console.print(table(found))
     console.print(f"{sum(c.verdict is Verdict.SAME for c in found)} of {len(found)} are the same")

@@ -25,6 +25,17 @@ class Figure:
     noise: float | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What a file holds.
+
+    surroundings  what the figures hold for: versions, cores and so on, by name
+    """
+
+    figures: list[Figure]
+    surroundings: dict[str, str]
+
+
 class UnreadableRun(Exception):
     """A file is no run of this bench; its text says what to do."""
 
@@ -44,7 +55,7 @@ def noise_of(rounds: Sequence[float]) -> float | None:
 
 def write(path: Path, figures: Sequence[Figure]) -> None:
     """Write *figures* with the versions and the machine that they hold for."""
-    machine = {"system": platform.platform(), "cpu": platform.machine(), "cores": os.cpu_count()}
+    machine = {"system": platform.platform(), "cpu": _cpu(), "cores": os.cpu_count()}
     versions = {name: version(name) for name in PACKAGES}
     versions["python"] = platform.python_version()
     rows = [asdict(figure) for figure in figures]
@@ -53,13 +64,22 @@ def write(path: Path, figures: Sequence[Figure]) -> None:
     path.write_text(json.dumps(run, indent=1) + "\n")
 
 
-def read(path: Path) -> list[Figure]:
-    """Return the figures in *path*; raises UnreadableRun for anything else."""
+def _cpu() -> str:
+    """Return the processor's model where the system tells it, its kind elsewhere."""
+    told = Path("/proc/cpuinfo")
+    lines = told.read_text().splitlines() if told.exists() else []
+    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return models[0] if models else platform.machine()
+
+
+def read(path: Path) -> Run:
+    """Return the run in *path*; raises UnreadableRun for anything else."""
     try:
         run = json.loads(path.read_text())
         if run["schema"] != SCHEMA:
             raise UnreadableRun(f"{path}: schema {run['schema']}, not {SCHEMA}: measure again")
-        return [Figure(**row) for row in run["figures"]]
+        around = {name: str(value) for name, value in (run["machine"] | run["versions"]).items()}
+        return Run([Figure(**row) for row in run["figures"]], around)
     except (OSError, ValueError, TypeError, KeyError) as error:
         cure = "name a file that `make bench` of this version wrote"
         raise UnreadableRun(f"{path} is no run of the bench ({error}): {cure}") from error

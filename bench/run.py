@@ -1,7 +1,8 @@
 """`make bench`: what the host costs, beside hosts that do no work, through a real Envoy.
 
-The lines of the issues always, everything else with ``--all``; ``--only WORD`` measures just
-the comparisons with the word in their names. The result is `bench/out/latest.json` too.
+What a change should be judged by always, what a cost depends on with ``--all``, two lines in a
+minute with ``--quick``; ``--only WORD`` measures just the steps with the word in their names,
+which ``--list`` prints. The result is `bench/out/latest.json` too.
 """
 
 import argparse
@@ -10,10 +11,13 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 
+from rich import box
 from rich.console import Console
 from rich.progress import Progress
+from rich.table import Table
 
 from bench import cluster, costs, decision, guards, multiturn, placement, prefix, workers
+from bench.growth import growth
 from bench.load import Load
 from bench.measure import (
     Case,
@@ -32,12 +36,13 @@ from bench.sides import Host, Setup
 OUT = Path(__file__).parent / "out" / "latest.json"
 PAIR = (Host.HEADRACE, Host.IDLE_GRPCIO)
 WHOLE, AT_ONCE, PACED = "whole answer", "32 events at once", "32 events, 10 ms apart"
+QUICK = (WHOLE, "decision")
 EVENTS = 33  # with the one of the counts
 Step = tuple[str, int, Callable[[Tick], list[Figure]]]  # name, ticks, what to do
 
 
-def issue_cases(count: int) -> Iterator[Case]:
-    """Yield the comparisons that the issues name."""
+def main_cases(count: int) -> Iterator[Case]:
+    """Yield the comparisons that a change should be judged by."""
     streamed = Load(count // 4, stream=True)
     yield Case(WHOLE, Setup(), Load(count))
     yield Case(AT_ONCE, Setup(), streamed)
@@ -65,7 +70,7 @@ def more_cases(count: int) -> Iterator[Case]:
 def steps(given: argparse.Namespace) -> Iterator[Step]:
     """Yield everything to measure, in order."""
     rounds: int = given.rounds
-    cases = list(issue_cases(given.requests))
+    cases = list(main_cases(given.requests))
     if given.all or given.only:
         cases += more_cases(given.requests)
     for case in cases:
@@ -100,37 +105,61 @@ def told(rows: Callable[[], Iterable[tuple[str, float, str]]], tick: Tick) -> li
     return figures
 
 
+def asked(given: argparse.Namespace) -> Iterator[Step]:
+    """Yield the steps that *given* asks for."""
+    for step in steps(given):
+        if step[0] in QUICK if given.quick else given.only in step[0]:
+            yield step
+
+
 def measure(given: argparse.Namespace) -> list[Figure]:
     """Return the figures of every step that is asked for."""
     figures: list[Figure] = []
     with Progress(console=Console(stderr=True)) as progress:
-        for name, ticks, step in steps(given):
-            if given.only and given.only not in name:
-                continue
+        for name, ticks, step in asked(given):
             task = progress.add_task(name, total=ticks)
             figures += step(partial(progress.advance, task))
     names = {figure.name for figure in figures}
     for streamed in (AT_ONCE, PACED):
         if {f"ratio, {streamed}", f"ratio, {WHOLE}"} <= names:
             figures += per_event(figures, WHOLE, streamed, EVENTS)
-    return figures
+    return [*figures, *growth(figures)]
+
+
+def shown(figures: Iterable[Figure]) -> Table:
+    """Return the table of *figures*, for a person."""
+    table = Table(box=box.SIMPLE_HEAD)
+    table.add_column("figure", no_wrap=True)
+    table.add_column("", justify="right", no_wrap=True)
+    table.add_column("+-", justify="right", no_wrap=True)
+    table.add_column("unit", no_wrap=True)
+    for figure in figures:
+        noise = "" if figure.noise is None else f"{figure.noise:.2g}"
+        table.add_row(figure.name, f"{figure.value:g}", noise, figure.unit)
+    return table
 
 
 def main() -> None:
     """Run what is asked for, print the table and write the file."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--all", action="store_true", help="everything; takes a quarter hour")
+    parser.add_argument("--all", action="store_true", help="everything; takes half an hour")
     parser.add_argument("--only", default="", help="steps with this word in their names")
+    parser.add_argument("--quick", action="store_true", help=f"{' and '.join(QUICK)} alone")
+    parser.add_argument("--list", action="store_true", help="the steps' names, and measure nothing")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--requests", type=int, default=600, help="per round and host")
     parser.add_argument("--memory-requests", type=int, default=50_000)
     given = parser.parse_args()
+    if given.list:
+        given.all = given.all or not given.quick
+        print("\n".join(name for name, _, _ in asked(given)))
+        return
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))  # for us and all that we start
     figures = measure(given)
     write(OUT, figures)
-    for figure in figures:
-        print(f"{figure.name:<56} {figure.value:>10} {figure.unit}")
+    console = Console()
+    console.print(shown(figures), crop=False, width=max(console.width, 100))
 
 
 if __name__ == "__main__":

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import pytest
-from bench.compare import Verdict, changes, main
-from bench.report import Figure, UnreadableRun, noise_of, read, write
+from bench.compare import Verdict, changes, differing, main
+from bench.report import Figure, Run, UnreadableRun, noise_of, read, write
 
 
 def verdict(before: Figure, after: Figure) -> Verdict:
@@ -49,7 +49,7 @@ def test_one_disturbed_round_does_not_set_the_noise() -> None:
 def test_a_run_that_is_written_is_read_back(tmp_path: Path) -> None:
     figures = [Figure("f", 1.5, "us", 0.1), Figure("g", 2.0, "x")]
     write(tmp_path / "run.json", figures)
-    assert read(tmp_path / "run.json") == figures
+    assert read(tmp_path / "run.json").figures == figures
 
 
 @pytest.mark.parametrize("text", ["[]", "{", '{"schema": 0}', '{"schema": 1, "figures": [{}]}'])
@@ -75,3 +75,9 @@ def test_the_command_fails_when_something_got_worse(
     assert "worse" in told.out
     assert "1 of 2 are the same" in told.out
     assert "none.json" in told.err
+
+
+def test_runs_of_two_machines_are_told_apart() -> None:
+    a, b = Run([], {"cores": "2", "python": "3.11"}), Run([], {"cores": "16", "python": "3.11"})
+    assert differing(a, b) == ["cores is 2 in A and 16 in B"]
+    assert differing(a, a) == []
