@@ -158,8 +158,7 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))  # for us and all that we start
     figures = measure(given)
     write(OUT, figures)
-    console = Console()
-    console.print(shown(figures), crop=False, width=max(console.width, 100))
+    Console(width=max(Console().width, 110)).print(shown(figures))  # a name is never cut
 
 
 if __name__ == "__main__":
