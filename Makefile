@@ -5,7 +5,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint bench layers fmt helm protos clean
+.PHONY: help demo test check lint mypy pyright bench layers fmt helm protos clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -15,16 +15,22 @@ demo: $(READY) ## Run Envoy, six simulated model servers and a policy for a minu
 
 # The bytecode of what is imported is kept: the tests start some hundred processes.
 test: $(READY) ## Run all tests
-	PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -n 3 --dist loadscope --no-loadscope-reorder
+	PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -n 4 --dist loadscope --no-loadscope-reorder
 
 check: lint $(if $(filter no,$(TESTS)),,test) ## Everything CI checks: lint, then all tests
 
 lint: $(READY) ## Format, lint, types twice, import arrows
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy
-	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports
+	@$(MAKE) --no-print-directory -j 2 -k mypy pyright
+
+# Beside one another: each takes one core, and what it says is one line if all is well.
+mypy: $(READY)
+	$(BIN)/mypy
+
+pyright: $(READY)
+	$(BIN)/pyright --pythonpath $(BIN)/python
 
 bench: $(READY) ## Measure, into bench/out/latest.json
 	$(BIN)/python -m bench.run

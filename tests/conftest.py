@@ -10,6 +10,8 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
 FUZZ_SECONDS = float(os.environ.get("FUZZ_SECONDS", "0"))
+# Tables, syntax trees and modules stay: looking through them for garbage is a tenth of the time.
+GC_THRESHOLDS = (50_000, 20, 100)
 # Where fixtures of the whole session start processes, one per transport.
 SHARED, TRANSPORTS = ("tests/conformance/", "tests/e2e/"), ("native", "grpcio")
 
@@ -18,6 +20,7 @@ USUAL = hypothesis.settings.get_profile("default") if FUZZ_SECONDS else hypothes
 # Of properties that do not say how many they need: `make check` has three minutes for all.
 hypothesis.settings.register_profile("headrace", USUAL, max_examples=50)
 hypothesis.settings.load_profile("headrace")
+gc.set_threshold(*GC_THRESHOLDS)
 
 
 def pytest_collection_finish() -> None:

@@ -9,7 +9,6 @@ import urllib.request
 from collections import Counter
 from collections.abc import Generator
 from contextlib import AsyncExitStack
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,16 +23,14 @@ REPLICAS = 4
 WORKERS = 3
 CHAT = "/v1/chat/completions"
 JSON = ("content-type", "application/json")
+# What has no session is spread as if there were none: the filter then lets all endpoints pass.
 POLICY = """\
 sched 1
 pool gemma { endpoints "$0", "$1", "$2", "$3"  metrics vllm  stale after 60s }
 model gemma { route gemma }
 scorer free = 1.0 / (1.0 + double(endpoint.in_flight))
-profile default { score free  pick max }
+profile default { prefer session_affinity_filter  score free  pick max }
 """
-PINNED = POLICY.replace(
-    "score free  pick max", "prefer session_affinity_filter  score free  pick max"
-)
 
 
 class Served:
@@ -74,8 +71,10 @@ class Served:
         return found
 
 
-def serving(folder: Path, policy: str) -> Generator[Served]:
-    stack = AsyncExitStack()
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Generator[Served]:
+    """Workers that the tests of this module share; the last of them kills one."""
+    stack, policy = AsyncExitStack(), POLICY
     with asyncio.Runner() as runner:
         try:
             options = ModelServerOptions(port=0, models=("gemma",), max_num_seqs=64)
@@ -85,21 +84,11 @@ def serving(folder: Path, policy: str) -> Generator[Served]:
             addresses = [server.address for server in servers]
             for at, address in enumerate(addresses):
                 policy = policy.replace(f"${at}", address)
-            flags = ("--workers", str(WORKERS))
+            flags, folder = ("--workers", str(WORKERS)), tmp_path_factory.mktemp("workers")
             with product.deciding(folder, policy, flags) as (envoy, metrics, _):
                 yield Served(runner, envoy, metrics, addresses)
         finally:
             runner.run(stack.aclose())
-
-
-@pytest.fixture
-def served(tmp_path: Path) -> Generator[Served]:
-    yield from serving(tmp_path, POLICY)
-
-
-@pytest.fixture
-def pinned(tmp_path: Path) -> Generator[Served]:
-    yield from serving(tmp_path, PINNED)
 
 
 def test_workers_spread_what_is_open_as_one_process_would(served: Served) -> None:
@@ -114,12 +103,33 @@ def test_workers_spread_what_is_open_as_one_process_would(served: Served) -> Non
         assert {answer.status for answer in answers} == {200}
         return Counter(str(answer.head.get("x-served-by")) for answer in answers)
 
-    placed = served.run(burst())
-    decided = served.decided()
+    before, placed = served.decided(), served.run(burst())
+    decided = served.decided() - before
 
     assert sum(decided.values()) == 5 * REPLICAS
     assert len(decided) == WORKERS, decided
     assert sorted(placed.values()) == [5] * REPLICAS, placed
+
+
+def test_a_session_stays_where_it_is_whichever_worker_decides(served: Served) -> None:
+    async def talk(session: str) -> set[str]:
+        places: set[str] = set()
+        for _ in range(6):
+            answer = await served.ask(2, ("x-session-id", session))
+            assert answer.status == 200
+            places.add(str(answer.head.get("x-served-by")))
+            await asyncio.sleep(0.05)
+        return places
+
+    async def talks() -> list[set[str]]:
+        return await asyncio.gather(*(talk(f"s{n}") for n in range(8)))
+
+    before, places = served.decided(), served.run(talks())
+    decided = served.decided() - before
+
+    assert [len(each) for each in places] == [1] * 8
+    assert len(set[str]().union(*places)) > 1
+    assert len(decided) == WORKERS, decided
 
 
 def test_a_killed_worker_takes_its_own_exchanges_only_and_comes_back(served: Served) -> None:
@@ -149,27 +159,6 @@ def test_a_killed_worker_takes_its_own_exchanges_only_and_comes_back(served: Ser
     assert [worker["restarts"] for worker in found] == [1, 0, 0]
     assert last == {200}
     assert served.decided()["1"] > 0, "Envoy finds its way back to the worker"
-
-
-def test_a_session_stays_where_it_is_whichever_worker_decides(pinned: Served) -> None:
-    async def talk(session: str) -> set[str]:
-        places: set[str] = set()
-        for _ in range(6):
-            answer = await pinned.ask(2, ("x-session-id", session))
-            assert answer.status == 200
-            places.add(str(answer.head.get("x-served-by")))
-            await asyncio.sleep(0.05)
-        return places
-
-    async def talks() -> list[set[str]]:
-        return await asyncio.gather(*(talk(f"s{n}") for n in range(8)))
-
-    places = pinned.run(talks())
-    decided = pinned.decided()
-
-    assert [len(each) for each in places] == [1] * 8
-    assert len(set[str]().union(*places)) > 1
-    assert len(decided) == WORKERS, decided
 
 
 async def until(holds: Any) -> None:
