@@ -241,6 +241,11 @@ def _check_cut(case: Case, sent: bytes, body: bytes) -> None:
     _check_error(case, json.loads(data[6:]))
     if case.api.name == "OpenAI responses":
         assert [b"response.failed" in event for event in tail[1:]] == [True]
+        all_events = data_of(body)  # OpenAI's client gives up at another id
+        numbers = [one["sequence_number"] for one in all_events]
+        assert numbers == sorted(set(numbers))
+        ids = {one["response"]["id"] for one in all_events if "response" in one}
+        assert ids == ({"r1"} if kept else {None})
     else:
         assert tail[1:] == [DONE] * sent.endswith(DONE)
 

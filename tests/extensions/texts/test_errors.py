@@ -5,7 +5,7 @@ import pytest
 from headrace.extensions.apis import Api
 from headrace.extensions.reasons import Reason
 from headrace.extensions.stage import Reject
-from headrace.extensions.texts.errors import error_events, error_object
+from headrace.extensions.texts.errors import NOTHING, Begun, error_events, error_object
 
 BLOCKED = Reject(Reason.SAFETY_BLOCKED, "blocked", param="messages")
 OPENAI = {
@@ -83,8 +83,8 @@ def test_a_stream_of_openai_ends_with_the_error_and_its_end_mark(api: Api | None
     assert (second, rest) == (b"data: [DONE]", b"")
 
 
-def events_of(api: Api) -> list[tuple[str, dict[str, object]]]:
-    told = error_events(api, BLOCKED).removesuffix(b"\n\n").split(b"\n\n")
+def events_of(api: Api, begun: Begun = NOTHING) -> list[tuple[str, dict[str, object]]]:
+    told = error_events(api, BLOCKED, begun).removesuffix(b"\n\n").split(b"\n\n")
     split = [event.split(b"\ndata: ") for event in told]
     return [(name.removeprefix(b"event: ").decode(), json.loads(data)) for name, data in split]
 
@@ -104,6 +104,27 @@ def test_a_stream_of_responses_ends_with_a_failed_response() -> None:
         "error": {"code": "safety-blocked", "message": "blocked"},
         "output": [],
     }
+
+
+def test_a_stream_of_responses_ends_the_response_that_it_began() -> None:
+    begun = Begun(
+        b'{"type":"response.created","sequence_number":0,'
+        b'"response":{"id":"resp_1","model":"m","status":"in_progress","created_at":7}}',
+        b'{"type":"response.output_text.delta","sequence_number":41,"delta":"a"}',
+    )
+    (_, error), (_, failed) = events_of(Api.RESPONSES, begun)
+
+    assert (error["sequence_number"], failed["sequence_number"]) == (42, 43)
+    response = failed["response"]
+    assert isinstance(response, dict)
+    assert [response[k] for k in ("id", "model", "created_at")] == ["resp_1", "m", 7]
+    assert response["status"] == "failed"
+
+
+@pytest.mark.parametrize("data", [b"", b"{", b"[]", b'{"response":1,"sequence_number":"x"}'])
+def test_a_stream_that_cannot_be_read_ends_all_the_same(data: bytes) -> None:
+    (_, error), (_, failed) = events_of(Api.RESPONSES, Begun(data, data))
+    assert (error["sequence_number"], failed["sequence_number"]) == (0, 1)
 
 
 @pytest.mark.parametrize("api", [Api.PREDICT, Api.GEMINI])

@@ -1,6 +1,7 @@
 """A Reject as the clients of each API expect to read an error: whole, or in a stream."""
 
 from collections.abc import Mapping
+from typing import cast
 
 import msgspec
 
@@ -56,8 +57,18 @@ def error_object(api: Api | None, reject: Reject) -> bytes:
     return msgspec.json.encode({"error": _openai(reject)})
 
 
-def error_events(api: Api | None, reject: Reject) -> bytes:
-    """Return *reject* as the last events of a stream whose head the client already has.
+class Begun(msgspec.Struct, frozen=True):
+    """What a client already has of a stream: the data of its first event and of the latest."""
+
+    first: bytes = b""
+    latest: bytes = b""
+
+
+NOTHING = Begun()
+
+
+def error_events(api: Api | None, reject: Reject, begun: Begun = NOTHING) -> bytes:
+    """Return *reject* as the last events of a stream of which the client has what has *begun*.
 
     The end of the stream, as the API has one, is among them. A gRPC stream ends by its
     trailers, so there is nothing to say in its body.
@@ -67,8 +78,9 @@ def error_events(api: Api | None, reject: Reject) -> bytes:
     if api in _ANTHROPIC:
         return _event("error", _anthropic(reject))
     if api is Api.RESPONSES:
-        return _event("error", _responses_error(reject)) + _event(
-            "response.failed", _responses_failed(reject)
+        number = _number_after(begun)
+        return _event("error", _responses_error(reject, number)) + _event(
+            "response.failed", _responses_failed(reject, number + 1, begun)
         )
     told = b"data: " + error_object(api, reject) + b"\n\n"
     return told if api in _GOOGLE else told + b"data: " + DONE + b"\n\n"
@@ -95,26 +107,42 @@ def _openai(reject: Reject) -> dict[str, object]:
     }
 
 
-def _responses_error(reject: Reject) -> dict[str, object]:
-    """Return the event `error`; its number in the stream is not known here, so it has the first."""
+def _number_after(begun: Begun) -> int:
+    """Return the number in the stream of the event after those of *begun*."""
+    latest = _fields_of(begun.latest).get("sequence_number")
+    return latest + 1 if isinstance(latest, int) else 0
+
+
+def _fields_of(data: bytes) -> dict[str, object]:
+    try:
+        return msgspec.json.decode(data, type=dict[str, object])
+    except msgspec.MsgspecError:
+        return {}
+
+
+def _responses_error(reject: Reject, number: int) -> dict[str, object]:
     return {
         "type": "error",
-        "sequence_number": 0,
+        "sequence_number": number,
         "code": _code(reject),
         "message": reject.message,
         "param": reject.param,
     }
 
 
-def _responses_failed(reject: Reject) -> dict[str, object]:
-    error = {"code": _code(reject), "message": reject.message}
-    response: dict[str, object] = {
+def _responses_failed(reject: Reject, number: int, begun: Begun) -> dict[str, object]:
+    """Return the event that ends the response, which is the one that *begun* has told of."""
+    told = _fields_of(begun.first).get("response")
+    response: dict[str, object] = (
+        dict(cast(dict[str, object], told)) if isinstance(told, dict) else {}
+    )
+    response |= {
         "object": "response",
         "status": "failed",
-        "error": error,
+        "error": {"code": _code(reject), "message": reject.message},
         "output": [],
     }
-    return {"type": "response.failed", "sequence_number": 1, "response": response}
+    return {"type": "response.failed", "sequence_number": number, "response": response}
 
 
 def _anthropic(reject: Reject) -> dict[str, object]:

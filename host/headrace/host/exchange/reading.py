@@ -13,9 +13,11 @@ from msgspec import Struct, field
 from headrace.extensions.headers import EMPTY, Headers
 from headrace.extensions.reasons import Reason
 from headrace.extensions.stage import Action, Reject, ResponseEnd, ResponseEvent
+from headrace.extensions.texts.errors import Begun
 from headrace.extensions.values import DONE
 from headrace.host.exchange.chain import Steps
 from headrace.host.exchange.core import Core
+from headrace.host.exchange.event_stream import events_in
 from headrace.host.exchange.part import BodyMode, Direction
 from headrace.host.exchange.passes import end_pass, event_pass, idle_pass, observe
 from headrace.host.exchange.reader import Reader, ReadFault
@@ -77,6 +79,7 @@ class Reading(Struct):
     ended       the end of the body has been told
     idle_s      after so long without an event the stages are asked once; None: not
     idled       they have been, since the last event
+    released    of a gated stream, the first and the latest piece that may go on; b"": none yet
     """
 
     core: Core
@@ -94,6 +97,7 @@ class Reading(Struct):
     idled: bool = False
     first_event_s: float | None = None
     last_event_s: float | None = None
+    released: tuple[bytes, bytes] = (b"", b"")
     event_count: int = 0
     trailers: Headers = EMPTY
 
@@ -163,6 +167,12 @@ class Reading(Struct):
     def event_stream(self) -> bool:
         """Whether the body is a stream of events."""
         return self.reader.event_stream
+
+    @property
+    def begun(self) -> Begun:
+        """What the client has been sent of the stream."""
+        first, latest = (events_in(raw) for raw in self.released)
+        return Begun(first[0].data, latest[-1].data) if first and latest else Begun()
 
     def _queue(self, events: list[ResponseEvent]) -> None:
         if not events:
@@ -241,7 +251,8 @@ class Reading(Struct):
                     self._run(chain.drive(one), self._beside_done)
         if isinstance(result, Reject):
             self.sink.refuse(result)
-        elif self.gated and result is not None:
+        elif self.gated and result is not None and result.raw:
+            self.released = (self.released[0] or result.raw, result.raw)
             self.sink.release(result.raw)
         self._go_on()
 

@@ -308,10 +308,11 @@ class ResponseSide(Struct):
             core.reject(reject)
             return
         core.reason, core.refusal = reject.reason, reject
-        tell = error_events if self.event_stream else error_object
-        error = tell(api_asked(core.request), reject)
-        assert self.reading is not None
-        self.reading.work.clear()
+        reading, api = self.reading, api_asked(core.request)
+        assert reading is not None
+        streams = reading.event_stream
+        error = error_events(api, reject, reading.begun) if streams else error_object(api, reject)
+        reading.work.clear()
         self.cut_short, self.released = True, [error]
         if self.mode is FDS:
             self._send_released(not self.trailed)
