@@ -3,12 +3,16 @@
 import gc
 import os
 import time
+from contextlib import suppress
+from importlib import import_module
+from pathlib import Path
 
 import hypothesis
 import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
+ROOT = Path(__file__).parents[1]
 FUZZ_SECONDS = float(os.environ.get("FUZZ_SECONDS", "0"))
 # Tables, syntax trees and modules stay: looking through them for garbage is a tenth of the time.
 GC_THRESHOLDS = (50_000, 20, 100)
@@ -21,6 +25,22 @@ USUAL = hypothesis.settings.get_profile("default") if FUZZ_SECONDS else hypothes
 hypothesis.settings.register_profile("headrace", USUAL, max_examples=50)
 hypothesis.settings.load_profile("headrace")
 gc.set_threshold(*GC_THRESHOLDS)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection(session: pytest.Session) -> None:
+    """In a fresh tree, let each worker compile its share of all tests, and take the others'."""
+    worker = getattr(session.config, "workerinput", None)
+    if worker is None or session.config.args_source is not pytest.Config.ArgsSource.TESTPATHS:
+        return
+    names = [
+        ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        for path in sorted((ROOT / "tests").rglob("test_*.py"))
+    ]
+    first = len(names) * int(worker["workerid"].removeprefix("gw")) // worker["workercount"]
+    for name in names[first:] + names[:first]:
+        with suppress(Exception, pytest.skip.Exception):  # which the collection will tell of
+            import_module(name)
 
 
 def pytest_collection_finish() -> None:

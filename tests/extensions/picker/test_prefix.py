@@ -10,7 +10,7 @@ from headrace.extensions.picker.observed import Observed
 from headrace.extensions.picker.prefix import ENTRY_BYTES, PAIR_BYTES, PrefixIndex
 from headrace.extensions.picker.prompt import Prompt, Turn
 
-BIG = 1 << 20
+BUDGET_BYTES = 1 << 18
 BOTH_BYTES = ENTRY_BYTES + PAIR_BYTES  # a block that one endpoint has
 CHAINS = st.lists(st.integers(0, 3), min_size=1, max_size=6)  # a prompt as its blocks
 ADDRESSES = st.sampled_from(["a:1", "b:1", "c:1"])
@@ -169,18 +169,18 @@ def test_a_large_endpoint_that_is_forgotten_is_cleared_little_by_little() -> Non
 
 @pytest.mark.parametrize("endpoints", [1, 40])
 def test_memory_stays_under_the_budget(endpoints: int) -> None:
-    index = PrefixIndex(BIG)
+    index = PrefixIndex(BUDGET_BYTES)
     tracemalloc.start()
     before = tracemalloc.get_traced_memory()[0]
-    for n in range(20_000):
+    for n in range(6_000):
         sent = Prompt([n * 2**44 + 2**60, n * 2**44 + 2**61], n * 2**44 + 2**62, 600)
         address = f"10.0.0.{n % endpoints}:8000"
         index.settle(index.insert(address, sent.hashes, sent), sent, Observed(150, 0, 5))
     used = tracemalloc.get_traced_memory()[0] - before
     tracemalloc.stop()
 
-    assert used <= BIG
-    assert len(index) > BIG // BOTH_BYTES // 2
+    assert used <= BUDGET_BYTES
+    assert len(index) > BUDGET_BYTES // BOTH_BYTES // 2
 
 
 def test_a_hot_head_at_many_endpoints_stays_while_tails_go() -> None:

@@ -8,6 +8,7 @@ import stat
 import subprocess
 import tempfile
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -107,23 +108,6 @@ def test_workers_are_reloaded_rolled_back_killed_started_again_and_drained_toget
             os.kill(worker["pid"], 0)
 
 
-def test_workers_end_when_who_looks_after_them_is_killed() -> None:
-    with running("serve", QUICKSTART, *ANY, "--workers", "2", "--drain-grace", "0") as found:
-        host, ready = found
-        pids = [worker["pid"] for worker in workers(ready)]
-        host.kill()
-        host.wait()
-
-    def gone(pid: int) -> bool:
-        try:
-            os.kill(pid, 0)
-        except ProcessLookupError:
-            return True
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z"
-
-    eventually(lambda: all(map(gone, pids)))
-
-
 def test_a_port_that_is_taken_ends_all_with_why() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -194,23 +178,52 @@ def test_without_the_library_state_says_what_to_install(monkeypatch: pytest.Monk
     ]
 
 
-def test_who_may_read_one_host_may_read_its_workers_and_nobody_else(tmp_path: Path) -> None:
-    token, log = tmp_path / "token", tmp_path / "log"
+Running = tuple["subprocess.Popen[str]", dict[str, str]]
+
+
+@pytest.fixture(scope="module")
+def closed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """Two workers whose pages want a token; the last test kills who looks after them."""
+    folder = tmp_path_factory.mktemp("closed")
+    token = folder / "token"
     token.write_text("sesame")
     flags = (*ANY, "--workers", "2", "--drain-grace", "0", "--metrics-token-file", str(token))
-    with running("serve", QUICKSTART, *flags, err=log) as (host, ready):
-        base = f"http://{ready['metrics']}"
-        closed = [get(base + path)[0] for path in ("/metrics", "/status", "/workers/1/metrics")]
-        health = [get(base + path)[0] for path in ("/healthz", "/readyz")]
-        asked = urllib.request.Request(base + "/status", headers={"authorization": "Bearer sesame"})
-        with urllib.request.urlopen(asked, timeout=5) as reply:
-            page = json.loads(reply.read())
-        sockets = list(Path(tempfile.gettempdir()).glob("headrace-*/operator.1"))
-        modes = {stat.S_IMODE(each.parent.stat().st_mode) for each in sockets}
-        host.send_signal(signal.SIGTERM)
-        assert host.wait(timeout=15) == 0
+    with running("serve", QUICKSTART, *flags, err=folder / "log") as found:
+        yield found
 
-    assert closed == [401, 401, 401]
+
+def with_token(ready: dict[str, str], path: str) -> Page:
+    url = f"http://{ready['metrics']}{path}"
+    asked = urllib.request.Request(url, headers={"authorization": "Bearer sesame"})
+    with urllib.request.urlopen(asked, timeout=5) as reply:
+        found: Page = json.loads(reply.read())
+    return found
+
+
+def test_who_may_read_one_host_may_read_its_workers_and_nobody_else(closed: Running) -> None:
+    base = f"http://{closed[1]['metrics']}"
+    refused = [get(base + path)[0] for path in ("/metrics", "/status", "/workers/1/metrics")]
+    health = [get(base + path)[0] for path in ("/healthz", "/readyz")]
+    sockets = list(Path(tempfile.gettempdir()).glob("headrace-*/operator.1"))
+    modes = {stat.S_IMODE(each.parent.stat().st_mode) for each in sockets}
+
+    assert refused == [401, 401, 401]
     assert health == [200, 200]
-    assert page["workers_ready"] == 2
+    assert with_token(closed[1], "/status")["workers_ready"] == 2
     assert modes == {0o700}
+
+
+def test_workers_end_when_who_looks_after_them_is_killed(closed: Running) -> None:
+    host, ready = closed
+    pids = [worker["pid"] for worker in with_token(ready, "/status")["workers"]]
+    host.kill()
+    host.wait()
+
+    def gone(pid: int) -> bool:
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return True
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z"
+
+    eventually(lambda: all(map(gone, pids)))

@@ -29,6 +29,11 @@ def ready(running: House) -> int:
     return running.store.snapshot.pools["gemma"].ready
 
 
+def followed(address: str) -> bool:
+    """Return whether a task of this loop scrapes *address*."""
+    return f"scrape {address}" in {task.get_name() for task in asyncio.all_tasks()}
+
+
 def test_an_endpoint_that_comes_is_scraped_and_one_that_goes_is_forgotten(tmp_path: Path) -> None:
     async def main() -> None:
         path = tmp_path / "p.sched"
@@ -43,8 +48,10 @@ def test_an_endpoint_that_comes_is_scraped_and_one_that_goes_is_forgotten(tmp_pa
                     await until(lambda: ready(running) == 2)
                     names = [e.name for e in running.store.snapshot.pools["gemma"].endpoints]
                     assert names == ["pod-gemma-rank-0", "pod-gemma-rank-1"]
+                    assert followed(one.address)
                     server.shelf.put(PODS, pod("pod-gemma", "127.0.0.1", ready=False))
                     await until(lambda: running.store.snapshot.pools["gemma"].size == 0)
+                    await until(lambda: not followed(one.address))
                     hits = len(one.hits)
                     await asyncio.sleep(0.3)
                     assert len(one.hits) <= hits + 1  # one may have been under way

@@ -3,6 +3,7 @@
 Run as ``python -m headrace.host.cli.worker`` by the process that looks after workers.
 """
 
+import gc
 import os
 import signal
 import sys
@@ -14,6 +15,7 @@ import msgspec
 import typer
 
 from headrace.host.bus.local import Seat
+from headrace.host.cli.main import GC_THRESHOLDS
 from headrace.host.cli.serve import serve_with
 from headrace.host.cli.serve_flags import ServeFlags
 from headrace.host.extproc.listen import UnixAddress
@@ -26,6 +28,7 @@ PIECE_BYTES = 1 << 16
 
 def main() -> None:
     """Serve as ordered, until told to end or the keeper is gone."""
+    gc.set_threshold(*GC_THRESHOLDS)
     order = decoded(_line())
     threading.Thread(target=_follow_keeper, name="keeper", daemon=True).start()
     given = msgspec.convert(order.flags, ServeFlags, dec_hook=lambda kind, value: kind(value))
