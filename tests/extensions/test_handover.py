@@ -62,3 +62,8 @@ def test_what_is_too_long_for_a_header_is_not_handed_on() -> None:
 
     assert SEAL.sign(long) == ""
     assert SEAL.read("r-1", "a" * (TOKEN_CHARS_MAX + 1)) is None
+
+
+def test_a_request_of_octets_that_are_no_text_is_not_handed_on() -> None:
+    assert SEAL.sign(handed("r-\udcff", "m", Route("m", "gemma", "m"))) == ""
+    assert SEAL.sign(handed("r-1", "m", Route("m", "gemma", "m", session="\udcff"))) == ""

@@ -82,8 +82,11 @@ class Seal:
     key: bytes = field(repr=False)
 
     def sign(self, said: Handed) -> str:
-        """Return *said* with a tag, in base64; empty if it is too long for a header."""
-        payload = msgspec.json.encode(said)
+        """Return *said* with a tag, in base64; empty if it is too long for a header, or no text."""
+        try:
+            payload = msgspec.json.encode(said)
+        except UnicodeEncodeError:  # a request id, or a session, of octets that are no UTF-8
+            return ""
         token = urlsafe_b64encode(self._tag(payload) + payload).decode("ascii")
         return token if len(token) <= TOKEN_CHARS_MAX else ""
 

@@ -8,7 +8,7 @@ from time import monotonic
 
 import pytest
 
-from headrace.extensions.picker.peers.company import Company
+from headrace.extensions.picker.peers.company import Company, Heed
 from headrace.extensions.picker.peers.note import decoded
 from headrace.extensions.picker.peers.outbox import Outbox
 from headrace.host.bus.bus import Bus
@@ -92,3 +92,25 @@ def test_a_turn_that_fails_is_told_once_and_the_next_goes_on(
     asyncio.run(work())
     said = [record for record in caplog.records if "the state is not told" in record.message]
     assert (failures[0], len(said)) == (5, 1)
+
+
+def test_a_note_that_we_cannot_take_ends_no_channel_and_is_told_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.ERROR)
+    wire, noted = Wire(), Noted()
+    company = Company(ready_store(program()), Outbox("a", 0.0))
+
+    class Failing(Company):
+        def hear(self, data: bytes, now_s: float) -> Heed:
+            raise ZeroDivisionError
+
+    async def work() -> None:
+        async with Bus(Failing(company.store, company.outbox), [wire], noted):
+            assert wire.hear is not None
+            for _ in range(5):
+                wire.hear(b"a note")
+
+    asyncio.run(work())
+    said = [record for record in caplog.records if "is not heeded" in record.message]
+    assert len(said) == 1

@@ -6,13 +6,14 @@ import shutil
 import subprocess
 import time
 from collections.abc import Awaitable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
 from headrace.extensions.picker.peers.company import Company
 from headrace.extensions.picker.peers.outbox import Outbox
+from headrace.host.bus import redis as redis_channel
 from headrace.host.bus.bus import Bus
 from headrace.host.bus.redis import KEY, STREAM_MAX, RedisChannel, shown
 from tests.e2e.rig.process import free_port
@@ -25,6 +26,12 @@ from tests.host.cli.test_serve import ANY, get
 SERVER = shutil.which("redis-server")
 real = pytest.mark.skipif(SERVER is None, reason="NO redis-server ON PATH: THE BUS IS NOT TESTED")
 POOL, A = "gemma", NAMES[0]
+SANE = {
+    b"PING": b"+PONG\r\n",
+    b"XREVRANGE": b"*0\r\n",
+    b"XREAD": b"*-1\r\n",
+    b"XADD": b"$3\r\n1-1\r\n",
+}
 
 
 @contextmanager
@@ -54,6 +61,13 @@ def redis(port: int, folder: Path, *flags: str) -> Generator["subprocess.Popen[b
             process.kill()
 
 
+def asked(port: int, *words: str) -> bytes:
+    """Return what `redis-cli` prints."""
+    cli = shutil.which("redis-cli")
+    assert cli is not None
+    return subprocess.run((cli, "-p", str(port), *words), capture_output=True, check=True).stdout
+
+
 class Noted:
     """Counts messages."""
 
@@ -79,6 +93,12 @@ def in_flight(bus: Bus) -> int:
 
 def up(bus: Bus) -> bool:
     return all(channel.up for channel in bus.channels)
+
+
+def saying(bus: Bus) -> Bus:
+    """Return *bus*, which has something to say by this."""
+    bus.company.outbox.bound(POOL, "s", A, time.monotonic())
+    return bus
 
 
 def run(work: Awaitable[None]) -> None:
@@ -141,7 +161,6 @@ def test_the_server_keeps_a_bounded_number_of_notes(tmp_path: Path) -> None:
         channel = RedisChannel(f"redis://127.0.0.1:{port}/0")
         heard: list[bytes] = []
         await channel.start(heard.append)
-        await eventually(lambda: channel.up)
         sent = 0
         while sent < 3 * STREAM_MAX:
             if channel.send(b"%d" % sent):
@@ -154,10 +173,72 @@ def test_the_server_keeps_a_bounded_number_of_notes(tmp_path: Path) -> None:
     port = free_port()
     with redis(port, tmp_path):
         run(work())
-        cli = shutil.which("redis-cli")
-        assert cli is not None
-        done = subprocess.run((cli, "-p", str(port), "xlen", KEY), capture_output=True, check=True)
-    assert int(done.stdout) <= 2 * STREAM_MAX
+        kept = int(asked(port, "xlen", KEY))
+    assert kept <= 2 * STREAM_MAX
+
+
+@real
+def test_a_server_that_takes_no_notes_is_not_up_and_is_told_of_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As one that is a replica now, or is full: it answers pings and reads all the same."""
+    caplog.set_level(logging.INFO)
+    ups: list[bool] = []
+
+    async def work() -> None:
+        async with bus(port, "a-sender") as one:
+            for _ in range(120):
+                await asyncio.sleep(0.005)
+                ups.append(up(saying(one)))
+            asked(port, "replicaof", "no", "one")
+            await eventually(lambda: up(saying(one)))
+
+    port = free_port()
+    with redis(port, tmp_path, "--replicaof", "127.0.0.1", str(free_port())):
+        run(work())
+    said = [record.message for record in caplog.records if record.message.startswith("state:")]
+    assert not any(ups)
+    assert [line.partition(":")[2].split()[0] for line in said] == ["no", "Redis"]
+    assert "read only replica" in said[0]
+    assert "XADD" not in said[0], "the library's own words show the note"
+
+
+NO_REPLY = (b"+hello\r\n", b":7\r\n", b":seven\r\n", b"HTTP/1.1 400 No\r\n")
+NO_ENTRIES = (
+    b"*1\r\n*1\r\n+a\r\n",
+    b"*1\r\n*2\r\n$1\r\nk\r\n*1\r\n*2\r\n$3\r\n1-1\r\n*-1\r\n",  # one without fields
+)
+
+
+@pytest.mark.parametrize(
+    ("command", "answers"), [(b"XREVRANGE", NO_REPLY), (b"XREAD", (*NO_REPLY, *NO_ENTRIES))]
+)
+def test_after_answers_that_make_no_sense_it_is_asked_again(
+    command: bytes, answers: tuple[bytes, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(redis_channel, "BACKOFF_S", 0.001)
+    monkeypatch.setattr(redis_channel, "BACKOFF_S_MAX", 0.001)
+    nonsense = list(answers)
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError):
+            while line := await reader.readline():
+                words: list[bytes] = []
+                for _ in range(int(line[1:])):
+                    size = int((await reader.readline())[1:])
+                    words.append((await reader.readexactly(size + 2))[:size])
+                wrong = words[0] == command and nonsense
+                writer.write(nonsense.pop() if wrong else SANE.get(words[0], b"+OK\r\n"))
+        writer.close()
+
+    async def work() -> None:
+        async with (
+            await asyncio.start_server(serve, "127.0.0.1", 0) as server,
+            bus(server.sockets[0].getsockname()[1], "a") as one,
+        ):
+            await eventually(lambda: not nonsense and up(saying(one)))
+
+    run(work())
 
 
 def test_a_password_is_not_shown() -> None:

@@ -3,9 +3,14 @@
 from pathlib import Path
 from typing import cast
 
+import pytest
+
+from headrace.host.cluster.adapters import Adapters, read_adapters
+from headrace.host.cluster.reading import Flaw
 from headrace.host.cluster.resource import ADAPTER_LABELS
 from tests.host.cluster.objects import CONFIG_MAPS, adapters
 from tests.host.cluster.test_cluster import BY_POOL, following, usual
+from tests.host.cluster.test_reading import thing
 from tests.host.serve.house import run, until
 
 
@@ -36,3 +41,18 @@ def test_maps_of_both_labels_say_what_adapters_are_of_and_the_oldest_counts(tmp_
         assert {reason for _, reason in seen.counts.ignored} == {"base", "shape", "adapters"}
 
     run(main)
+
+
+@pytest.mark.parametrize(
+    "text", ["1.5", "on", "2001-99-99", "0b_", "!!bool foo", "!!timestamp x", "9" * 40]
+)
+def test_a_name_counts_as_it_is_written_whatever_else_it_looks_like(text: str) -> None:
+    found = read_adapters(thing(adapters("one", "gemma", f"- {text}\n- fr")))
+
+    assert isinstance(found, Adapters)
+    assert found.names == (text.rpartition(" ")[2], "fr")
+
+
+@pytest.mark.parametrize("text", ["&a [*a]", "? [a]\n: b", "[" * 1000, "- " + "x" * 2_000])
+def test_what_is_no_list_of_names_is_a_flaw_and_no_exception(text: str) -> None:
+    assert isinstance(read_adapters(thing(adapters("one", "gemma", text))), Flaw)

@@ -6,7 +6,7 @@ import errno
 import socket
 import ssl
 from collections.abc import AsyncGenerator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from typing import Any, cast
 
 import pytest
@@ -148,6 +148,24 @@ def test_of_too_many_handshakes_the_oldest_gives_way(
             assert await greeted(port, trusting()) == b"hello"
             for _reader, writer in silent:
                 writer.transport.abort()
+
+    run(loop, test())
+
+
+@LOOPS
+def test_of_many_silent_ones_that_come_at_once_only_the_newest_stay(
+    loop: Loop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(accept, "HANDSHAKES_MAX", 3)
+
+    async def test() -> None:
+        async with accepting(FIRST) as (_, port, cut):
+            with ExitStack() as silent:
+                for _ in range(40):
+                    silent.enter_context(socket.create_connection(("127.0.0.1", port)))
+                async with asyncio.timeout(WAIT_S):
+                    await until(lambda: len(cut) == 37)
+                assert await greeted(port, trusting()) == b"hello"
 
     run(loop, test())
 

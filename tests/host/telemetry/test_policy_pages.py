@@ -3,9 +3,12 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import cast
 
 import aiohttp
 import pytest
+from aiohttp import web
 
 from headrace.host.telemetry.admin import Admin
 from headrace.host.telemetry.endpoint import OperatorEndpoint
@@ -106,3 +109,11 @@ def test_reading_is_not_writing_and_what_is_not_kept_is_said() -> None:
         "no earlier policy `unknown` is kept\n",
     )
     assert desk.asked == []
+
+
+def test_octets_that_are_no_text_are_no_token() -> None:
+    request = SimpleNamespace(headers={"authorization": "Bearer \udcff"})
+    refusal = WITH_TOKEN.refuses(cast("web.Request", request))
+
+    assert refusal is not None
+    assert refusal.status == 401

@@ -1,3 +1,5 @@
+from prometheus_client import CollectorRegistry, Counter
+from prometheus_client.exposition import generate_latest
 from prometheus_client.parser import text_string_to_metric_families as parsed
 
 from headrace.host.workers.merged import merged
@@ -49,3 +51,14 @@ def test_each_sample_says_its_worker_and_each_family_is_told_once() -> None:
 
 def test_no_worker_leaves_what_is_our_own() -> None:
     assert merged({}, OWN) == OWN
+
+
+def test_a_label_value_may_have_whatever_else_ends_a_line() -> None:
+    counter = Counter("a", "Things.", ["kind"], registry=(registry := CollectorRegistry()))
+    values = [f"x{end}y" for end in "\r\v\f\x1c\x1d\x1e\x85\u2028\u2029\n"]
+    for value in values:
+        counter.labels(value).inc()
+    page = merged({1: generate_latest(registry).decode()})
+    samples = [s for f in parsed(page) for s in f.samples if s.name == "a_total"]
+
+    assert [s.labels for s in samples] == [{"worker": "1", "kind": value} for value in values]

@@ -23,7 +23,7 @@ class Bus:
         self._counts = counts
         self._timer: asyncio.TimerHandle | None = None
         self._dropped = 0
-        self._failing = False
+        self._failing = self._deaf = False
 
     async def __aenter__(self) -> "Bus":
         for channel in self.channels:
@@ -65,5 +65,11 @@ class Bus:
                 self._counts.state_message(channel.name, "dropped", missed)
 
     def _hear(self, channel: str, message: bytes) -> None:
-        heed = self.company.hear(message, monotonic())
-        self._counts.state_message(channel, heed.value)
+        try:
+            heed = self.company.hear(message, monotonic())
+        except Exception:  # the channel must not end by it
+            if not self._deaf:
+                log.exception("bug: a note from %s is not heeded", channel)
+            self._deaf = True
+        else:
+            self._counts.state_message(channel, heed.value)

@@ -7,6 +7,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 from functools import partial
 from importlib import import_module
 from typing import Any, cast
@@ -75,12 +76,12 @@ class RedisChannel:
         self._waiting: deque[bytes] = deque()
         self._more = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
-        self._reading = self._writing = False
+        self._reading = self._writing = self._connected = False
         self._told_down = self._stopping = False
 
     @property
     def up(self) -> bool:
-        """Whether the server answers, both ways."""
+        """Whether the server carries notes, both ways."""
         return self._reading and self._writing
 
     async def start(self, hear: Hear) -> None:
@@ -92,7 +93,7 @@ class RedisChannel:
 
     def send(self, message: bytes) -> int:
         """Let *message* wait to be sent; without the server, or without room, it is dropped."""
-        if not self._writing or len(self._waiting) >= WAITING_MAX:
+        if not self._connected or len(self._waiting) >= WAITING_MAX:
             return 1
         self._waiting.append(message)
         self._more.set()
@@ -100,7 +101,7 @@ class RedisChannel:
 
     async def stop(self) -> None:
         """Send what waits, if the server takes it at once, and end."""
-        if self._writing and self._waiting:
+        if self._connected and self._waiting:
             try:
                 await asyncio.wait_for(self._flush(), ANSWER_S)
             except self._errors:
@@ -120,22 +121,31 @@ class RedisChannel:
             try:
                 await work(pause)
             except self._errors as error:
-                self._down(error)
+                self._down(str(error) or type(error).__name__)
+            except Exception as error:  # the library's, when it reads what is no Redis's answer
+                self._down(f"what it answers makes no sense: {type(error).__name__}")
+                with suppress(Exception):
+                    await self._client.connection_pool.disconnect()  # the rest may wait there
             await asyncio.sleep(pause.next_s())
 
     async def _write(self, pause: "Pause") -> None:
         try:
             await self._client.ping()
-            self._writing = True
-            pause.over()
-            self._says_up()
+            self._connected = True
             while True:
                 await self._more.wait()
                 self._more.clear()
                 await self._flush()
+                if (
+                    not self._writing
+                ):  # one that only reads, or is full, answers a ping all the same
+                    self._writing = True
+                    pause.over()
+                    self._says_up()
         finally:
-            self._writing = False
+            self._connected = self._writing = False
             self._waiting.clear()
+            self._more.clear()
 
     async def _flush(self) -> None:
         while self._waiting:
@@ -143,17 +153,23 @@ class RedisChannel:
             for _ in range(min(AT_ONCE, len(self._waiting))):
                 note = self._waiting.popleft()
                 pipe.xadd(KEY, {FIELD: note}, maxlen=STREAM_MAX, approximate=True)
-            await pipe.execute()
+            taken: list[Any] = await pipe.execute(raise_on_error=False)
+            for answer in taken:
+                if isinstance(answer, BaseException):
+                    raise answer  # as it is: what the library says of it shows the note
 
     async def _read(self, hear: Hear, pause: "Pause") -> None:
         try:
             newest: Any = await self._client.xrevrange(KEY, count=1)
             last: Any = newest[0][0] if newest else "0-0"
-            self._reading = True
-            pause.over()
-            self._says_up()
+            block_ms = None  # the first time, so that it is known at once that we may
             while True:
-                found: Any = await self._client.xread({KEY: last}, count=AT_ONCE, block=BLOCK_MS)
+                found: Any = await self._client.xread({KEY: last}, count=AT_ONCE, block=block_ms)
+                if not self._reading:
+                    self._reading = True
+                    pause.over()
+                    self._says_up()
+                block_ms = BLOCK_MS
                 for _, entries in _streams(found):
                     for number, fields in entries:
                         last = number
@@ -166,10 +182,9 @@ class RedisChannel:
             self._told_down = False
             log.info("state: Redis at %s carries it", self._shown)
 
-    def _down(self, error: BaseException) -> None:
+    def _down(self, why: str) -> None:
         if not self._told_down:
             self._told_down = True
-            why = str(error) or type(error).__name__
             log.warning(
                 "state: no Redis at %s (%s): deciding by what this host knows", self._shown, why
             )

@@ -88,7 +88,10 @@ def as_plain(given: ServeFlags) -> dict[str, object]:
 async def _until_asked(keeping: "Keeping") -> None:
     from headrace.host.workers.keeper import CannotStart, Keeper
 
-    keeper = Keeper(keeping)
+    try:
+        keeper = Keeper(keeping)
+    except CannotStart as error:
+        fail(str(error), error.code)
     with asked_to_end() as asked, on_hangup(keeper.reload):
         try:
             metrics = await keeper.start()

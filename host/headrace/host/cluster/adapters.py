@@ -42,7 +42,8 @@ def read_adapters(one: Object) -> Adapters | Flaw:
     name = one.metadata.name
     try:
         data = msgspec.json.decode(one.data, type=_Data | None) or _Data()
-        listed: object = yaml.safe_load(data.adapters) or []
+        # Each scalar as it is written: a name may look like a number, a date, or a switch.
+        listed: object = yaml.load(data.adapters, yaml.BaseLoader) or []  # noqa: S506 - only text
     except (msgspec.MsgspecError, UnicodeError, yaml.YAMLError, RecursionError) as error:
         return Flaw(name, "shape", str(error)[:MESSAGE_CHARS_MAX])
     base = data.base_model.strip()

@@ -69,7 +69,14 @@ class Acceptor:
             self._greeting[task] = connection
             task.add_done_callback(self._greeted)
             if len(self._greeting) > HANDSHAKES_MAX:
-                next(iter(self._greeting)).cancel()
+                self._give_way()
+
+    def _give_way(self) -> None:
+        """Cancel the oldest handshake. Who is cancelled leaves in another turn of the loop."""
+        for task in self._greeting:
+            if not task.cancelling():
+                task.cancel()
+                return
 
     def _pause(self, error: OSError) -> None:
         log.error("no connection is accepted for %g s: %s", REST_S, error.strerror)
@@ -99,3 +106,4 @@ class Acceptor:
         connection = self._greeting.pop(task)
         if connection is not None:  # cancelled before it began
             connection.close()
+            self._cut()

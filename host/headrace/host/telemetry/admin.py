@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 
 from aiohttp import web
 
+from headrace.extensions.headers import value_bytes
+
 BROWSER_HEADERS = ("origin", "sec-fetch-site", "referer")
 
 
@@ -26,7 +28,7 @@ class Admin:
         """
         if self.token:
             given = request.headers.get("authorization", "")
-            if hmac.compare_digest(given.encode(), f"Bearer {self.token}".encode()):
+            if hmac.compare_digest(value_bytes(given), f"Bearer {self.token}".encode()):
                 return None
             text = "give the token of `--admin-token-file` as `authorization: Bearer ...`\n"
             return web.Response(status=401, text=text, headers={"www-authenticate": "Bearer"})

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import shutil
 import signal
 import tempfile
@@ -12,9 +13,11 @@ from pathlib import Path
 from headrace.host.envoy.address import Address
 from headrace.host.telemetry.admin import Admin
 from headrace.host.telemetry.readers import Readers
-from headrace.host.workers.order import Order
+from headrace.host.workers.order import OPERATOR_SOCKET, Order
 from headrace.host.workers.pages import Pages
 from headrace.host.workers.worker import Worker
+
+SOCKET_BYTES_MAX = 103  # of a path: what the tightest system has, with the 0 at the end
 
 log = logging.getLogger(__name__)
 
@@ -49,11 +52,15 @@ class Keeping:
 
 
 class Keeper:
-    """Runs the workers, from `start` to `end`. Event loop's thread only."""
+    """Runs the workers, from `start` to `end`. Event loop's thread only.
+
+    Raises:
+        CannotStart: there is no folder for the sockets between them.
+    """
 
     def __init__(self, keeping: Keeping) -> None:
         self._keeping = keeping
-        self._folder = Path(tempfile.mkdtemp(prefix="headrace-"))  # mode 0700: ours alone
+        self._folder = _folder()
         self._stirred = asyncio.Event()
         self.workers = [self._worker(at, listen) for at, listen in enumerate(keeping.listen, 1)]
         self._tasks: list[asyncio.Task[None]] = []
@@ -109,3 +116,20 @@ class Keeper:
         count, key = len(keeping.listen), keeping.session_key
         order = Order(index, count, listen, str(self._folder), key, keeping.flags)
         return Worker(order, self._stirred.set)
+
+
+def _folder() -> Path:
+    """Return a new folder, ours alone, in which sockets can be."""
+    try:
+        folder = Path(tempfile.mkdtemp(prefix="headrace-"))  # mode 0700
+    except OSError as error:
+        why = (error.strerror or type(error).__name__).lower()
+        raise CannotStart(
+            f"--workers: no folder for their sockets: {why}: set TMPDIR", 1
+        ) from error
+    room = SOCKET_BYTES_MAX - len(f"/{OPERATOR_SOCKET}xx")
+    if len(os.fsencode(folder)) > room:
+        folder.rmdir()
+        text = f"--workers: the path of a socket in `{folder.parent}` is too long: set TMPDIR to "
+        raise CannotStart(f"{text}a folder with a shorter name", 1)
+    return folder

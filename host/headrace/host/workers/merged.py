@@ -14,7 +14,7 @@ def merged(pages: Mapping[int, str], own: str = "") -> str:
     samples: dict[str, list[str]] = {}
     for worker, page in sorted(pages.items()):
         family = ""
-        for line in page.splitlines():
+        for line in page.split("\n"):  # a label value may have what other calls end lines at
             if line.startswith("#"):
                 word, name = (*line.split(" ", 3), "", "", "")[1:3]
                 if word not in ("HELP", "TYPE"):

@@ -196,6 +196,8 @@ class Pages:
     async def _decisions(self, request: web.Request) -> web.Response:
         """Return the last of all workers, newest first; each says whose it is."""
         found = await self._all(request.path_qs)
+        if not found:
+            return _away()
         rows: list[dict[str, Any]] = []
         for worker, answer in found.items():
             if answer.status != 200:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from headrace.extensions.picker.affinity import SESSION_TTL_S
 from headrace.extensions.picker.peers.company import Company, Heed
@@ -170,6 +171,18 @@ def test_a_session_that_one_bound_is_bound_for_all_and_the_later_of_two_counts()
     assert found == [B, B]
 
 
+def test_a_session_that_is_no_text_keeps_nothing_else_from_being_told() -> None:
+    hosts = Hosts(2)
+    hosts.store(0).reserve(POOL, A, 2.0)
+    for session in ("s\udcff", "s1"):
+        hosts.each[0].outbox.bound(POOL, session, B, 2.0)
+    hosts.talk(1002.01)
+
+    assert endpoint(hosts.store(1)).in_flight == 1
+    assert hosts.store(1).affinities[POOL].bonds("s1", 2.1).session_at == B
+    assert hosts.each[0].outbox.dropped == 1
+
+
 def test_a_clock_that_runs_ahead_does_not_bind_for_longer() -> None:
     hosts = Hosts(2, epochs=(5000.0, 1000.0, 0.0))
     hosts.each[0].outbox.bound(POOL, "talk", A, 2.0)
@@ -179,6 +192,34 @@ def test_a_clock_that_runs_ahead_does_not_bind_for_longer() -> None:
 
     assert affinity.bonds("talk", 2.0).session_at == A
     assert affinity.bonds("talk", 3.0 + SESSION_TTL_S).session_at == ""
+
+
+@pytest.mark.parametrize("off_s", [-3600.0, 3600.0, 1e9])
+def test_a_host_whose_clock_is_off_by_hours_counts_like_one_whose_clock_is_right(
+    off_s: float,
+) -> None:
+    seen: list[Endpoint] = []
+    bound: list[str] = []
+    for epoch_s in (1000.0, 1000.0 + off_s):
+        hosts = Hosts(2)
+        hosts.store(1).reserve(POOL, A, 1.9, Load(10, 10))  # ours
+        first = hosts.store(0).reserve(POOL, A, 1.95, Load(100, 60, output_tokens=50, streams=True))
+        hosts.store(0).first_token(first, 1.98)
+        hosts.store(0).reserve(POOL, A, 2.0, Load(100, 60))
+        hosts.each[0].outbox.epoch_s = epoch_s
+        hosts.each[0].outbox.bound(POOL, "talk", A, 2.0)
+        for message in hosts.each[0].to_tell(2.0):
+            hosts.each[1].hear(message, 2.0)
+        affinity = hosts.store(1).affinities[POOL]
+        affinity.heard("talk", B, 1.9)
+        seen.append(endpoint(hosts.store(1)))
+        bound.append(affinity.bonds("talk", 2.1).session_at)
+    right, off = (replace(each.carried, recent_tokens=0.0, recent_at_s=0.0) for each in seen)
+
+    assert off == replace(right, decode_first_us=off.decode_first_us)
+    assert off.decode_first_us == pytest.approx(right.decode_first_us, abs=1)
+    assert seen[1].carried.recent_tokens == pytest.approx(seen[0].carried.recent_tokens, rel=1e-3)
+    assert bound == [A, A]
 
 
 def test_what_cannot_be_read_changes_nothing() -> None:

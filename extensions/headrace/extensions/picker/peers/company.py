@@ -5,7 +5,15 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from headrace.extensions.picker.peers.heard import Heard, Place
-from headrace.extensions.picker.peers.note import Note, Pin, Sent, Unreadable, decoded, encoded
+from headrace.extensions.picker.peers.note import (
+    Note,
+    Pin,
+    Sent,
+    Unreadable,
+    by_our_clock,
+    decoded,
+    encoded,
+)
 from headrace.extensions.picker.peers.others import others_of
 from headrace.extensions.picker.peers.outbox import Outbox
 from headrace.extensions.picker.prompt import Prompt
@@ -46,7 +54,7 @@ class Company:
     def hear(self, data: bytes, now_s: float) -> Heed:
         """Take over the message *data*, whatever it is."""
         try:
-            note = decoded(data)
+            note = by_our_clock(decoded(data), now_s + self.outbox.epoch_s)
         except Unreadable:
             return Heed.UNREADABLE
         changed = self.heard.take(note, now_s)

@@ -3,16 +3,19 @@
 Times are Unix seconds: monotonic clocks of two machines have nothing in common.
 """
 
-import math
-
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
+
+from headrace.extensions.picker.cost.load import MICROS
 
 VERSION = 1
 NOTE_BYTES_MAX = 64 << 10  # fits a datagram of a Unix socket as Linux has them
 SAID_S = 3.0  # what was not said again for so long does not hold any more
 AGAIN_S = 1.0  # how often what has not changed is said again
 PICKS_MAX = 32  # newest picks of an endpoint whose times are told
+TIME_S_MAX = 1e11  # from 1970; some thousand years
+COUNT_MAX = 2**53  # as far as a float counts
 
 
 class Pick(Struct, frozen=True, array_like=True):
@@ -114,14 +117,53 @@ def decoded(data: bytes) -> Note:
     return note
 
 
+def by_our_clock(note: Note, unix_s: float) -> Note:
+    """Return *note*, which came at *unix_s*, with times as our clock had them.
+
+    Clocks that agree to a second are believed: a note takes a while, and nobody knows how long.
+    One that is off by more than any note takes would count what is open as of another hour.
+    """
+    off_s = note.sent_s - unix_s
+    if abs(off_s) <= SAID_S:
+        return note
+    shares = [_earlier(share, off_s) for share in note.shares]
+    pins = [replace(pin, at_s=pin.at_s - off_s) for pin in note.pins]
+    return replace(note, shares=tuple(shares), pins=tuple(pins))
+
+
+def _earlier(share: Share, by_s: float) -> Share:
+    return replace(
+        share,
+        decode_first_us=share.decode_first_us - round(share.decoding * by_s * MICROS),
+        recent_at_s=share.recent_at_s - by_s,
+        picks=tuple([replace(pick, at_s=pick.at_s - by_s) for pick in share.picks]),
+    )
+
+
 def _sane(note: Note) -> bool:
-    """Return whether no sum of *note* could make one of ours negative."""
-    times_s = [note.sent_s, *(p.at_s for p in note.pins)]
+    """Return whether no number of *note* could make a sum of ours negative, or no number."""
+    times_s = [note.sent_s, *(pin.at_s for pin in note.pins)]
     for share in note.shares:
-        times_s += (share.recent_tokens, share.recent_at_s, *(p.at_s for p in share.picks))
-    return all(map(math.isfinite, times_s)) and all(
-        min(s.open, s.tokens, s.uncached_tokens, s.decoding, s.prefills, s.filled_tokens) >= 0
-        and s.recent_tokens >= 0.0
-        and len(s.picks) <= PICKS_MAX
-        for s in note.shares
+        times_s += (share.recent_at_s, *(pick.at_s for pick in share.picks))
+        counts = _counts(share)
+        if min(counts) < 0 or max(counts) > COUNT_MAX or len(share.picks) > PICKS_MAX:
+            return False
+        if not 0.0 <= share.recent_tokens <= COUNT_MAX:
+            return False
+    return all(-TIME_S_MAX <= at_s <= TIME_S_MAX for at_s in times_s)
+
+
+def _counts(share: Share) -> tuple[int, ...]:
+    """Return the whole numbers of *share* that count something."""
+    return (
+        share.open,
+        share.tokens,
+        share.uncached_tokens,
+        share.decoding,
+        share.prefills,
+        share.prefill_pairs,
+        share.decode_tokens,
+        share.decode_output_tokens,
+        share.filled_tokens,
+        *[pick.kept_tokens for pick in share.picks],
     )

@@ -23,7 +23,7 @@ class Outbox:
     """Gathers and hands out. Mutable; event loop's thread only.
 
     epoch_s  Unix minus monotonic time
-    dropped  prompts and sessions that were not told, for want of room
+    dropped  prompts and sessions that were not told, for want of room or of a text
     """
 
     origin: str
@@ -48,10 +48,13 @@ class Outbox:
         self._sent.append(said)
 
     def bound(self, pool: str, session: str, address: str, now_s: float) -> None:
-        """Tell that *session* is bound to *address*; an empty one is none."""
+        """Tell that *session* is bound to *address*; an empty one is none.
+
+        One of a header with octets that are no text stays here: no note can say it.
+        """
         if not session:
             return
-        if len(self._pins) == PINS_MAX:
+        if len(self._pins) == PINS_MAX or not is_text(session):
             self.dropped += 1
             return
         self._pins.append(Pin(pool, session, address, now_s + self.epoch_s))
@@ -103,6 +106,15 @@ class Outbox:
             tuple(i for i in some if isinstance(i, Sent)),
             tuple(i for i in some if isinstance(i, Pin)),
         )
+
+
+def is_text(value: str) -> bool:
+    """Return whether UTF-8 can say *value*: octets of a header that are no text come as halves."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def packed(items: Iterable[Item]) -> Iterator[list[Item]]:
