@@ -7,7 +7,7 @@ a few are wanted, and they hide how a watch ended.
 import logging
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
 from typing import Any, cast
@@ -29,6 +29,8 @@ SILENT_S = 75.0  # of a watch: bookmarks come every minute
 WATCHES_MAX = 256  # connections kept; more of them work, too
 PAGE_BYTES_MAX = 256 << 20
 ERROR_BYTES_MAX = 64 << 10
+OBJECT_BYTES_MAX = 4 << 20  # as it comes back when it was written
+JSON, MERGE_PATCH = "application/json", "application/merge-patch+json"
 PIECE_BYTES = 64 << 10
 LINE_BYTES_MAX = 8 << 20  # an object has 1.5 MiB in etcd, and is larger in JSON
 NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
@@ -60,6 +62,15 @@ class Access:
     kubeconfig: Path | None = None
     namespace: str = ""
     silent_s: float = SILENT_S
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What a request brings: *body*, of the type *kind*."""
+
+    method: str
+    body: bytes = field(repr=False)
+    kind: str = JSON
 
 
 class Api:
@@ -112,8 +123,17 @@ class Api:
         Raises:
             Failed: there is none, or it is an error.
         """
-        with self._opened(path, (), WRITE_S, body) as answer:
-            return _read(answer, ERROR_BYTES_MAX)
+        with self._opened(path, (), WRITE_S, Sent("POST", body)) as answer:
+            return _read(answer, OBJECT_BYTES_MAX)
+
+    def patch(self, path: str, body: bytes) -> bytes:
+        """Merge *body*, in JSON, into an object; return the whole answer.
+
+        Raises:
+            Failed: there is none, or it is an error: 409 if *body* is of another version.
+        """
+        with self._opened(path, (), WRITE_S, Sent("PATCH", body, MERGE_PATCH)) as answer:
+            return _read(answer, OBJECT_BYTES_MAX)
 
     @contextmanager
     def watch(self, path: str, query: tuple[tuple[str, str], ...]) -> Generator["Lines"]:
@@ -127,11 +147,11 @@ class Api:
 
     @contextmanager
     def _opened(
-        self, path: str, query: tuple[tuple[str, str], ...], read_s: float, body: bytes = b""
+        self, path: str, query: tuple[tuple[str, str], ...], read_s: float, sent: Sent | None = None
     ) -> Generator[urllib3.BaseHTTPResponse]:
         answer: urllib3.BaseHTTPResponse | None = None
         try:
-            answer = self._request(f"{path}?{urlencode(query)}", read_s, body)
+            answer = self._request(f"{path}?{urlencode(query)}", read_s, sent)
             if answer.status not in GOOD:
                 said = answer.headers.get("retry-after", "")
                 raise Failed(read_fault(answer.status, _read(answer, ERROR_BYTES_MAX), said))
@@ -142,18 +162,18 @@ class Api:
             if answer is not None:
                 answer.close()
 
-    def _request(self, target: str, read_s: float, body: bytes) -> urllib3.BaseHTTPResponse:
+    def _request(self, target: str, read_s: float, sent: Sent | None) -> urllib3.BaseHTTPResponse:
         session = self._session
         headers = {"accept": "application/json", "user-agent": "headrace"}
         credentials = session.credentials()
         if credentials:
             headers["authorization"] = credentials
-        if body:
-            headers["content-type"] = "application/json"
+        if sent is not None:
+            headers["content-type"] = sent.kind
         return session.pool.request(
-            "POST" if body else "GET",
+            sent.method if sent is not None else "GET",
             f"{session.host}{target}",
-            body=body or None,
+            body=sent.body if sent is not None else None,
             headers=headers,
             preload_content=False,
             redirect=False,
