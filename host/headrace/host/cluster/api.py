@@ -108,13 +108,15 @@ class Api:
                 raise Failed(Fault(0, str(error))) from error
             old.pool.clear()
 
-    def get(self, path: str, query: tuple[tuple[str, str], ...]) -> bytes:
-        """Return the whole answer.
+    def get(
+        self, path: str, query: tuple[tuple[str, str], ...], read_s: float = LIST_S
+    ) -> bytes:
+        """Return the whole answer; *read_s* is how long it may pause.
 
         Raises:
             Failed: there is none, or it is an error.
         """
-        with self._opened(path, query, LIST_S) as answer:
+        with self._opened(path, query, read_s) as answer:
             return _read(answer, PAGE_BYTES_MAX)
 
     def post(self, path: str, body: bytes) -> bytes:

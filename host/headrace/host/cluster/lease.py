@@ -75,9 +75,10 @@ NOTHING = Record()
 class Election:
     """One replica's part in an election. Written by one thread; `leads` may be asked by any.
 
-    chance  draws from 0..1
-    due_s   when to `ask` next
-    seen    what the Lease said the last time
+    chance    draws from 0..1
+    due_s     when to `ask` next
+    seen      what the Lease said the last time
+    claiming  whether that was for us to claim, which is asked for next
     """
 
     terms: Terms
@@ -86,7 +87,7 @@ class Election:
     seen: Record = NOTHING
     _seen_s: float = NEVER_S
     _leads_until_s: float = NEVER_S
-    _open: bool = False  # what was seen just now is for us to claim
+    claiming: bool = False
     _over: bool = False
 
     def leads(self, now_s: float) -> bool:
@@ -95,7 +96,7 @@ class Election:
 
     def ask(self, clock: str) -> Look | Claim:
         """Return what to ask now; *clock* is the time to be written, for people to read."""
-        return Claim(self._claimed(clock)) if self._open else Look()
+        return Claim(self._claimed(clock)) if self.claiming else Look()
 
     def told(self, record: Record, now_s: float) -> None:
         """Take the answer to a `Look`."""
@@ -104,12 +105,12 @@ class Election:
         if record.holder != self.terms.identity:
             self._leads_until_s = NEVER_S  # somebody has taken it, or has taken it away
         self.seen = record
-        self._open = self._free(now_s)
-        self.due_s = now_s if self._open else now_s + self._pause_s()
+        self.claiming = self._free(now_s)
+        self.due_s = now_s if self.claiming else now_s + self._pause_s()
 
     def granted(self, record: Record, sent_s: float, now_s: float) -> None:
         """Take that a `Claim` sent at *sent_s* was granted: the Lease says *record* now."""
-        self.seen, self._seen_s, self._open = record, now_s, True
+        self.seen, self._seen_s, self.claiming = record, now_s, True
         if not self._over:
             self._leads_until_s = max(self._leads_until_s, sent_s + self.terms.renew_s)
         self.due_s = sent_s + self.terms.retry_s
@@ -119,7 +120,7 @@ class Election:
 
         Whether a claim has arrived is unknown then: it is looked at before the next one.
         """
-        self._open = False
+        self.claiming = False
         pause_s = self.terms.retry_s if self.leads(now_s) else self._pause_s()
         self.due_s = now_s + pause_s
 

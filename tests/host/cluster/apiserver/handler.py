@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl, urlsplit
 from tests.host.cluster.apiserver.faults import Fault, Kept, Wrong
 from tests.host.cluster.apiserver.shelf import (
     EVENTS,
+    LEASES,
     Conflict,
     Gone,
     Json,
@@ -129,8 +130,8 @@ class _Handler(BaseHTTPRequestHandler):
             asked = given["spec"]["nonResourceAttributes"]
             may = (asked["verb"], asked["path"]) in double.may.get(given["spec"]["user"], ())
             self._answer(201, given | {"status": {"allowed": may}})
-        elif path.endswith("/events"):
-            self._create(EVENTS, path, given)
+        elif path.endswith(("/events", "/leases")):
+            self._create(EVENTS if path.endswith("/events") else LEASES, path, given)
         else:
             self._send(404, b"404 page not found\n", "text/plain; charset=utf-8")
 

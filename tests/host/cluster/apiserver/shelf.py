@@ -28,6 +28,7 @@ class Kind:
 
 PODS = Kind("", "v1", "pods", "Pod")
 EVENTS = Kind("", "v1", "events", "Event")
+LEASES = Kind("coordination.k8s.io", "v1", "leases", "Lease")
 
 
 class Conflict(Exception):
