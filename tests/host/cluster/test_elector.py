@@ -42,7 +42,7 @@ class Place:
         """Let another one take part."""
         turns, ended = list[bool](), Counter[str]()
         terms = Terms(f"r{len(self.replicas)}", LEASE_S, RENEW_S, RETRY_S)
-        heard = Heard(turns.append, lambda _, how: ended.update([how]))
+        heard = Heard(lambda _, how: ended.update([how]), turns.append)
         made = Replica(Elector(self.api, Candidacy(LEASE, terms), heard), turns, ended)
         self.replicas.append(made)
         made.elector.start()

@@ -216,7 +216,9 @@ def test_a_lease_that_is_not_there_is_created() -> None:
     assert not one.leads(100.0)
 
 
-def test_one_leads_from_when_it_is_granted_until_the_renewal_counted_from_when_it_was_sent() -> None:
+def test_one_leads_from_when_it_is_granted_until_the_renewal_counted_from_when_it_was_sent() -> (
+    None
+):
     one = leading(100.0)
 
     assert one.due_s == 102.0

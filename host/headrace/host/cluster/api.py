@@ -108,9 +108,7 @@ class Api:
                 raise Failed(Fault(0, str(error))) from error
             old.pool.clear()
 
-    def get(
-        self, path: str, query: tuple[tuple[str, str], ...], read_s: float = LIST_S
-    ) -> bytes:
+    def get(self, path: str, query: tuple[tuple[str, str], ...], read_s: float = LIST_S) -> bytes:
         """Return the whole answer; *read_s* is how long it may pause.
 
         Raises:

@@ -7,7 +7,7 @@ asked right before, and by the version of the object, for what is on its way whe
 import logging
 import random
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import ceil
@@ -49,12 +49,16 @@ class Candidacy:
     terms: Terms
 
 
+def _nothing(leads: bool) -> None:
+    """Do nothing: nobody wants to know."""
+
+
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """Who is told what, in the thread: whether it leads, and how each request has ended."""
+    """Who is told what, in the thread: how each request has ended, and whether it leads now."""
 
-    turned: Callable[[bool], None]
     ended: Callable[[str, str], None]
+    turned: Callable[[bool], None] = _nothing
 
 
 class Elector:
@@ -84,6 +88,10 @@ class Elector:
         self._stopping.set()
         if self._thread.is_alive():
             self._thread.join(timeout_s)
+
+    def levels(self) -> Iterator[tuple[tuple[str], float]]:
+        """Yield the Lease, and 1 if this replica leads by it, else 0."""
+        yield (self._lease.name,), float(self.leads)
 
     def page(self) -> dict[str, object]:
         """Return what `/status` shows, as JSON."""

@@ -143,9 +143,7 @@ class Election:
     def _claimed(self, clock: str) -> Record:
         old, terms = self.seen, self.terms
         if old.holder == terms.identity:
-            return Record(
-                old.version, terms.identity, terms.lease_s, old.acquired, old.transitions
-            )
+            return Record(old.version, terms.identity, terms.lease_s, old.acquired, old.transitions)
         handed = old.transitions + bool(old.version)
         return Record(old.version, terms.identity, terms.lease_s, clock, handed)
 
