@@ -114,6 +114,8 @@ class Host:
         if cluster is not None:
             cluster.changed = self._succession.endpoints_changed
             cluster.follow(program)
+            # Health says so, too; a proxy that has not asked yet takes another host by this.
+            self._succession.current.lacking = "the pools are not known yet"
 
     @property
     def digest(self) -> str:
@@ -185,6 +187,7 @@ class Host:
             while await self._cluster.synced(succession.generation.program, SYNC_S):
                 pass
             await succession.settled()
+            succession.current.lacking = ""
         await succession.scraper.first_round(FIRST_SCRAPE_S)
         self._serve(True)
         self._ready.set()
