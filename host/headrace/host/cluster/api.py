@@ -17,6 +17,7 @@ import urllib3
 from kubernetes import config
 from kubernetes.client import Configuration
 from kubernetes.client.rest import RESTClientObject
+from kubernetes.config import incluster_config
 from urllib3.exceptions import HTTPError
 
 from headrace.host.cluster.objects import Fault, read_fault
@@ -33,9 +34,10 @@ OBJECT_BYTES_MAX = 4 << 20  # as it comes back when it was written
 JSON, MERGE_PATCH = "application/json", "application/merge-patch+json"
 PIECE_BYTES = 64 << 10
 LINE_BYTES_MAX = 8 << 20  # an object has 1.5 MiB in etcd, and is larger in JSON
-NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")  # of the pod, mounted there
 
 _LIBRARY: Any = config  # Any: it has no types
+_IN_CLUSTER: Any = incluster_config  # Any: neither has this
 log = logging.getLogger(__name__)
 
 
@@ -57,11 +59,13 @@ class Access:
 
     namespace  what counts as the host's own; empty: the pod's, or the kubeconfig's
     silent_s   how long a watch may say nothing
+    account    where the pod's are: `token`, `ca.crt`, `namespace`
     """
 
     kubeconfig: Path | None = None
     namespace: str = ""
     silent_s: float = SILENT_S
+    account: Path = ACCOUNT
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +161,7 @@ class Api:
                 raise Failed(read_fault(answer.status, _read(answer, ERROR_BYTES_MAX), said))
             yield answer
         except (HTTPError, OSError) as error:
-            raise Failed(Fault(0, _why(error))) from error
+            raise Failed(Fault(0, _why(error), absent=answer is None)) from error
         finally:
             if answer is not None:
                 answer.close()
@@ -241,7 +245,7 @@ class _Session:
                 found = known.get_basic_auth_token()
         except Exception as error:  # a provider may be anybody's program
             raise Failed(Fault(0, f"no credentials: {_why(error)}")) from error
-        return found or ""
+        return (found or "").strip()  # a file of a token may end with a line
 
 
 def _session(access: Access) -> _Session:
@@ -249,7 +253,9 @@ def _session(access: Access) -> _Session:
     cast(Any, configuration).connection_pool_maxsize = WATCHES_MAX  # Any: it has no type
     try:
         if access.kubeconfig is None:
-            _LIBRARY.load_incluster_config(client_configuration=configuration)
+            token, authority = access.account / "token", access.account / "ca.crt"
+            loader = _IN_CLUSTER.InClusterConfigLoader(str(token), str(authority))
+            loader.load_and_set(configuration)
         else:
             _LIBRARY.load_kube_config(
                 config_file=str(access.kubeconfig),
@@ -274,7 +280,7 @@ def _cure(access: Access, error: Exception) -> str:
 def _namespace(access: Access) -> str:
     if access.kubeconfig is None:
         try:
-            return NAMESPACE_FILE.read_text().strip() or "default"
+            return (access.account / "namespace").read_text().strip() or "default"
         except OSError:
             return "default"
     _, active = _LIBRARY.list_kube_config_contexts(str(access.kubeconfig))

@@ -177,14 +177,15 @@ class Elector:
 
     def _tell(self) -> None:
         leads = self.leads
-        if leads is self._led:
+        if leads is self._led or self._stopping.is_set():
             return
         self._led = leads
-        holder = self._election.seen.holder or "nobody known"
         if leads:
             log.info("cluster: %s: this replica leads", self._lease)
         else:
-            log.warning("cluster: %s: this replica leads no more, %s does", self._lease, holder)
+            seen, me = self._election.seen.holder, self._election.terms.identity
+            why = "it could not renew" if seen == me else f"the holder is `{seen}`"
+            log.warning("cluster: %s: this replica leads no more: %s", self._lease, why)
         self._heard.turned(leads)
 
     def _release(self) -> None:

@@ -120,7 +120,7 @@ class _Handler(BaseHTTPRequestHandler):
         fault = double.ordered("create", path.rpartition("/")[2])
         if fault is not None:
             self._answer(fault.code, status(fault.code, fault.reason, "ordered"), fault.headers)
-        elif double.token and self.headers.get("authorization", "") != f"Bearer {double.token}":
+        elif not double.knows(self.headers.get("authorization", "")):
             self._answer(401, status(401, "Unauthorized", "Unauthorized"))
         elif path == "/apis/authentication.k8s.io/v1/tokenreviews":
             user = double.users.get(given["spec"]["token"])
@@ -201,7 +201,7 @@ class _Handler(BaseHTTPRequestHandler):
             raise ConnectionResetError
         if wrong is Wrong.STATUS and fault is not None:
             self._answer(fault.code, status(fault.code, fault.reason, "ordered"), fault.headers)
-        elif double.token and said != f"Bearer {double.token}":
+        elif not double.knows(said):
             self._answer(401, status(401, "Unauthorized", "Unauthorized"))
         elif (kind.group, kind.version, kind.plural) not in known:
             self._send(404, b"404 page not found\n", "text/plain; charset=utf-8")
