@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headrace.host.cluster.follow import (
+    ABSENT_S_MAX,
     BACKOFF_S,
     BACKOFF_S_MAX,
     MISSING_S,
@@ -265,6 +266,17 @@ def test_failures_are_waited_out_longer_and_longer_and_never_in_step() -> None:
     assert delays[1.0][:3] == [BACKOFF_S, 2 * BACKOFF_S, 4 * BACKOFF_S]
     assert delays[1.0][-1] == BACKOFF_S_MAX
     assert delays[0.0] == [d / 2 for d in delays[1.0]]
+
+
+def test_a_server_that_is_not_there_is_looked_for_every_few_seconds() -> None:
+    one = follower(1.0)
+    delays: list[float] = []
+    for _ in range(12):
+        one.failed(Fault(0, "refused", absent=True))
+        delays.append(one.next().after_s)
+
+    assert delays[:3] == [BACKOFF_S, 2 * BACKOFF_S, 4 * BACKOFF_S]
+    assert delays[-1] == ABSENT_S_MAX
 
 
 @pytest.mark.parametrize(("asked_s", "waited_s"), [(7.0, 7.0), (1e9, RETRY_AFTER_S_MAX)])

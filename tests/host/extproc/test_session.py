@@ -10,6 +10,7 @@ from headrace.extensions.stage import Reject, Run
 from headrace.host.exchange.reply import Abort, Cancel, HeadersReply, Output, Perform, Watch
 from headrace.host.extproc.codec import GO_ON
 from headrace.host.extproc.edge import Performer
+from headrace.host.extproc.opening import NotYet, Opening
 from headrace.host.extproc.session import Door, Session
 from tests.host.extproc.wire import (
     REQUEST,
@@ -46,6 +47,24 @@ def test_an_abort_is_the_last_word() -> None:
         assert len(play.parts) == 1
         assert one.abort == Abort("UNAVAILABLE", "x")
         assert play.ends == ["processor-abort"]
+
+    run(test())
+
+
+def test_who_cannot_decide_yet_lets_the_peer_ask_another_host() -> None:
+    def open_(opening: Opening, now_s: float) -> Play:
+        raise NotYet("the pools are not known yet")
+
+    async def test() -> None:
+        tally = Tally()
+        one = Session(Door(open_, Performer(), tally), "default", "", lambda: None)
+        one.receive(HEAD)
+        one.receive(BODY)
+        one.half_close()
+
+        assert one.abort == Abort("UNAVAILABLE", "the pools are not known yet")
+        assert tally.counted["closed processor-abort"] == 1
+        assert not [word for word in tally.counted if word.startswith("bug")]
 
     run(test())
 

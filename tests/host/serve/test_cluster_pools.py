@@ -3,12 +3,14 @@
 import asyncio
 from pathlib import Path
 
+import grpc
 import pytest
 
 from tests.host.cluster.apiserver import PODS, ApiServer
 from tests.host.cluster.objects import POOLS, pod, pool, reached
+from tests.host.extproc.wire import status
 from tests.host.scrape.servers import servers
-from tests.host.serve.house import House, chat, house, policy, run, swap_in, until
+from tests.host.serve.house import House, begin, chat, connected, house, policy, run, swap_in, until
 
 LISTED = 'endpoints "127.0.0.1:9"'
 BY_POOL = "inferencepool %s"
@@ -55,6 +57,23 @@ def test_an_endpoint_that_comes_is_scraped_and_one_that_goes_is_forgotten(tmp_pa
                     hits = len(one.hits)
                     await asyncio.sleep(0.3)
                     assert len(one.hits) <= hits + 1  # one may have been under way
+
+    run(main)
+
+
+def test_a_host_that_does_not_know_its_pools_yet_lets_another_be_asked(tmp_path: Path) -> None:
+    async def main() -> None:
+        path = tmp_path / "p.sched"
+        path.write_text(policy(1, ["127.0.0.1:9"]))
+        async with house([path]) as running, connected(running) as open_stream:
+            running.succession.current.lacking = "the pools are not known yet"
+            stream = open_stream()
+            await begin(stream)
+            with pytest.raises(grpc.aio.AioRpcError, match="the pools are not known yet"):
+                await stream.read()
+            assert await status(stream) == "UNAVAILABLE"
+            running.succession.current.lacking = ""
+            assert await chat(running) == "upstream-1"
 
     run(main)
 

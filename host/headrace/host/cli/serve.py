@@ -19,6 +19,7 @@ from headrace.host.cli.duration import DurationError, parse_duration
 from headrace.host.cli.ending import asked_to_end, on_hangup
 from headrace.host.cli.flagged import flagged
 from headrace.host.cli.flags import Mistakes, fail
+from headrace.host.cli.leader import read_candidacy
 from headrace.host.cli.metrics_readers import readers
 from headrace.host.cli.policies import load_policy
 from headrace.host.cli.policies import no_self_test as untested
@@ -98,6 +99,7 @@ def _options(given: ServeFlags, mistakes: Mistakes) -> "ServeOptions":
         lists_served=given.list_models is f.Models.SERVERS,
         reference=_reference(given, mistakes),
         kube=kube,
+        candidacy=read_candidacy(given, given.kube, kube, mistakes),
         readers=readers(given, kube, mistakes),
         state=read_state(given.state, mistakes),
         roles=read_roles(given.role, given.listen, mistakes),

@@ -5,6 +5,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
+from headrace.host.cli import leader
 from headrace.host.cli.flags import flag
 from headrace.host.cli.policies import Policies
 
@@ -364,5 +365,10 @@ class ServeFlags:
     kube: Kube = False
     kubeconfig: Kubeconfig = None
     namespace: Namespace = ""
+    leader_elect: leader.LeaderElect = False
+    leader_elect_resource_name: leader.LeaseName = leader.LEASE
+    leader_elect_lease_duration: leader.LeaseDuration = leader.LEASE_S
+    leader_elect_renew_deadline: leader.RenewDeadline = leader.RENEW_S
+    leader_elect_retry_period: leader.RetryPeriod = leader.RETRY_S
     workers: Workers = 1
     state: StateUrl = ""

@@ -7,7 +7,7 @@ a few are wanted, and they hide how a watch ended.
 import logging
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
 from typing import Any, cast
@@ -17,6 +17,7 @@ import urllib3
 from kubernetes import config
 from kubernetes.client import Configuration
 from kubernetes.client.rest import RESTClientObject
+from kubernetes.config import incluster_config
 from urllib3.exceptions import HTTPError
 
 from headrace.host.cluster.objects import Fault, read_fault
@@ -29,11 +30,14 @@ SILENT_S = 75.0  # of a watch: bookmarks come every minute
 WATCHES_MAX = 256  # connections kept; more of them work, too
 PAGE_BYTES_MAX = 256 << 20
 ERROR_BYTES_MAX = 64 << 10
+OBJECT_BYTES_MAX = 4 << 20  # as it comes back when it was written
+JSON, MERGE_PATCH = "application/json", "application/merge-patch+json"
 PIECE_BYTES = 64 << 10
 LINE_BYTES_MAX = 8 << 20  # an object has 1.5 MiB in etcd, and is larger in JSON
-NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")  # of the pod, mounted there
 
 _LIBRARY: Any = config  # Any: it has no types
+_IN_CLUSTER: Any = incluster_config  # Any: neither has this
 log = logging.getLogger(__name__)
 
 
@@ -55,11 +59,22 @@ class Access:
 
     namespace  what counts as the host's own; empty: the pod's, or the kubeconfig's
     silent_s   how long a watch may say nothing
+    account    where the pod's are: `token`, `ca.crt`, `namespace`
     """
 
     kubeconfig: Path | None = None
     namespace: str = ""
     silent_s: float = SILENT_S
+    account: Path = ACCOUNT
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What a request brings: *body*, of the type *kind*."""
+
+    method: str
+    body: bytes = field(repr=False)
+    kind: str = JSON
 
 
 class Api:
@@ -97,13 +112,13 @@ class Api:
                 raise Failed(Fault(0, str(error))) from error
             old.pool.clear()
 
-    def get(self, path: str, query: tuple[tuple[str, str], ...]) -> bytes:
-        """Return the whole answer.
+    def get(self, path: str, query: tuple[tuple[str, str], ...], read_s: float = LIST_S) -> bytes:
+        """Return the whole answer; *read_s* is how long it may pause.
 
         Raises:
             Failed: there is none, or it is an error.
         """
-        with self._opened(path, query, LIST_S) as answer:
+        with self._opened(path, query, read_s) as answer:
             return _read(answer, PAGE_BYTES_MAX)
 
     def post(self, path: str, body: bytes) -> bytes:
@@ -112,8 +127,17 @@ class Api:
         Raises:
             Failed: there is none, or it is an error.
         """
-        with self._opened(path, (), WRITE_S, body) as answer:
-            return _read(answer, ERROR_BYTES_MAX)
+        with self._opened(path, (), WRITE_S, Sent("POST", body)) as answer:
+            return _read(answer, OBJECT_BYTES_MAX)
+
+    def patch(self, path: str, body: bytes) -> bytes:
+        """Merge *body*, in JSON, into an object; return the whole answer.
+
+        Raises:
+            Failed: there is none, or it is an error: 409 if *body* is of another version.
+        """
+        with self._opened(path, (), WRITE_S, Sent("PATCH", body, MERGE_PATCH)) as answer:
+            return _read(answer, OBJECT_BYTES_MAX)
 
     @contextmanager
     def watch(self, path: str, query: tuple[tuple[str, str], ...]) -> Generator["Lines"]:
@@ -127,33 +151,33 @@ class Api:
 
     @contextmanager
     def _opened(
-        self, path: str, query: tuple[tuple[str, str], ...], read_s: float, body: bytes = b""
+        self, path: str, query: tuple[tuple[str, str], ...], read_s: float, sent: Sent | None = None
     ) -> Generator[urllib3.BaseHTTPResponse]:
         answer: urllib3.BaseHTTPResponse | None = None
         try:
-            answer = self._request(f"{path}?{urlencode(query)}", read_s, body)
+            answer = self._request(f"{path}?{urlencode(query)}", read_s, sent)
             if answer.status not in GOOD:
                 said = answer.headers.get("retry-after", "")
                 raise Failed(read_fault(answer.status, _read(answer, ERROR_BYTES_MAX), said))
             yield answer
         except (HTTPError, OSError) as error:
-            raise Failed(Fault(0, _why(error))) from error
+            raise Failed(Fault(0, _why(error), absent=answer is None)) from error
         finally:
             if answer is not None:
                 answer.close()
 
-    def _request(self, target: str, read_s: float, body: bytes) -> urllib3.BaseHTTPResponse:
+    def _request(self, target: str, read_s: float, sent: Sent | None) -> urllib3.BaseHTTPResponse:
         session = self._session
         headers = {"accept": "application/json", "user-agent": "headrace"}
         credentials = session.credentials()
         if credentials:
             headers["authorization"] = credentials
-        if body:
-            headers["content-type"] = "application/json"
+        if sent is not None:
+            headers["content-type"] = sent.kind
         return session.pool.request(
-            "POST" if body else "GET",
+            sent.method if sent is not None else "GET",
             f"{session.host}{target}",
-            body=body or None,
+            body=sent.body if sent is not None else None,
             headers=headers,
             preload_content=False,
             redirect=False,
@@ -221,7 +245,7 @@ class _Session:
                 found = known.get_basic_auth_token()
         except Exception as error:  # a provider may be anybody's program
             raise Failed(Fault(0, f"no credentials: {_why(error)}")) from error
-        return found or ""
+        return (found or "").strip()  # a file of a token may end with a line
 
 
 def _session(access: Access) -> _Session:
@@ -229,7 +253,9 @@ def _session(access: Access) -> _Session:
     cast(Any, configuration).connection_pool_maxsize = WATCHES_MAX  # Any: it has no type
     try:
         if access.kubeconfig is None:
-            _LIBRARY.load_incluster_config(client_configuration=configuration)
+            token, authority = access.account / "token", access.account / "ca.crt"
+            loader = _IN_CLUSTER.InClusterConfigLoader(str(token), str(authority))
+            loader.load_and_set(configuration)
         else:
             _LIBRARY.load_kube_config(
                 config_file=str(access.kubeconfig),
@@ -254,7 +280,7 @@ def _cure(access: Access, error: Exception) -> str:
 def _namespace(access: Access) -> str:
     if access.kubeconfig is None:
         try:
-            return NAMESPACE_FILE.read_text().strip() or "default"
+            return (access.account / "namespace").read_text().strip() or "default"
         except OSError:
             return "default"
     _, active = _LIBRARY.list_kube_config_contexts(str(access.kubeconfig))

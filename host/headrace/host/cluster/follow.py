@@ -26,6 +26,7 @@ T = TypeVar("T")
 PAGE_OBJECTS = 500
 OBJECTS_MAX = 50_000  # of one resource; a cluster of Kubernetes has 150,000 pods at most
 BACKOFF_S, BACKOFF_S_MAX = 0.2, 30.0
+ABSENT_S_MAX = 5.0  # of a server that is not there: asking costs it nothing, and news may wait
 RETRY_AFTER_S_MAX = 60.0  # whatever a server asks, we look again
 MISSING_S = 10.0  # between two looks for a kind that is not installed
 WATCH_S_MIN, WATCH_S_MAX = 240.0, 480.0  # how long one watch may last: a server's load is spread
@@ -176,6 +177,7 @@ class Follower(Generic[T]):
             return 0.0
         if fault.status == NOT_FOUND:
             return MISSING_S * (0.5 + self.chance())
-        backoff_s = min(BACKOFF_S_MAX, BACKOFF_S * 2.0 ** min(30, self.failures - 1))
+        most_s = min(ABSENT_S_MAX, BACKOFF_S_MAX) if fault.absent else BACKOFF_S_MAX
+        backoff_s = min(most_s, BACKOFF_S * 2.0 ** min(30, self.failures - 1))
         asked_s = min(RETRY_AFTER_S_MAX, fault.retry_after_s)
         return max(backoff_s * (0.5 + 0.5 * self.chance()), asked_s)

@@ -51,11 +51,13 @@ class Fault:
 
     status         of HTTP; 0 if there was no answer
     retry_after_s  how long the server asks to be left alone
+    absent         whether nobody was there to answer
     """
 
     status: int
     message: str
     retry_after_s: float = 0.0
+    absent: bool = False
 
 
 @dataclass(frozen=True, slots=True)

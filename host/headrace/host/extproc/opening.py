@@ -10,6 +10,10 @@ from headrace.host.exchange.part import Modes, Part
 from headrace.host.exchange.reply import Output
 
 
+class NotYet(Exception):
+    """There is nothing to decide by yet: another host has to be asked. The message says why."""
+
+
 class Opening(Struct, frozen=True):
     """How a stream begins.
 
@@ -72,4 +76,4 @@ class Exchange(Protocol):
         ...
 
 
-Factory = Callable[[Opening, float], Exchange]
+Factory = Callable[[Opening, float], Exchange]  # may raise NotYet

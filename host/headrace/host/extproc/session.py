@@ -17,7 +17,7 @@ from headrace.host.exchange.reply import Abort, Cancel, Output, Perform, Watch
 from headrace.host.extproc.codec import Incoming, WireFault, decode, encode
 from headrace.host.extproc.counts import Counts, NoCounts
 from headrace.host.extproc.edge import Performer, error_line
-from headrace.host.extproc.opening import Exchange, Factory, Opening
+from headrace.host.extproc.opening import Exchange, Factory, NotYet, Opening
 
 CHAIN_METADATA = "x-headrace-chain"
 TRACE_METADATA = "traceparent"
@@ -125,6 +125,8 @@ class Session:
                 self._door.counts.ignored()
             else:
                 self._take(exchange.receive(incoming.part, now_s))
+        except NotYet as error:
+            self._give_up(Abort("UNAVAILABLE", str(error)), "processor-abort")
         except Exception as error:
             self._bug("receive", error)
 

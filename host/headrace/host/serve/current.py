@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from headrace.dsl.program import Pool
 from headrace.extensions.stage import Request
-from headrace.host.extproc.opening import Exchange, Opening
+from headrace.host.extproc.opening import Exchange, NotYet, Opening
 from headrace.host.generation import Generation
 from headrace.host.serve.soak import Shadow
 
@@ -12,11 +12,13 @@ from headrace.host.serve.soak import Shadow
 class Current:
     """The one reference that a reload swaps. Mutable; event loop's thread only.
 
+    lacking  why nothing can be decided yet; empty from when it can
     vacated  called, outside of any exchange, when an older generation has none open any more
     """
 
     def __init__(self, first: Generation, vacated: Callable[[], None]) -> None:
         self.generation = first
+        self.lacking = ""
         self.shadow: Shadow | None = None
         self._vacated = vacated
         self._older: list[Generation] = []
@@ -27,7 +29,13 @@ class Current:
         return tuple(self._older)
 
     def open(self, opening: Opening, now_s: float) -> Exchange:
-        """Open an exchange on the generation that serves now: the factory of the wire."""
+        """Open an exchange on the generation that serves now: the factory of the wire.
+
+        Raises:
+            NotYet: nothing can be decided yet.
+        """
+        if self.lacking:
+            raise NotYet(self.lacking)
         shadow = self.shadow
         if shadow is None:
             return self.generation.open(opening, now_s)

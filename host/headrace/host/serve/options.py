@@ -16,6 +16,7 @@ from headrace.host.roles.role import Role
 if TYPE_CHECKING:
     from headrace.host.bus.local import Seat
     from headrace.host.cluster.api import Api
+    from headrace.host.cluster.elector import Candidacy
     from headrace.host.telemetry.readers import Readers
 
 
@@ -68,6 +69,7 @@ class ServeOptions:
     worker              which of several workers it is, from 1; 0: it is alone
     readers             who may read the operator endpoint beyond its health; None: everybody
     kube                the API server that knows who is in pools; None: the policy lists them all
+    candidacy           by which Lease the one is elected that writes to *kube*; None: each one does
     roles               what it listens for; without any it listens at *listen*, for every chain
     """
 
@@ -88,6 +90,7 @@ class ServeOptions:
     lists_served: bool = False
     reference: Reference = Reference()
     kube: "Api | None" = None
+    candidacy: "Candidacy | None" = None
     state: State = State()
     worker: int = 0
     readers: "Readers | None" = None

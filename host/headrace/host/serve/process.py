@@ -47,6 +47,7 @@ from headrace.host.telemetry.telemetry import Telemetry
 
 if TYPE_CHECKING:
     from headrace.host.cluster.cluster import Cluster
+    from headrace.host.cluster.elector import Elector
 
 SESSION_KEY_BYTES = 32  # as long as the digest it keys
 FIRST_SCRAPE_S = 1.0  # how long the start waits for the replicas' first metrics
@@ -86,6 +87,7 @@ class Host:
         self._reloader: Reloader | None = None
         epoch_s = self._epoch_s = time() - monotonic()
         cluster = self._cluster = _cluster(options, self)
+        self._elector = _elector(options, self)
         self._ready = asyncio.Event()
         self._beginning: asyncio.Task[None] | None = None
         store = Store.for_program(program, cluster or DECLARED)
@@ -112,6 +114,8 @@ class Host:
         if cluster is not None:
             cluster.changed = self._succession.endpoints_changed
             cluster.follow(program)
+            # Health says so, too; a proxy that has not asked yet takes another host by this.
+            self._succession.current.lacking = "the pools are not known yet"
 
     @property
     def digest(self) -> str:
@@ -150,6 +154,10 @@ class Host:
                 telemetry.metrics.cluster(self._cluster.ages)
                 self._exits.push_async_callback(self._cluster.stop)
                 self._cluster.start()
+            if self._elector is not None:
+                telemetry.metrics.election(self._elector.levels)
+                self._exits.callback(self._elector.stop, 0.0)
+                self._elector.start()
             reloader = Reloader(self._succession, self._reloading, telemetry.metrics)
             self._reloader = await self._exits.enter_async_context(reloader)
             await self._join(telemetry)
@@ -179,6 +187,7 @@ class Host:
             while await self._cluster.synced(succession.generation.program, SYNC_S):
                 pass
             await succession.settled()
+            succession.current.lacking = ""
         await succession.scraper.first_round(FIRST_SCRAPE_S)
         self._serve(True)
         self._ready.set()
@@ -192,6 +201,8 @@ class Host:
             self._beginning.cancel()
             await asyncio.gather(self._beginning, return_exceptions=True)
         self._serve(False)
+        if self._elector is not None:  # now, and not when the last stream has ended
+            await asyncio.to_thread(self._elector.stop)
         self._usher.drain()
         if self._doors is not None:
             await self._doors.drain(self._options.drain_grace_s)
@@ -252,6 +263,8 @@ class Host:
             page["roles"] = dict(self._roles)
         if cluster is not None:
             page["cluster"] = cluster.page(program)
+        if self._elector is not None:
+            page["leader"] = self._elector.page()
         return page
 
     def _announce(self, traceparent: str, request_id: str, ratio: float | None) -> str:
@@ -339,6 +352,15 @@ def _cluster(options: ServeOptions, counts: "Host") -> "Cluster | None":
     from headrace.host.cluster.cluster import Cluster
 
     return Cluster(options.kube, counts)
+
+
+def _elector(options: ServeOptions, counts: "Host") -> "Elector | None":
+    """Return who takes part in an election for us, if that is asked for."""
+    if options.kube is None or options.candidacy is None:
+        return None
+    from headrace.host.cluster.elector import Elector, Heard
+
+    return Elector(options.kube, options.candidacy, Heard(counts.cluster_request))
 
 
 def _telemetry(options: ServeOptions) -> TelemetryOptions:

@@ -299,6 +299,12 @@ CLUSTER_IGNORED = Metric(
     "Objects of Kubernetes that have no effect because they are wrong, or of another pool.",
     ("resource", "reason"),
 )
+LEADER = Metric(
+    "leader_election_master_status",
+    Kind.GAUGE,
+    "Whether this replica leads by a Lease of Kubernetes, and writes statuses there: 1 or 0.",
+    ("name",),
+)
 
 STATE_MESSAGES = Metric(
     "headrace_state_messages_total",
@@ -378,6 +384,7 @@ CATALOGUE = (
     CLUSTER_AGE_S,
     CLUSTER_REQUESTS,
     CLUSTER_IGNORED,
+    LEADER,
     STATE_MESSAGES,
     STATE_PEERS,
     STATE_AGE_S,

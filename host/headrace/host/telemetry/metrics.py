@@ -72,6 +72,8 @@ class Metrics:
         Levels(c.CLUSTER_AGE_S, registry, lambda: self._cluster_ages())
         self._cluster_requests = Counts(c.CLUSTER_REQUESTS, registry)
         self._cluster_ignored = Counts(c.CLUSTER_IGNORED, registry)
+        self._leading: Callable[[], Iterable[tuple[Labels, float]]] = tuple
+        Levels(c.LEADER, registry, lambda: self._leading())
         self._state_messages = Counts(c.STATE_MESSAGES, registry)
         self._state_peers = gauge(c.STATE_PEERS, registry)
         self._state_age_s = gauge(c.STATE_AGE_S, registry)
@@ -201,6 +203,10 @@ class Metrics:
     def cluster_ignored(self, resource: str, reason: str) -> None:
         """Count an object of the cluster that has no effect."""
         self._cluster_ignored.add(resource, reason)
+
+    def election(self, leading: Callable[[], Iterable[tuple[Labels, float]]]) -> None:
+        """Tell from now on what *leading* yields: by which Leases this replica leads."""
+        self._leading = leading
 
     def state_message(self, channel: str, result: str, count: int = 1) -> None:
         """Count messages to or from other hosts."""

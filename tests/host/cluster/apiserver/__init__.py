@@ -6,6 +6,6 @@ deletion. What goes wrong with real ones can be ordered, once or for as long as 
 """
 
 from tests.host.cluster.apiserver.server import ApiServer, serving
-from tests.host.cluster.apiserver.shelf import PODS, Conflict, Kind, Shelf
+from tests.host.cluster.apiserver.shelf import EVENTS, LEASES, PODS, Conflict, Kind, Shelf
 
-__all__ = ["PODS", "ApiServer", "Conflict", "Kind", "Shelf", "serving"]
+__all__ = ["EVENTS", "LEASES", "PODS", "ApiServer", "Conflict", "Kind", "Shelf", "serving"]

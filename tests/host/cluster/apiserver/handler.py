@@ -11,7 +11,17 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
 from tests.host.cluster.apiserver.faults import Fault, Kept, Wrong
-from tests.host.cluster.apiserver.shelf import Conflict, Gone, Json, Kind, Match, selecting
+from tests.host.cluster.apiserver.shelf import (
+    EVENTS,
+    LEASES,
+    Conflict,
+    Gone,
+    Json,
+    Kind,
+    Match,
+    merged,
+    selecting,
+)
 
 if TYPE_CHECKING:
     from tests.host.cluster.apiserver.server import ApiServer
@@ -110,7 +120,7 @@ class _Handler(BaseHTTPRequestHandler):
         fault = double.ordered("create", path.rpartition("/")[2])
         if fault is not None:
             self._answer(fault.code, status(fault.code, fault.reason, "ordered"), fault.headers)
-        elif double.token and self.headers.get("authorization", "") != f"Bearer {double.token}":
+        elif not double.knows(self.headers.get("authorization", "")):
             self._answer(401, status(401, "Unauthorized", "Unauthorized"))
         elif path == "/apis/authentication.k8s.io/v1/tokenreviews":
             user = double.users.get(given["spec"]["token"])
@@ -120,8 +130,43 @@ class _Handler(BaseHTTPRequestHandler):
             asked = given["spec"]["nonResourceAttributes"]
             may = (asked["verb"], asked["path"]) in double.may.get(given["spec"]["user"], ())
             self._answer(201, given | {"status": {"allowed": may}})
+        elif path.endswith(("/events", "/leases")):
+            self._create(EVENTS if path.endswith("/events") else LEASES, path, given)
         else:
             self._send(404, b"404 page not found\n", "text/plain; charset=utf-8")
+
+    def _create(self, kind: Kind, path: str, given: Json) -> None:
+        shelf, (_, namespace, _, _) = self.http.double.shelf, _resource(path)
+        name = given["metadata"]["name"]
+        if given["metadata"].get("namespace") != namespace:
+            self._answer(400, status(400, "BadRequest", "the namespace does not match"))
+        elif shelf.get(kind, name, namespace) is not None:
+            self._answer(409, status(409, "AlreadyExists", f'{kind.plural} "{name}" exists'))
+        else:
+            self._answer(201, shelf.put(kind, given))
+
+    def do_PATCH(self) -> None:
+        path = urlsplit(self.path).path
+        double, (kind, namespace, name, below) = self.http.double, _resource(path)
+        double.seen.append(f"PATCH {path}")
+        self._wait_while_silent()
+        length = min(int(self.headers.get("content-length", "0")), BODY_BYTES_MAX)
+        given = json.loads(self.rfile.read(length))
+        if self._refused(kind, double.ordered("patch", kind.plural)):
+            return
+        known = self._installed(kind)
+        found = double.shelf.get(known, name, namespace)
+        if self.headers.get("content-type") != "application/merge-patch+json":
+            self._answer(415, status(415, "UnsupportedMediaType", "no merge patch"))
+        elif found is None:
+            self._answer(404, status(404, "NotFound", name))
+        else:
+            try:
+                made = double.shelf.put(known, merged(found, given), status=below == "status")
+            except Conflict as error:
+                self._answer(409, status(409, "Conflict", str(error)))
+            else:
+                self._answer(200, made)
 
     def do_PUT(self) -> None:
         kind, _, _, below = _resource(urlsplit(self.path).path)
@@ -156,7 +201,7 @@ class _Handler(BaseHTTPRequestHandler):
             raise ConnectionResetError
         if wrong is Wrong.STATUS and fault is not None:
             self._answer(fault.code, status(fault.code, fault.reason, "ordered"), fault.headers)
-        elif double.token and said != f"Bearer {double.token}":
+        elif not double.knows(said):
             self._answer(401, status(401, "Unauthorized", "Unauthorized"))
         elif (kind.group, kind.version, kind.plural) not in known:
             self._send(404, b"404 page not found\n", "text/plain; charset=utf-8")

@@ -1,6 +1,7 @@
 """The double as a test sees it: what it stores, what is to go wrong, and whether it is up."""
 
 import base64
+import ssl
 import threading
 from collections import deque
 from collections.abc import Generator
@@ -20,6 +21,7 @@ class ApiServer:
     """A running double. Used from any thread.
 
     token    the bearer token it takes; empty takes everybody
+    tls      by which it speaks TLS; None: it does not
     page_max  objects in a page at most, whatever is asked for
     bookmark_s  between two bookmarks of a watch
     users    token -> whose it is, for TokenReviews
@@ -29,6 +31,7 @@ class ApiServer:
 
     shelf: Shelf = field(default_factory=Shelf)
     token: str = ""
+    tls: ssl.SSLContext | None = None
     page_max: int = 500
     bookmark_s: float = 0.2
     seen: "deque[str]" = field(default_factory=lambda: deque[str](maxlen=10_000))
@@ -46,7 +49,12 @@ class ApiServer:
 
     @property
     def url(self) -> str:
-        return f"http://{LOOPBACK}:{self.port}"
+        return f"http{'s' if self.tls else ''}://{LOOPBACK}:{self.port}"
+
+    def knows(self, said: str) -> bool:
+        """Return whether the header `authorization` shows who may ask."""
+        scheme, _, token = said.partition(" ")
+        return not self.token or (scheme.lower(), token) == ("bearer", self.token)
 
     def order(self, verb: str, plural: str, *faults: Fault) -> None:
         """Let the next requests of *verb*, ``list`` or ``watch``, for *plural* go wrong so."""
@@ -63,6 +71,8 @@ class ApiServer:
         assert self._http is None, "it is up"
         self._http = Http((LOOPBACK, self.port), self)
         self.port = self._http.server_address[1]
+        if self.tls is not None:
+            self._http.socket = self.tls.wrap_socket(self._http.socket, server_side=True)
         threading.Thread(target=self._http.serve_forever, args=(TICK_S,), daemon=True).start()
 
     def down(self) -> None:

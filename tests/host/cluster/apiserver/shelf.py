@@ -27,6 +27,8 @@ class Kind:
 
 
 PODS = Kind("", "v1", "pods", "Pod")
+EVENTS = Kind("", "v1", "events", "Event")
+LEASES = Kind("coordination.k8s.io", "v1", "leases", "Lease")
 
 
 class Conflict(Exception):
@@ -146,6 +148,10 @@ class Shelf:
         kept: Json = {} if old is None else old["metadata"]
         new = copy.deepcopy(given)
         new |= {"apiVersion": kind.api_version, "kind": kind.kind}
+        if kind.group:  # a kind with a status apart, and with generations of its spec
+            new["status"] = copy.deepcopy((old or given).get("status", {}))
+            changed = old is not None and old.get("spec") != given.get("spec")
+            new["metadata"]["generation"] = kept.get("generation", 1) + changed
         new["metadata"] |= {
             "namespace": namespace,
             "uid": kept.get("uid") or f"uid-{next(self._uids)}",
@@ -169,6 +175,19 @@ class Shelf:
             dropped = self._history.pop(0)
             self.oldest = dropped.revision + 1
         self.changed.notify_all()
+
+
+def merged(old: Any, patch: Any) -> Any:
+    """Return what the JSON merge *patch* makes of *old*. Source: RFC 7386."""
+    if not isinstance(patch, dict):
+        return patch
+    found = dict(cast(Json, old)) if isinstance(old, dict) else {}
+    for name, value in cast(Json, patch).items():
+        if value is None:
+            found.pop(name, None)
+        else:
+            found[name] = merged(found.get(name), value)
+    return found
 
 
 def selecting(labels: Mapping[str, str], fields: Mapping[str, str]) -> Match:
