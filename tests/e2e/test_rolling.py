@@ -171,8 +171,9 @@ def _bootstrap(made: Site, port: int) -> Config:
     command += ["--listen", f"{LOOPBACK}:{free_port()}", "--admin", f"{LOOPBACK}:{free_port()}"]
     done = subprocess.run(command, capture_output=True, check=True)
     found = cast(Config, yaml.safe_load(done.stdout))
-    (asked,) = (c for c in found["static_resources"]["clusters"] if c["name"] == PROCESSOR)
-    (check,) = asked["health_checks"]
+    clusters = cast(dict[str, list[Config]], found["static_resources"])["clusters"]
+    (asked,) = (c for c in clusters if c["name"] == PROCESSOR)
+    (check,) = cast(list[dict[str, object]], asked["health_checks"])
     check |= dict.fromkeys(("interval", "unhealthy_interval", "no_traffic_interval"), CHECK)
     return found
 

@@ -78,8 +78,19 @@ def test_a_server_that_the_mounted_authority_has_not_signed_is_not_talked_to(
         Api(Access(account=tmp_path)).get(GEMMA.path, ())
 
 
-def _drop(name: str) -> Callable[[Path, pytest.MonkeyPatch], None]:
+Lose = Callable[[Path, pytest.MonkeyPatch], object]
+
+
+def _drop(name: str) -> Lose:
     return lambda folder, _: (folder / name).unlink()
+
+
+def _empty_token(folder: Path, _: pytest.MonkeyPatch) -> None:
+    (folder / "token").write_text("")
+
+
+def _nowhere(_: Path, env: pytest.MonkeyPatch) -> None:
+    env.delenv("KUBERNETES_SERVICE_HOST")
 
 
 @pytest.mark.parametrize(
@@ -87,15 +98,15 @@ def _drop(name: str) -> Callable[[Path, pytest.MonkeyPatch], None]:
     [
         (_drop("token"), "token file does not exist"),
         (_drop("ca.crt"), "certification file does not exist"),
-        (lambda folder, _: (folder / "token").write_text(""), "Token file exists but empty"),
-        (lambda _, env: env.delenv("KUBERNETES_SERVICE_HOST"), "host/port is not set"),
+        (_empty_token, "Token file exists but empty"),
+        (_nowhere, "host/port is not set"),
     ],
 )
 def test_what_lacks_of_the_credentials_is_told(
     server: ApiServer,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    lose: Callable[[Path, pytest.MonkeyPatch], None],
+    lose: Lose,
     says: str,
 ) -> None:
     lose(tmp_path, monkeypatch)

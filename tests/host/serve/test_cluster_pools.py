@@ -3,7 +3,7 @@
 import asyncio
 from pathlib import Path
 
-import grpc
+import grpc.aio
 import pytest
 
 from tests.host.cluster.apiserver import PODS, ApiServer
