@@ -52,6 +52,7 @@ MODES = {mode.value: mode for mode in BodyMode}
 APPEND = pb.BoolValue(value=True)
 OVERWRITE = pb.BoolValue(value=False)
 OPTION_CHARS_MAX = 256
+CONTINUE_AND_REPLACE = 1  # of CommonResponse.ResponseStatus
 
 
 class WireFault(Exception):
@@ -197,7 +198,8 @@ def _body_reply(reply: BodyReply) -> bytes:
 
 def _headers_reply(reply: HeadersReply) -> bytes:
     changed = bool(reply.mutation) or reply.clear_route_cache
-    if not changed and reply.metadata is None and reply.mode_override is None:
+    asks = reply.mode_override is not None or reply.body is not None
+    if not changed and reply.metadata is None and not asks:
         return GO_ON[reply.direction]
     message = pb.ProcessingResponse()
     request = reply.direction is REQUEST
@@ -208,6 +210,9 @@ def _headers_reply(reply: HeadersReply) -> bytes:
         common.clear_route_cache = reply.clear_route_cache
     if reply.metadata is not None:
         fill_metadata(message.dynamic_metadata, reply.metadata)
+    if reply.body is not None:
+        common.status = CONTINUE_AND_REPLACE
+        common.body_mutation.body = reply.body
     if reply.mode_override is not None:
         _override(message.mode_override, reply.mode_override)
     return message.SerializeToString()
