@@ -52,6 +52,7 @@ MODES = {mode.value: mode for mode in BodyMode}
 APPEND = pb.BoolValue(value=True)
 OVERWRITE = pb.BoolValue(value=False)
 OPTION_CHARS_MAX = 256
+END_BYTES = 2  # of `end_of_stream`, the last field: its tag and a 1
 CONTINUE_AND_REPLACE = 1  # of CommonResponse.ResponseStatus
 
 
@@ -151,9 +152,9 @@ def encode(reply: Message) -> bytes:
     """Return *reply* as a serialized ProcessingResponse."""
     if reply is UNTOUCHED:
         return KEEP[RESPONSE]
+    if isinstance(reply, BodyReply):
+        return _body_reply(reply)
     match reply:
-        case BodyReply():
-            return _body_reply(reply)
         case HeadersReply():
             return _headers_reply(reply)
         case TrailersReply():
@@ -171,8 +172,12 @@ def _body_reply(reply: BodyReply) -> bytes:
     plain_reply = (
         reply.mutation is NO_CHANGE or not reply.mutation
     ) and not reply.clear_route_cache
-    if plain_reply and reply.metadata is None and isinstance(body, Keep):
-        return KEEP[direction]
+    if plain_reply and reply.metadata is None:
+        if isinstance(body, Streamed):
+            before, behind = _around(direction, len(body.data), body.end_of_stream)
+            return b"".join((before, body.data, behind))
+        if isinstance(body, Keep):
+            return KEEP[direction]
     message = pb.ProcessingResponse()
     out = message.request_body if direction is REQUEST else message.response_body
     common = out.response
@@ -194,6 +199,21 @@ def _body_reply(reply: BodyReply) -> bytes:
     if reply.metadata is not None:
         fill_metadata(message.dynamic_metadata, reply.metadata)
     return message.SerializeToString()
+
+
+@lru_cache(maxsize=4096)
+def _around(direction: Direction, size: int, end_of_stream: bool) -> tuple[bytes, bytes]:
+    """Return what a reply that streams *size* bytes on has before them, and behind them.
+
+    Events of a stream have a few sizes, and to make the message takes longer than to copy it.
+    """
+    message = pb.ProcessingResponse()
+    out = message.request_body if direction is REQUEST else message.response_body
+    streamed = out.response.body_mutation.streamed_response
+    streamed.body, streamed.end_of_stream = bytes(size), end_of_stream
+    octets = message.SerializeToString()
+    behind = octets[len(octets) - END_BYTES :] if end_of_stream else b""
+    return octets[: len(octets) - len(behind) - size], behind
 
 
 def _headers_reply(reply: HeadersReply) -> bytes:
