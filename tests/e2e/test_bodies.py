@@ -247,6 +247,44 @@ def test_trailers_follow_the_body_both_ways(rig: Rig, door: str, chain: str) -> 
     assert answer.trailers == (("x-back-x-t", b"1"), ("x-end", b"yes"))
 
 
+@pytest.mark.parametrize("chain", [READ_AND_GATE, CHANGED])
+@pytest.mark.parametrize("broken", [0, 1])
+def test_where_a_route_retries_a_body_with_trailers_is_sent_once_and_again_if_it_broke(
+    rig: Rig, chain: str, broken: int
+) -> None:
+    """Case 19, 36: the router's copy for a retry is never sent beside the body."""
+    request_id, left = rig.new_id(), broken
+
+    async def breaks(call: Call) -> None:
+        nonlocal left
+        await call.read()
+        left -= 1
+        if left >= 0:
+            await call.hang_up()
+        else:
+            await call.answer(200, [], b"done")
+
+    fields = [("x-script", "breaks"), ("x-id", request_id)]
+    with rig.upstream.script("breaks", breaks):
+        answer = rig.fetch("retrying", chain, "POST", "/", fields, [b"a", b"bc"], [("x-t", "1")])
+    seen = rig.upstream.seen.of(request_id)
+
+    assert (answer.status, answer.body) == (200, b"done")
+    assert len(seen) == 1 + broken
+    assert {one.body for one in seen} == {b"xxx" if chain == CHANGED else b"abc"}
+    assert {one.trailers for one in seen} == {(("x-t", b"1"),)}
+
+
+@pytest.mark.parametrize("chain", [READ_AND_GATE, CHANGED])
+def test_where_envoy_shows_no_trailers_an_answer_to_a_withheld_body_is_refused(
+    rig: Rig, chain: str
+) -> None:
+    """Case 36: STREAMED tells the end of such a body by nothing at all."""
+    answer = rig.fetch("no-trailers", chain, "POST", "/", (), [b"a", b"bc"], [("x-t", "1")])
+
+    assert answer.head.get("x-headrace-reason") == "body-unavailable"
+
+
 @pytest.mark.parametrize("status", ["204", "304", "200", "404", "500"])
 @pytest.mark.parametrize("door", SAME)
 def test_responses_without_a_body_pass(rig: Rig, door: str, status: str) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.rig import product
+from tests.e2e.rig import http2, product
 from tests.e2e.rig.http1 import Answer
 from tests.e2e.rig.product import Product
 
@@ -102,6 +102,21 @@ def test_an_event_stream_passes(served: Product) -> None:
 
     assert (answer.status, answer.complete) == (200, True)
     assert answer.body.count(b"data: ") == 20
+
+
+@pytest.mark.parametrize("http", [1, 2])
+def test_a_body_with_trailers_reaches_the_endpoint_once(served: Product, http: int) -> None:
+    """Case 36: on the routes of the product's own bootstrap, which send again what broke."""
+    name, raw, trailers = f"trailed-{http}", json.dumps(CHAT).encode(), [("x-sum", "1")]
+    fields = [JSON, ("x-id", name)]
+    if http == 1:
+        served.fetch("POST", CHAT_PATH, fields, [raw[:9], raw[9:]], trailers)
+    else:
+        port = served.envoy.ports["inference"]
+        served.runner.run(http2.fetch(port, "POST", CHAT_PATH, fields, [raw], trailers))
+    (seen,) = served.endpoints[FREE].seen.of(name)
+
+    assert (seen.body, seen.size_bytes) == (raw, len(raw))
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,7 @@ class Door:
     buffer_bytes_max  of the listener's connections: the bound of the BUFFERED modes
     receiving      dynamic metadata namespaces that the processor may write
     retry          Envoy opens the processor's stream again, elsewhere, if it breaks early
+    route_retry    Envoy sends a request again whose upstream broke before its answer
     trace_header   the client's header that becomes `traceparent` of the gRPC call; empty: none
     """
 
@@ -56,6 +57,7 @@ class Door:
     buffer_bytes_max: int = MIB
     receiving: tuple[str, ...] = ("envoy.lb",)
     retry: bool = False
+    route_retry: bool = False
     trace_header: str = ""
 
 
@@ -146,10 +148,10 @@ def _virtual_host(door: Door, upstreams: Sequence[str]) -> Config:
         if name != "h1":
             match["headers"] = [{"name": "x-to", "string_match": {"exact": name}}]
         wide = door.buffer_bytes_max > MIB and name != "empty"
-        return {
-            "match": match,
-            "route": {"cluster": f"{name}-wide" if wide else name, "timeout": "0s"},
-        }
+        action: Config = {"cluster": f"{name}-wide" if wide else name, "timeout": "0s"}
+        if door.route_retry:
+            action["retry_policy"] = {"retry_on": "reset", "num_retries": 1}
+        return {"match": match, "route": action}
 
     by_default_last = [*(name for name in upstreams if name != "h1"), "h1"]
     return {"name": "all", "domains": ["*"], "routes": [route(name) for name in by_default_last]}

@@ -53,6 +53,7 @@ SPECIAL = (
     Door("no-immediate", immediate_disabled=True),
     Door("no-metadata", receiving=()),
     Door("traced", trace_header="x-trace"),
+    Door("retrying", route_retry=True),
     Door("eager", STREAMED, STREAMED, eager_body=True),
     Door("hasty", STREAMED, STREAMED, message_timeout_s=1.0, message_timeout_max_s=10.0),
     Door("tight", BodyMode.BUFFERED, BodyMode.BUFFERED, buffer_bytes_max=16 * 1024),

@@ -49,16 +49,27 @@ class Product:
     log: deque[str]
 
     async def ask(
-        self, method: str = "POST", path: str = "/", fields: Fields = (), body: Body = None
+        self,
+        method: str = "POST",
+        path: str = "/",
+        fields: Fields = (),
+        body: Body = None,
+        trailers: Fields = (),
     ) -> Answer:
         """Await the answer to one request through Envoy."""
-        return await client.fetch(self.envoy.ports["inference"], method, path, fields, body)
+        port = self.envoy.ports["inference"]
+        return await client.fetch(port, method, path, fields, body, trailers)
 
     def fetch(
-        self, method: str = "POST", path: str = "/", fields: Fields = (), body: Body = None
+        self,
+        method: str = "POST",
+        path: str = "/",
+        fields: Fields = (),
+        body: Body = None,
+        trailers: Fields = (),
     ) -> Answer:
         """Return the answer to one request through Envoy."""
-        return self.runner.run(self.ask(method, path, fields, body))
+        return self.runner.run(self.ask(method, path, fields, body, trailers))
 
     def page(self) -> str:
         """Return the host's own metrics page."""

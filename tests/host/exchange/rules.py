@@ -53,6 +53,8 @@ class Rules:
                     self._local(output)
                 case HeadersReply():
                     self._count(output.direction, Head, output)
+                    if output.body is not None:  # and Envoy asks for no more of it
+                        self.ended.add(output.direction)
                 case BodyReply():
                     self._body(output)
                 case TrailersReply():

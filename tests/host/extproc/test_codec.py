@@ -187,6 +187,15 @@ TABLE: list[tuple[Message, str]] = [
         " request_body_mode: FULL_DUPLEX_STREAMED response_body_mode: FULL_DUPLEX_STREAMED"
         " request_trailer_mode: SEND response_trailer_mode: SEND }",
     ),
+    (
+        HeadersReply(REQUEST, body=b"all"),
+        "request_headers { response { status: CONTINUE_AND_REPLACE"
+        ' body_mutation { body: "all" } } }',
+    ),
+    (
+        HeadersReply(REQUEST, body=b""),
+        'request_headers { response { status: CONTINUE_AND_REPLACE body_mutation { body: "" } } }',
+    ),
     (BodyReply(REQUEST, Keep()), "request_body { response { } }"),
     (BodyReply(RESPONSE, Keep()), "response_body { response { } }"),
     (

@@ -81,6 +81,7 @@ class Core(Struct):
 
     silent       an answer of ours is out, or the stream is aborted: parts are consumed unseen
     head_seen    the request's head has come
+    withheld     bytes of the request were kept from an upstream that has the head already
     reason       why the answer was ours
     refusal      the reject that the client was told, if any
     told         the headers of a whole answer of ours
@@ -101,6 +102,7 @@ class Core(Struct):
     waiting: dict[int, Waiting] = {}
     opened: bool = False
     head_seen: bool = False
+    withheld: bool = False
     silent: bool = False
     reason: Reason | None = None
     refusal: Reject | None = None

@@ -32,9 +32,11 @@ NO_CHANGE = HeaderMutation()
 
 
 class HeadersReply(Struct, frozen=True, gc=False):
-    """`request_headers` or `response_headers`: CONTINUE, with these changes.
+    """`request_headers` or `response_headers`, with these changes.
 
     mode_override  the modes to ask for, both always explicit; None asks for nothing
+    body           CONTINUE_AND_REPLACE: goes on in place of the body, and nothing more is asked;
+                   trailers follow it as they are. None is CONTINUE
     """
 
     direction: Direction
@@ -42,6 +44,11 @@ class HeadersReply(Struct, frozen=True, gc=False):
     clear_route_cache: bool = False
     metadata: Metadata | None = None
     mode_override: Modes | None = None
+    body: bytes | None = None
+
+    def __repr__(self) -> str:
+        body = "" if self.body is None else f", {len(self.body)} bytes in place of the body"
+        return f"HeadersReply({self.direction.value}, {self.mutation}{body})"
 
 
 class Keep(Struct, frozen=True, gc=False):

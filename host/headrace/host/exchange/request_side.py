@@ -19,6 +19,7 @@ from headrace.host.exchange.cut import cut
 from headrace.host.exchange.fold import Overlay
 from headrace.host.exchange.part import BodyMode, Chunk, Direction, Head, Modes, Part
 from headrace.host.exchange.passes import Change, Passed, request_pass, unchanged
+from headrace.host.exchange.refusals import too_large, unavailable, whole_too_large
 from headrace.host.exchange.reply import (
     NO_CHANGE,
     BodyReply,
@@ -142,7 +143,7 @@ class RequestSide(Struct):
         self.held_bytes += len(chunk.data)
         self.replies_owed += 1
         if self.held_bytes > self.core.plan.limits.body_bytes_max:
-            self.core.reject(_too_large(self.core.plan.limits.body_bytes_max))
+            self.core.reject(too_large(self.core.plan.limits.body_bytes_max))
         elif self.stand is Stand.COLLECTING:
             self._collect(chunk, first)
 
@@ -158,6 +159,7 @@ class RequestSide(Struct):
         elif self.mode is BodyMode.STREAMED:
             self.core.outputs.append(BodyReply(REQUEST, Replace(b"")))
             self.replies_owed -= 1
+            self.core.withheld = self.held_bytes > 0
 
     def _trailers(self) -> None:
         self.trailers_owed = self.ended = True
@@ -165,14 +167,14 @@ class RequestSide(Struct):
             self._pass_trailers()
         elif self.stand is Stand.COLLECTING:
             if self.mode is BodyMode.STREAMED and self.held_bytes and self.replies_owed == 0:
-                self.core.reject(_unavailable("came in pieces that end with trailers"))
+                self.core.reject(unavailable("came in pieces that end with trailers"))
                 return
             self.late = self.mode in (BodyMode.STREAMED, *WHOLE)
             self._decide()
 
     def _decide(self) -> None:
         core = self.core
-        self.stand = Stand.DECIDING
+        self.stand, core.withheld = Stand.DECIDING, False
         headers = self.change.overlay.headers()
         body: bytes | None = None
         if core.plan.needs.request_body and (self.mode is not BodyMode.NONE or self.ended):
@@ -212,7 +214,7 @@ class RequestSide(Struct):
         except CodingFault:
             return Reject(Reason.INVALID_ENCODING, "body is not what its content-encoding says")
         except TooLarge:
-            return _too_large(bound)
+            return too_large(bound)
         return content
 
     def _call(self, body: bytes | None) -> Call | CallFault | None:
@@ -260,12 +262,14 @@ class RequestSide(Struct):
         wanted = change.overlay.mutation() != self.released or change.clear_route_cache
         gone = self.late or (self.head is None and self.mode not in WHOLE)
         if wanted and gone and not self.head_owed:
-            return _unavailable("or its head passed before the policy could decide")
+            return unavailable("or its head passed before the policy could decide")
+        size = self.core.plan.limits.reply_bytes_max
         if self.mode is not FDS and self._replaces_more():
-            size = self.core.plan.limits.reply_bytes_max
-            return _unavailable(f"is changed, and a reply takes at most {size} bytes of it")
+            return unavailable(f"is changed, and a reply takes at most {size} bytes of it")
+        if self._goes_whole() and len(self._body()) + ENVELOPE_BYTES > size:
+            return whole_too_large(size)
         if self.truncated and change.body is not None:
-            return _too_large(self.held_bytes)
+            return too_large(self.held_bytes)
         if change.body is not None and self.head is not None and self.head.end_of_stream:
             return Reject(Reason.CHANGE_REFUSED, "a request without a body was given one")
         return None
@@ -282,6 +286,10 @@ class RequestSide(Struct):
         encoded = self.head is not None and "content-encoding" in self.head.headers
         if change.body is not None and encoded:
             change.overlay.strip(("content-encoding",))
+        if self._goes_whole():
+            self._reply_head(self._body())
+            self.trailers_owed = False
+            return
         if self.head_owed:
             self._reply_head()
         ended_by_chunk = self.ended and not self.trailers_owed
@@ -300,7 +308,7 @@ class RequestSide(Struct):
             last = pieces[-1] if pieces else b""
             outputs.append(BodyReply(REQUEST, Streamed(last, end_of_stream)))
 
-    def _reply_head(self) -> None:
+    def _reply_head(self, body: bytes | None = None) -> None:
         change = self.change
         mutation = change.overlay.mutation()
         size = self._whole_bytes()
@@ -308,9 +316,23 @@ class RequestSide(Struct):
             length = ("content-length", str(size), False)
             mutation = HeaderMutation((*mutation.set_headers, length), mutation.remove_headers)
         self.core.outputs.append(
-            HeadersReply(REQUEST, mutation, change.clear_route_cache, change.metadata)
+            HeadersReply(REQUEST, mutation, change.clear_route_cache, change.metadata, body=body)
         )
         self.head_owed = False
+
+    def _goes_whole(self) -> bool:
+        """Return whether the body is to go with the head, as trailers came behind it.
+
+        Where a route retries, Envoy's router keeps what it was sent, and is sent all of it once
+        more when the filter lets trailers go on (envoy#45470). A body that comes with the head
+        is sent and kept in one step, and the trailers follow it without being asked for.
+        """
+        owed = self.mode is FDS and self.head_owed and self.trailers_owed
+        return owed and bool(self.held_bytes or self.change.body)
+
+    def _body(self) -> bytes:
+        """Return the whole body as it goes on."""
+        return b"".join(self.held) if self.change.body is None else self.change.body
 
     def _whole_bytes(self) -> int:
         """Return the size of the body as it goes on, if it is known to be all of it; else 0.
@@ -318,12 +340,8 @@ class RequestSide(Struct):
         Envoy drops its own length in FULL_DUPLEX_STREAMED, and ours too unless it is set to
         `allow_content_length_header`.
         """
-        if not (self.core.plan.as_reference and self.mode is FDS and self.ended):
-            return 0
-        if self.trailers_owed:
-            return 0
-        body = self.change.body
-        return sum([len(piece) for piece in self.held]) if body is None else len(body)
+        known = self.core.plan.as_reference and self.mode is FDS and self.ended
+        return len(self._body()) if known and not self.trailers_owed else 0
 
     def _flush_counted(self) -> None:
         """Reply to what Envoy has counted: the head, or the one body message it waits for."""
@@ -376,12 +394,3 @@ class RequestSide(Struct):
 def _same_trace(one: str, other: str) -> bool:
     """Return whether two `traceparent` values have the same trace id."""
     return one.strip()[3:35] == other[3:35]
-
-
-def _too_large(bound: int) -> Reject:
-    return Reject(Reason.BODY_TOO_LARGE, f"body is larger than {bound} bytes, send less")
-
-
-def _unavailable(why: str) -> Reject:
-    cure = "set request_body_mode to FULL_DUPLEX_STREAMED or BUFFERED"
-    return Reject(Reason.BODY_UNAVAILABLE, f"the request {why}; {cure}")

@@ -24,6 +24,7 @@ from headrace.host.exchange.part import BodyMode, Chunk, Direction, Head, Part, 
 from headrace.host.exchange.passes import Change, Passed, head_pass, unchanged
 from headrace.host.exchange.reader import Reader
 from headrace.host.exchange.reading import Reading
+from headrace.host.exchange.refusals import never_ended
 from headrace.host.exchange.reply import (
     NO_CHANGE,
     UNTOUCHED,
@@ -39,6 +40,7 @@ from headrace.host.exchange.reply import (
 RESPONSE = Direction.RESPONSE
 FDS = BodyMode.FULL_DUPLEX_STREAMED
 WHOLE = (BodyMode.BUFFERED, BodyMode.BUFFERED_PARTIAL)
+ERROR_FROM = 400  # from here on a status may come of a body that was not read
 GATHERED_BYTES_MAX = 1 << 20  # Envoy's own buffers have no more of one stream either
 
 
@@ -121,6 +123,9 @@ class ResponseSide(Struct):
         status = head.headers.get(":status")
         core.status = int(status) if status.isdecimal() else 0
         self._open_reading(head.headers)
+        if core.withheld and core.status < ERROR_FROM:
+            core.reject(never_ended())
+            return
         if self.gated and self.mode is BodyMode.NONE and not head.end_of_stream:
             core.reject(_unseen())
             return

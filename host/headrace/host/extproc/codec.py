@@ -52,6 +52,8 @@ MODES = {mode.value: mode for mode in BodyMode}
 APPEND = pb.BoolValue(value=True)
 OVERWRITE = pb.BoolValue(value=False)
 OPTION_CHARS_MAX = 256
+END_BYTES = 2  # of `end_of_stream`, the last field: its tag and a 1
+CONTINUE_AND_REPLACE = 1  # of CommonResponse.ResponseStatus
 
 
 class WireFault(Exception):
@@ -150,9 +152,9 @@ def encode(reply: Message) -> bytes:
     """Return *reply* as a serialized ProcessingResponse."""
     if reply is UNTOUCHED:
         return KEEP[RESPONSE]
+    if isinstance(reply, BodyReply):
+        return _body_reply(reply)
     match reply:
-        case BodyReply():
-            return _body_reply(reply)
         case HeadersReply():
             return _headers_reply(reply)
         case TrailersReply():
@@ -170,8 +172,12 @@ def _body_reply(reply: BodyReply) -> bytes:
     plain_reply = (
         reply.mutation is NO_CHANGE or not reply.mutation
     ) and not reply.clear_route_cache
-    if plain_reply and reply.metadata is None and isinstance(body, Keep):
-        return KEEP[direction]
+    if plain_reply and reply.metadata is None:
+        if isinstance(body, Streamed):
+            before, behind = _around(direction, len(body.data), body.end_of_stream)
+            return b"".join((before, body.data, behind))
+        if isinstance(body, Keep):
+            return KEEP[direction]
     message = pb.ProcessingResponse()
     out = message.request_body if direction is REQUEST else message.response_body
     common = out.response
@@ -195,9 +201,25 @@ def _body_reply(reply: BodyReply) -> bytes:
     return message.SerializeToString()
 
 
+@lru_cache(maxsize=4096)
+def _around(direction: Direction, size: int, end_of_stream: bool) -> tuple[bytes, bytes]:
+    """Return what a reply that streams *size* bytes on has before them, and behind them.
+
+    Events of a stream have a few sizes, and to make the message takes longer than to copy it.
+    """
+    message = pb.ProcessingResponse()
+    out = message.request_body if direction is REQUEST else message.response_body
+    streamed = out.response.body_mutation.streamed_response
+    streamed.body, streamed.end_of_stream = bytes(size), end_of_stream
+    octets = message.SerializeToString()
+    behind = octets[len(octets) - END_BYTES :] if end_of_stream else b""
+    return octets[: len(octets) - len(behind) - size], behind
+
+
 def _headers_reply(reply: HeadersReply) -> bytes:
     changed = bool(reply.mutation) or reply.clear_route_cache
-    if not changed and reply.metadata is None and reply.mode_override is None:
+    asks = reply.mode_override is not None or reply.body is not None
+    if not changed and reply.metadata is None and not asks:
         return GO_ON[reply.direction]
     message = pb.ProcessingResponse()
     request = reply.direction is REQUEST
@@ -208,6 +230,9 @@ def _headers_reply(reply: HeadersReply) -> bytes:
         common.clear_route_cache = reply.clear_route_cache
     if reply.metadata is not None:
         fill_metadata(message.dynamic_metadata, reply.metadata)
+    if reply.body is not None:
+        common.status = CONTINUE_AND_REPLACE
+        common.body_mutation.body = reply.body
     if reply.mode_override is not None:
         _override(message.mode_override, reply.mode_override)
     return message.SerializeToString()

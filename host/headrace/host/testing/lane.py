@@ -111,6 +111,9 @@ class Lane:
             raise Spurious(f"{self.direction.value} headers reply that nobody waits for")
         self.head_owed = False
         self.headers = mutated(self.headers, reply.mutation)
+        if reply.body is not None:
+            self._replace(reply.body)
+            return
         self.flushed = self.mode not in WHOLE or self.bare
         if self.bare:
             self.ended = True
@@ -119,6 +122,15 @@ class Lane:
         if self.mode is BodyMode.NONE:
             self.out = list(self.pieces)
             self.ended = self.message.trailers is None
+
+    def _replace(self, body: bytes) -> None:
+        """Take *body* with the head: nothing more is sent or asked, and trailers follow."""
+        if self.bare:
+            raise Spurious(f"{self.direction.value} body for a head without one")
+        self.to_send.clear()
+        self.unanswered.clear()
+        self.out, self.trailers_owed = [body], False
+        self.flushed = self.ended = True
 
     def take_body(self, reply: BodyReply) -> None:
         """Take a body reply.

@@ -5,6 +5,7 @@ from struct import unpack_from
 from typing import NamedTuple, cast
 
 from hpack import Decoder
+from msgspec.structs import astuple
 
 from headrace.host.extproc.native import frames as f
 from headrace.host.extproc.native.blocks import literal
@@ -105,5 +106,5 @@ def spoken(event: Event) -> tuple[object, ...]:
     """Return *event* with its stream by number: comparable between connections."""
     return (
         type(event).__name__,
-        *(part if not hasattr(part, "id") else getattr(part, "id", 0) for part in event),
+        *(part if not hasattr(part, "id") else getattr(part, "id", 0) for part in astuple(event)),
     )

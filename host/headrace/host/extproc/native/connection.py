@@ -84,9 +84,8 @@ class Connection:
     @property
     def over(self) -> bool:
         """Whether the socket may be closed once all that `take` returned is written."""
-        if self._sender.wants_turn:
-            return False
-        return self.closed or (self._patience.leaving is Leaving.LEFT and not self._streams.table)
+        left = self.closed or (self._patience.leaving is Leaving.LEFT and not self._streams.table)
+        return left and not self._sender.wants_turn
 
     @property
     def wants_turn(self) -> bool:
@@ -108,7 +107,7 @@ class Connection:
         events = self._begin(now_s)
         self._patience.heard(now_s)
         cutter, streams = self._cutter, self._streams
-        cutter.feed(data)
+        size = cutter.feed(data)
         try:
             while (received := cutter.next()) is not None:
                 try:
@@ -118,6 +117,8 @@ class Connection:
                         self._frame(received)
                 except StreamFault as fault:
                     streams.fail(fault)
+                if received.end == size:
+                    break
             if self._sender.control_bytes > self._bounds.limits.control_bytes_max:
                 raise ConnectionFault(
                     ErrorCode.ENHANCE_YOUR_CALM, "answers are not read", Refusal.SLOW_READER

@@ -3,7 +3,7 @@
 Checks all that can be checked of a frame by itself. What a frame means is the Connection's.
 """
 
-from typing import NamedTuple
+from msgspec import Struct
 
 from headrace.host.extproc.native.faults import (
     ConnectionFault,
@@ -30,8 +30,8 @@ from headrace.host.extproc.native.frames import (
 PRIORITY_BYTES = 5
 
 
-class Frame(NamedTuple):
-    """A frame: its payload is ``data[at:end]``."""
+class Frame(Struct, gc=False):
+    """A frame: its payload is ``data[at:end]``. A Struct, as every read makes some."""
 
     kind: int
     flags: int
@@ -60,11 +60,15 @@ class FrameCutter:
         self._data = b""
         self._at = 0
 
-    def feed(self, data: bytes) -> None:
-        """Take the next octets of the peer, once all frames before them are read."""
+    def feed(self, data: bytes) -> int:
+        """Take the next octets of the peer, once all frames before them are read.
+
+        Returns where the last frame ends if it is there to its end.
+        """
         rest = self._data[self._at :]
         self._data = rest + data if rest else data
         self._at = 0
+        return len(self._data)
 
     def next(self) -> Frame | None:
         """Return the next frame, if all of it is there.

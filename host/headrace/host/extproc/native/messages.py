@@ -24,19 +24,15 @@ class Assembler:
     refusal     set once a message came that is not taken; nothing is returned after it
     """
 
-    __slots__ = ("_bytes_max", "_encoding", "_held", "refusal")
+    __slots__ = ("_bytes_max", "_encoding", "_held", "held_bytes", "refusal")
 
     def __init__(self, bytes_max: int, encoding: bytes) -> None:
         """Take messages of at most *bytes_max*; *encoding* is the stream's `grpc-encoding`."""
         self._bytes_max = bytes_max
         self._encoding = encoding
         self._held = bytearray()
+        self.held_bytes = 0
         self.refusal: Refusal | None = None
-
-    @property
-    def held_bytes(self) -> int:
-        """How much is held of a message that has not ended."""
-        return len(self._held)
 
     def feed(self, payload: bytes) -> list[bytes]:
         """Return the messages that end in *payload*, the next octets of the stream."""
@@ -66,6 +62,7 @@ class Assembler:
             held.clear()
         else:
             del held[:at]
+        self.held_bytes = len(held)
         return messages
 
     def _refused(self, flag: int, size: int) -> Refusal | None:

@@ -79,7 +79,7 @@ class Wire(asyncio.Protocol):
         elif not self._site.made(self):
             plain.abort()
         else:
-            self._write()
+            self._write(monotonic())
 
     def data_received(self, data: bytes) -> None:
         """Take octets, and write all that follows from them at once."""
@@ -88,13 +88,13 @@ class Wire(asyncio.Protocol):
             if self._lingered_bytes > LINGER_BYTES_MAX:
                 self._abort()
             return
-        self._busy = True
+        self._busy, now_s = True, monotonic()
         try:
-            self._act(self._connection.receive(data, monotonic()))
+            self._act(self._connection.receive(data, now_s))
         except Exception as error:
             self._bug(error)
         self._busy = False
-        self._write()
+        self._write(now_s)
 
     def eof_received(self) -> bool:
         """Let the transport close itself: who sends no more has no use for answers."""
@@ -135,12 +135,12 @@ class Wire(asyncio.Protocol):
             if now_s - self._made_s > site.age_max_s + site.age_grace_s:
                 self.expel("the connection is too old")
         self._act(self._connection.tick(now_s))
-        self._write()
+        self._write(now_s)
 
     def drain(self) -> None:
         """Ask the peer to leave; close once its streams are over."""
         self._connection.drain(monotonic())
-        self._write()
+        self._write(monotonic())
 
     def expel(self, message: str) -> None:
         """End all streams with UNAVAILABLE and close."""
@@ -148,7 +148,7 @@ class Wire(asyncio.Protocol):
             if stream.call is not None:
                 stream.call.expel(message)
         self._connection.leave()
-        self._write()
+        self._write(monotonic())
 
     def abort(self) -> None:
         """Drop the connection."""
@@ -203,7 +203,7 @@ class Wire(asyncio.Protocol):
 
     def _write_planned(self) -> None:
         self._planned = False
-        self._write()
+        self._write(monotonic())
 
     def _act(self, events: list[Event]) -> None:
         for event in events:
@@ -231,12 +231,12 @@ class Wire(asyncio.Protocol):
         if stream.call is not None:
             stream.call.gone()
 
-    def _write(self) -> None:
+    def _write(self, now_s: float) -> None:
         transport, connection = self._transport, self._connection
         if transport is None or self._closing_s is not None:
             return
         while self._paused_s is None:
-            octets = connection.take(monotonic())
+            octets = connection.take(now_s)
             if octets:
                 transport.write(octets)
             if not connection.wants_turn:
