@@ -1,4 +1,4 @@
-"""Coverage-guided fuzzing of the native transport's core.
+"""Coverage-guided fuzzing of the native transport's core and of what reads its messages.
 
     python -m tests.conformance.fuzz_frames -max_total_time=60
 
@@ -13,7 +13,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-WATCHED = ["headrace.host.extproc.native", "hpack"]  # where new coverage counts
+# Where new coverage counts.
+WATCHED = ["headrace.host.extproc.native", "headrace.host.extproc.codec", "hpack"]
 
 
 def main(arguments: list[str]) -> None:

@@ -3,7 +3,8 @@
 An input is a plan, one octet (how the rest is cut, and whether a preface comes before it), and
 what the peer sends. The core must not raise, must tell each stream's events in an order that
 makes sense, must send only what the referee lets a server send, and must say the same however
-the octets are cut.
+the octets are cut. The content of every stream is read as gRPC messages of ext_proc: each is a
+part of an exchange, or the declared fault.
 """
 
 from collections.abc import Iterator
@@ -14,10 +15,12 @@ from typing import Any, cast
 
 from hpack import Decoder
 
+from headrace.host.extproc.codec import WireFault, decode
 from headrace.host.extproc.native.blocks import HEAD, OK_TRAILERS
 from headrace.host.extproc.native.connection import Connection
 from headrace.host.extproc.native.events import Closed, Data, Ended, Event, Opened, Reset
 from headrace.host.extproc.native.limits import Bounds
+from headrace.host.extproc.native.messages import Assembler
 from tests.conformance import frames
 from tests.conformance.frames import HEADER_BYTES, PREFACE, Frame, Kind
 from tests.conformance.referee import Referee
@@ -28,6 +31,7 @@ GREETED = 0x80  # of the plan: preface and SETTINGS come before the input
 ANSWERS = 0x40  # of the plan: streams are answered
 TURNS_MAX = 10_000
 INPUT_BYTES_MAX = 4096
+MESSAGE_BYTES_MAX = 1024
 MODULES = ("frame_format", "streams", "frame_types", "messages", "hpack", "windows")
 
 
@@ -35,7 +39,9 @@ MODULES = ("frame_format", "streams", "frame_types", "messages", "hpack", "windo
 class Run:
     """One life of a connection. Mutable.
 
-    told  what it said, without what depends on how the octets were cut
+    told     what it said, without what depends on how the octets were cut
+    content  of each stream, as it is put together to messages
+    read     what the messages of each stream say
     """
 
     answers: bool
@@ -45,6 +51,8 @@ class Run:
     told: list[tuple[str, int, bytes]] = field(default_factory=list[tuple[str, int, bytes]])
     alive: dict[int, bool] = field(default_factory=dict[int, bool])
     sent: bytearray = field(default_factory=bytearray)
+    content: dict[int, Assembler] = field(default_factory=dict[int, Assembler])
+    read: dict[int, list[str]] = field(default_factory=dict[int, list[str]])
 
     def feed(self, octets: bytes) -> None:
         """Give octets to the core, answer what it tells, and look at what it sends."""
@@ -73,11 +81,15 @@ class Run:
                 assert stream.id % 2 == 1
                 assert head.path.startswith(b"/") or head.method in (b"OPTIONS", b"CONNECT")
                 self.alive[stream.id] = True
+                encoding = head.fields.get(b"grpc-encoding", b"")
+                self.content[stream.id] = Assembler(MESSAGE_BYTES_MAX, encoding)
+                self.read[stream.id] = []
                 self.told.append(("opened", stream.id, head.path))
             case Data(stream, payload):
                 assert self.alive[stream.id], "data after the end"
                 assert payload
                 self._tell_data(stream.id, payload)
+                self._read(stream.id, payload)
             case Ended(stream):
                 assert self.alive[stream.id], "ended twice"
                 self.alive[stream.id] = False
@@ -97,6 +109,18 @@ class Run:
             self.told[-1] = (kind, last, before + payload)
         else:
             self.told.append(("data", stream, payload))
+
+    def _read(self, stream: int, payload: bytes) -> None:
+        assembler, read = self.content[stream], self.read[stream]
+        for message in assembler.feed(payload):
+            assert len(message) <= MESSAGE_BYTES_MAX
+            try:
+                read.append(repr(decode(message)))
+            except WireFault as fault:
+                read.append(str(fault))
+        if assembler.refusal is not None and read[-1:] != [assembler.refusal.code]:
+            read.append(assembler.refusal.code)  # nothing is read behind it
+        assert assembler.held_bytes <= MESSAGE_BYTES_MAX + 5
 
     def _answer(self, event: Event) -> None:
         connection = self.connection
@@ -151,6 +175,7 @@ def try_input(data: bytes) -> None:
         cut.feed(octets[at : at + step])
     if not whole.answers:  # what is answered may be over before the rest comes
         assert whole.told == cut.told, "the cut matters"
+        assert whole.read == cut.read, "the cut matters to the messages"
     for run in (whole, cut):
         run.end()
 

@@ -133,7 +133,7 @@ def test_5_1_2_streams_over_the_limit_are_refused_and_may_be_tried_again(site: S
 
 
 @NATIVE
-def test_8_4_5_streams_over_the_limit_of_all_connections_are_turned_away(site: Site) -> None:
+def test_streams_over_the_limit_of_all_connections_are_turned_away(site: Site) -> None:
     port = site.start(exchanges_max=1)
     with connected(port) as one, connected(port) as other:
         one.send(OPEN, frames.data(1, HEAD))

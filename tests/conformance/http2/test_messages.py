@@ -2,8 +2,19 @@
 
 from tests.conformance import frames
 from tests.conformance.calls import HEAD, PATH, request
-from tests.conformance.case import OPEN, Case, Step, answers, asked, malformed, play, untouched
+from tests.conformance.case import (
+    OPEN,
+    Case,
+    Step,
+    answers,
+    asked,
+    either,
+    malformed,
+    play,
+    untouched,
+)
 from tests.conformance.fields import Field, block
+from tests.conformance.frames import Code
 from tests.conformance.site import Site
 
 PSEUDO: tuple[Field, ...] = (
@@ -97,6 +108,10 @@ PSEUDO_CASES = (
     bad("8.1.1", "trailers' fields first", block(("grpc-status", "0"))),
     Case("8.3.1", "no :authority, but host", [frames.headers(
         1, request(("host", "headrace.test"), authority=None), end=True)], answers()),
+    Case("8.3.1", "a host that is :authority", [frames.headers(
+        1, request(("host", "headrace.test")), end=True)], answers()),
+    bad("8.3.1", "a host that is not :authority", request(("host", "elsewhere.test"))),
+    bad("8.3.1", "an asterisk as :path of no OPTIONS", request(path="*")),
     Case("8.3.1", ":scheme of https on a plain connection", [
         frames.headers(1, request(scheme="https"), end=True)], answers()),
     Case("8.3.1", "a :path with a query is another method", [
@@ -141,6 +156,12 @@ TRAILERS = (
          frames.headers(1, block(("X-Trailer", "v")), end=True)], malformed()),
     Case("8.1", "trailers with a connection field", [OPEN, frames.data(1, HEAD[:4]),
          frames.headers(1, block(("connection", "close")), end=True)], malformed()),
+    Case("8.1", "DATA after trailers", [OPEN, frames.data(1, HEAD[:4]),
+         frames.headers(1, block(("x-trailer", "v")), end=True), END],
+         either(1, Code.STREAM_CLOSED)),
+    Case("8.1", "trailers twice", [OPEN, frames.data(1, HEAD[:4]),
+         frames.headers(1, block(("x-trailer", "v")), end=True),
+         frames.headers(1, block(("x-trailer", "v")), end=True)], either(1, Code.STREAM_CLOSED)),
 )  # fmt: skip
 
 

@@ -91,6 +91,7 @@ def _options(given: ServeFlags, mistakes: Mistakes) -> "ServeOptions":
         metrics_listen=mistakes.address("--metrics-listen", given.metrics_listen, free_port=True),
         tls=_tls(given, address, mistakes),
         transport=_transport(given.transport),
+        reflection=given.reflection,
         otlp=_url("--otlp", given.otlp, mistakes),
         limits=_limits(given, mistakes),
         modes=_modes(given.request_body_mode, given.response_body_mode),

@@ -88,6 +88,14 @@ Transported = Annotated[
         panel=_LISTENING,
     ),
 ]
+Reflection = Annotated[
+    bool,
+    flag(
+        "--reflection",
+        "Tell grpcurl and others who ask there which services and messages are here.",
+        panel=_LISTENING,
+    ),
+]
 MetricsListen = Annotated[
     str,
     flag(
@@ -337,6 +345,7 @@ class ServeFlags:
     metrics_token_file: MetricsTokenFile = None
     metrics_review: MetricsReview = False
     transport: Transported = Transport.NATIVE
+    reflection: Reflection = False
     tls_cert: TlsCert = None
     tls_key: TlsKey = None
     tls_client_ca: TlsClientCa = None

@@ -5,10 +5,12 @@ import asyncio
 from headrace.host.extproc.counts import Counts, NoCounts
 from headrace.host.extproc.edge import Performer
 from headrace.host.extproc.grpcio_health import health_service
-from headrace.host.extproc.health import Health
+from headrace.host.extproc.grpcio_reflection import Teller
+from headrace.host.extproc.health import HEALTH_SERVICE, Health
 from headrace.host.extproc.listen import UNIX, ListenError, claim_unix
 from headrace.host.extproc.opening import Factory
 from headrace.host.extproc.options import GrpcOptions
+from headrace.host.extproc.reflection import Reflection
 from headrace.host.extproc.rpc import (
     DEAD_STREAM,
     AbortError,
@@ -51,6 +53,7 @@ class GrpcServer:
             self._options.reply_bytes_max,
         )
         self._calls: set[_Call] = set()
+        self._teller: Teller | None = None
         self._idle = asyncio.Event()
         self._idle.set()
         self._health = Health()
@@ -76,6 +79,9 @@ class GrpcServer:
         services = [health_service(self._health)]
         if not options.health_only:
             services.append(service(SERVICE, {"Process": duplex(self._process)}))
+        if options.reflection:
+            self._teller = Teller(Reflection((SERVICE, HEALTH_SERVICE)))
+            services += self._teller.services()
         grpc = server(
             tuple(services),
             _channel_arguments(options),
@@ -109,6 +115,8 @@ class GrpcServer:
         if self._server is None:
             return
         stopped = asyncio.ensure_future(self._server.stop(grace_s + EXPEL_S))
+        if self._teller is not None:
+            await self._teller.expel()
         try:
             await asyncio.wait_for(self._idle.wait(), grace_s)
         except TimeoutError:

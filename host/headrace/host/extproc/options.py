@@ -29,6 +29,7 @@ class GrpcOptions:
     limits                  of the native transport: what one peer may cost
     reply_bytes_max         a larger message of ours ends its stream: the peer would not take it
     health_only             nothing is asked there but how this host is
+    reflection              who asks is told which services and messages are here
     """
 
     listener: str = ""
@@ -45,3 +46,4 @@ class GrpcOptions:
     limits: Limits = field(default_factory=Limits)
     reply_bytes_max: int = (1 << 31) - 1
     health_only: bool = False
+    reflection: bool = False

@@ -54,6 +54,7 @@ class ServeOptions:
 
     tls                 None for plain HTTP/2
     transport           who speaks gRPC with Envoy
+    reflection          whether who asks there is told which services and messages there are
     otlp                where spans go, an OTLP/HTTP URL; empty sends none
     trace_sample_ratio  share of exchanges without a traced caller that get a span, 0..1
     log_level           of Python's logging, lower case
@@ -77,6 +78,7 @@ class ServeOptions:
     metrics_listen: Address | UnixAddress
     tls: Tls | None = None
     transport: Transport = Transport.NATIVE
+    reflection: bool = False
     otlp: str = ""
     trace_sample_ratio: float = 1.0
     log_level: str = "info"

@@ -331,7 +331,10 @@ class Host:
         )
         bytes_max = options.limits.body_bytes_max + ENVELOPE_BYTES
         self._doors = doors = Doors(
-            wiring, GrpcOptions(message_bytes_max=bytes_max, tls=options.tls)
+            wiring,
+            GrpcOptions(
+                message_bytes_max=bytes_max, tls=options.tls, reflection=options.reflection
+            ),
         )
         try:
             if options.roles:

@@ -2,6 +2,7 @@
 
 from enum import Enum, auto
 
+from headrace.host.extproc import reflection
 from headrace.host.extproc.health import HEALTH_SERVICE
 from headrace.host.extproc.native.blocks import http_only, trailers_only
 from headrace.host.extproc.native.deadlines import timeout_s
@@ -12,17 +13,19 @@ _GRPC = b"application/grpc"
 
 
 class Method(Enum):
-    """The methods that we serve."""
+    """The methods that we serve; whether a listener serves each is in its options."""
 
     PROCESS = auto()
     CHECK = auto()
     WATCH = auto()
+    REFLECT = auto()
 
 
 METHODS = {
     f"/{SERVICE}/Process".encode(): Method.PROCESS,
     f"/{HEALTH_SERVICE}/Check".encode(): Method.CHECK,
     f"/{HEALTH_SERVICE}/Watch".encode(): Method.WATCH,
+    **{f"/{name}/{reflection.METHOD}".encode(): Method.REFLECT for name in reflection.SERVICES},
 }
 TOO_LARGE = trailers_only("RESOURCE_EXHAUSTED", "too many or too large headers", (), 431)
 NOT_POST = http_only(405, (("allow", "POST"),))

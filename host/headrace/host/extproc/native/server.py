@@ -1,4 +1,4 @@
-"""The native transport: ext_proc and gRPC health over an HTTP/2 of our own."""
+"""The native transport: ext_proc, gRPC health and, if asked for, reflection, over our HTTP/2."""
 
 import asyncio
 import logging
@@ -7,7 +7,7 @@ from time import monotonic
 
 from headrace.host.extproc.counts import Counts, NoCounts
 from headrace.host.extproc.edge import Performer
-from headrace.host.extproc.health import Health
+from headrace.host.extproc.health import HEALTH_SERVICE, Health
 from headrace.host.extproc.listen import Listener, ListenError
 from headrace.host.extproc.native.calls import Asking, Exchanging
 from headrace.host.extproc.native.deadlines import Deadlines, timeout_s
@@ -16,11 +16,14 @@ from headrace.host.extproc.native.fields import RequestHead
 from headrace.host.extproc.native.limits import Bounds
 from headrace.host.extproc.native.messages import Assembler
 from headrace.host.extproc.native.messages import Refusal as MessageRefusal
+from headrace.host.extproc.native.reflecting import Reflecting
 from headrace.host.extproc.native.router import TOO_LARGE, UNKNOWN, Method, metadata, route
 from headrace.host.extproc.native.stream import Stream
 from headrace.host.extproc.native.wire import Site, Wire
 from headrace.host.extproc.opening import Factory
 from headrace.host.extproc.options import GrpcOptions
+from headrace.host.extproc.reflection import STREAMS_MAX, Reflection
+from headrace.host.extproc.service import SERVICE
 from headrace.host.extproc.session import CHAIN_METADATA, TRACE_METADATA, Door
 
 __all__ = ["EXPEL_S", "ListenError", "NativeServer"]
@@ -29,6 +32,9 @@ EXPEL_S = 2.0  # how long a status may take to reach the peers after the grace
 TICK_S = 0.25
 ALARM_S_MAX = 3600.0  # a timeout may be of 11,000 years, a timer of the loop may not
 TOO_MANY = MessageRefusal("RESOURCE_EXHAUSTED", "too many exchanges")
+TOO_CURIOUS = MessageRefusal("RESOURCE_EXHAUSTED", "too many ask")
+
+Calling = Exchanging | Asking | Reflecting
 
 log = logging.getLogger(__name__)
 
@@ -72,6 +78,8 @@ class NativeServer:
             chosen.connection_age_grace_s,
         )
         self._health = Health()
+        self._reflection = Reflection((SERVICE, HEALTH_SERVICE)) if chosen.reflection else None
+        self._reflecting: set[Reflecting] = set()
         self._listener: Listener | None = None
         self._wires: set[Wire] = set()
         self._exchanging: set[Exchanging] = set()
@@ -122,6 +130,8 @@ class NativeServer:
             return
         self._leaving = True
         self._listener.close()
+        for call in tuple(self._reflecting):
+            call.expel("the host is going")
         for wire in tuple(self._wires):
             wire.drain()
         if not await self._emptied(grace_s):
@@ -171,18 +181,30 @@ class NativeServer:
             method = UNKNOWN
         if isinstance(method, bytes):
             wire.finish_with(stream, method)
-            return
-        if method is Method.PROCESS:
+        elif method is Method.PROCESS:
             self._exchange(wire, stream, head)
+        elif method is Method.REFLECT:
+            self._reflect(wire, stream, head)
         else:
             call = Asking(wire, stream, self._health, watching=method is Method.WATCH)
             self._begun(call, stream, head)
 
-    def _begun(self, call: Exchanging | Asking, stream: Stream, head: RequestHead) -> None:
+    def _begun(self, call: Calling, stream: Stream, head: RequestHead) -> None:
         stream.call = call
         timeout = head.fields.get(b"grpc-timeout")
         if timeout is not None:
             self._expire_after(timeout_s(timeout) or 0.0, call)
+
+    def _reflect(self, wire: Wire, stream: Stream, head: RequestHead) -> None:
+        reflection, reflecting = self._reflection, self._reflecting
+        if reflection is None:
+            wire.finish_with(stream, UNKNOWN)
+        elif len(reflecting) >= STREAMS_MAX:
+            wire.refuse(stream, TOO_CURIOUS)
+        else:
+            call = Reflecting(wire, stream, reflection, reflecting.discard)
+            reflecting.add(call)
+            self._begun(call, stream, head)
 
     def _exchange(self, wire: Wire, stream: Stream, head: RequestHead) -> None:
         options = self._options
@@ -200,7 +222,7 @@ class NativeServer:
         self._exchanging.add(call)
         self._begun(call, stream, head)
 
-    def _expire_after(self, timeout: float, call: Exchanging | Asking) -> None:
+    def _expire_after(self, timeout: float, call: Calling) -> None:
         due_s = monotonic() + timeout
         call.deadline = self._deadlines.add(due_s, call)
         if self._alarm is None or due_s < self._alarm_s:

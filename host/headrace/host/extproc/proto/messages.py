@@ -5,18 +5,16 @@ put Envoy's own files into the default pool, and a name can be defined only once
 `messages.pyi` beside this file has the types.
 """
 
-from pathlib import Path
-
-from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
+from headrace.host.extproc.proto.schema import files
+
 
 def _pool() -> DescriptorPool:
-    schema = Path(__file__).with_name("schema.binpb").read_bytes()
     pool = DescriptorPool()
-    for file in FileDescriptorSet.FromString(schema).file:
+    for file in files():
         pool.AddSerializedFile(file.SerializeToString())
     return pool
 
@@ -61,3 +59,12 @@ TrailersResponse = _class("envoy.service.ext_proc.v3.TrailersResponse")
 
 HealthCheckRequest = _class("grpc.health.v1.HealthCheckRequest")
 HealthCheckResponse = _class("grpc.health.v1.HealthCheckResponse")
+
+ErrorResponse = _class("grpc.reflection.v1.ErrorResponse")
+ExtensionNumberResponse = _class("grpc.reflection.v1.ExtensionNumberResponse")
+ExtensionRequest = _class("grpc.reflection.v1.ExtensionRequest")
+FileDescriptorResponse = _class("grpc.reflection.v1.FileDescriptorResponse")
+ListServiceResponse = _class("grpc.reflection.v1.ListServiceResponse")
+ServerReflectionRequest = _class("grpc.reflection.v1.ServerReflectionRequest")
+ServerReflectionResponse = _class("grpc.reflection.v1.ServerReflectionResponse")
+ServiceResponse = _class("grpc.reflection.v1.ServiceResponse")
