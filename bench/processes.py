@@ -7,7 +7,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 CPUCLOCK_SCHED = 2  # linux/posix-timers.h: the clock of a whole process, in nanoseconds
 
@@ -24,22 +25,29 @@ def free_ports(count: int) -> list[int]:
 
 
 @contextmanager
-def process(command: Sequence[str], port: int) -> Generator[int]:
-    """Run *command* until it listens on *port*; yield its pid; end it in any case."""
-    started = subprocess.Popen(
-        [*command], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True
-    )
-    try:
-        _await_port(started, port)
+def process(command: Sequence[str], port: int, log: Path | None = None) -> Generator[int]:
+    """Run *command* until it listens on *port*; yield its pid; end it in any case.
+
+    log  where its errors go, if they may be more than a pipe holds
+    """
+    with ExitStack() as stack:
+        errors = stack.enter_context(log.open("wb")) if log else subprocess.PIPE
+        started = subprocess.Popen(
+            [*command], stdout=subprocess.DEVNULL, stderr=errors, start_new_session=True
+        )
+        stack.callback(_end, started)
+        _await_port(started, port, log)
         yield started.pid
-    finally:
-        started.send_signal(signal.SIGTERM)
-        try:
-            started.wait(5)
-        except subprocess.TimeoutExpired:
-            started.kill()
-            started.wait()
-        assert started.stderr is not None
+
+
+def _end(started: subprocess.Popen[bytes]) -> None:
+    started.send_signal(signal.SIGTERM)
+    try:
+        started.wait(5)
+    except subprocess.TimeoutExpired:
+        started.kill()
+        started.wait()
+    if started.stderr is not None:
         started.stderr.close()
 
 
@@ -66,12 +74,13 @@ def rss_peak_mib(pid: int) -> float:
     return int(line.split()[1]) / 1024
 
 
-def _await_port(started: subprocess.Popen[bytes], port: int) -> None:
+def _await_port(started: subprocess.Popen[bytes], port: int, log: Path | None) -> None:
     deadline_s = time.monotonic() + 20
     while time.monotonic() < deadline_s:
         if started.poll() is not None:
-            assert started.stderr is not None
-            raise RuntimeError(started.stderr.read().decode(errors="replace")[-2000:])
+            said = started.stderr.read() if started.stderr else b""
+            said = log.read_bytes() if log else said
+            raise RuntimeError(said.decode(errors="replace")[-2000:])
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) == 0:
                 return

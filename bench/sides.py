@@ -46,6 +46,7 @@ class Host(Enum):
     ON_GRPCIO = "headrace on grpcio"
     IDLE_NATIVE = "no-work native host"
     IDLE_GRPCIO = "no-work grpc.aio host"
+    REFERENCE = "epp"
     NOBODY = "no host"
 
 
@@ -104,12 +105,24 @@ def _side(host: Host, setup: Setup, policy: Path, server: int, stack: ExitStack)
     door, listen, metrics = free_ports(3)
     command = _command(host, setup, policy, listen, metrics, server)
     pid = stack.enter_context(process(command, listen)) if command else 0
-    config = policy.with_name(f"envoy-{door}.json")
-    config.write_text(json.dumps(_envoy(host, setup, policy, door, listen)))
-    envoy = [str(envoy_path()), "-c", str(config), "--concurrency", "1"]
-    envoy += ["--disable-hot-restart", "--log-level", "off"]
-    envoy_pid = stack.enter_context(process(envoy, door))
-    return Side(host, pid, envoy_pid, door, server)
+    tree = _envoy(host, setup, policy, door, listen)
+    return Side(host, pid, stack.enter_context(envoy(tree, policy.parent, door)), door, server)
+
+
+@contextmanager
+def envoy(tree: Tree, folder: Path, door: int) -> Generator[int]:
+    """Run an Envoy with one worker that listens on *door*; yield its pid."""
+    config = folder / f"envoy-{door}.json"
+    config.write_text(json.dumps(tree))
+    command = [str(envoy_path()), "-c", str(config), "--concurrency", "1"]
+    with process([*command, "--disable-hot-restart", "--log-level", "off"], door) as pid:
+        yield pid
+
+
+def serve_command(policy: Path, listen: int, metrics: int) -> list[str]:
+    """Return the command of a host of ours with *policy*."""
+    serve = python("headrace.host.cli.main", "serve", str(policy), "--log-level", "warning")
+    return [*serve, "--listen", f"127.0.0.1:{listen}", "--metrics-listen", f"127.0.0.1:{metrics}"]
 
 
 def _command(
@@ -121,18 +134,21 @@ def _command(
     transport = "grpcio" if host in (Host.ON_GRPCIO, Host.IDLE_GRPCIO) else "native"
     if not ours:
         return python("bench.nowork", "--port", str(listen), "--transport", transport)
-    serve = python("headrace.host.cli.main", "serve", str(policy), "--log-level", "warning")
-    serve += ["--listen", f"127.0.0.1:{listen}", "--metrics-listen", f"127.0.0.1:{metrics}"]
-    serve += ["--transport", transport]
+    serve = [*serve_command(policy, listen, metrics), "--transport", transport]
     if setup.trace is not None:
         serve += ["--otlp", f"http://127.0.0.1:{server}", "--trace-sample", str(setup.trace)]
     return serve
 
 
-def _envoy(host: Host, setup: Setup, policy: Path, door: int, listen: int) -> Tree:
+def bootstrap_for(policy: Path, door: int, listen: int) -> Tree:
+    """Return what `headrace envoy-config` writes for *policy* and a host that listens there."""
     program = compile_policy([Source(policy.name, policy.read_text())])
     options = EnvoyOptions(Address("127.0.0.1", door), (Address("127.0.0.1", listen),))
-    tree: Tree = bootstrap(program, chain_needs(program, "default"), options)
+    return bootstrap(program, chain_needs(program, "default"), options)
+
+
+def _envoy(host: Host, setup: Setup, policy: Path, door: int, listen: int) -> Tree:
+    tree = bootstrap_for(policy, door, listen)
     if host in (Host.HEADRACE, Host.ON_GRPCIO):
         return tree
     return _without_decision(tree, host, setup)

@@ -115,12 +115,12 @@ def _chunk(data: bytes) -> bytes:
     return b"%x\r\n%b\r\n" % (len(data), data)
 
 
-async def serve(ports: list[int], gap_s: float, events: int) -> None:
-    """Serve on every one of *ports* until cancelled."""
+async def serve(hosts: list[str], ports: list[int], gap_s: float, events: int) -> None:
+    """Serve on every one of *ports* of every one of *hosts* until cancelled."""
     loop = asyncio.get_running_loop()
     metrics = page()
     for port in ports:
-        await loop.create_server(lambda: Connection(metrics, gap_s, events), "127.0.0.1", port)
+        await loop.create_server(lambda: Connection(metrics, gap_s, events), hosts, port)
     print("ready", flush=True)
     await asyncio.Event().wait()
 
@@ -129,11 +129,12 @@ def main() -> None:
     """Read the ports and serve."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--ports", required=True, help="comma-separated")
+    parser.add_argument("--hosts", default="127.0.0.1", help="comma-separated")
     parser.add_argument("--gap-s", type=float, default=0.0)
     parser.add_argument("--events", type=int, default=EVENTS)
     given = parser.parse_args()
-    ports = [int(port) for port in given.ports.split(",")]
-    uvloop.run(serve(ports, given.gap_s, given.events))
+    hosts, ports = given.hosts.split(","), [int(port) for port in given.ports.split(",")]
+    uvloop.run(serve(hosts, ports, given.gap_s, given.events))
 
 
 if __name__ == "__main__":

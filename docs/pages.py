@@ -14,8 +14,9 @@ from headrace.extensions.control import CONFORMANCE, CONTROL
 from headrace.extensions.reasons import DROPPED, DROPPED_HEADER, Reason
 from headrace.host.exchange.order import NEXT, Stand
 from headrace.host.exchange.part import Kind
-from headrace.host.telemetry.catalogue import CATALOGUE, Metric
+from headrace.host.telemetry.catalogue import CATALOGUE
 from headrace.host.telemetry.log import FIELDS
+from headrace.host.telemetry.metric import Metric
 
 TESTS = Path(__file__).parents[1] / "tests"
 SPANS = TESTS / "host" / "telemetry" / "told" / "spans.txt"

@@ -2,7 +2,7 @@
 
 from docs.tables import code, prose, table
 
-from headrace.host.telemetry.catalogue import Metric
+from headrace.host.telemetry.metric import Metric
 from headrace.host.telemetry.twins.catalogue import TWINS
 
 NOT_TOLD = (

@@ -21,7 +21,8 @@ REWRITES, OLD_REWRITES = (
     for group in EXTENSION_GROUPS
 )
 CONFIG_MAPS = Kind("", "v1", "configmaps", "ConfigMap")
-CUSTOM = (CONFIG_MAPS, POOLS, OBJECTIVES, OLD_OBJECTIVES, REWRITES, OLD_REWRITES)
+SCHED_POLICIES = Kind("headrace.dev", "v1alpha1", "schedpolicies", "SchedPolicy")
+CUSTOM = (CONFIG_MAPS, POOLS, OBJECTIVES, OLD_OBJECTIVES, REWRITES, OLD_REWRITES, SCHED_POLICIES)
 PATIENCE_S = 10.0
 Json = dict[str, Any]
 
@@ -80,6 +81,22 @@ def adapters(name: str, base: str, listed: str, label: str = ADAPTER_LABELS[0]) 
         "metadata": {"name": name, "labels": {label: "true"}},
         "data": {"baseModel": base, "adapters": listed},
     }
+
+
+POLICY_LABEL = ("headrace.dev/policy", "chat")
+
+
+def policy_map(name: str, **texts: str) -> Json:
+    """Return a ConfigMap that holds texts of a policy, each under its key and `.sched`."""
+    data = {f"{key}.sched": text for key, text in texts.items()}
+    return {"metadata": {"name": name, "labels": dict([POLICY_LABEL])}, "data": data}
+
+
+def sched_policy(name: str, text: str | None = None, **texts: str) -> Json:
+    """Return a SchedPolicy of one text, or of several under their keys and `.sched`."""
+    files = {f"{key}.sched": one for key, one in texts.items()}
+    spec: Json = {"files": files} if text is None else {"text": text}
+    return {"metadata": {"name": name, "labels": dict([POLICY_LABEL])}, "spec": spec}
 
 
 def kubeconfig(folder: Path, server: ApiServer, namespace: str = "default") -> Path:

@@ -6,7 +6,8 @@ from prometheus_client import CollectorRegistry, generate_latest
 from headrace.dsl.program import RuleFault
 from headrace.extensions.picker.decision import Fault
 from headrace.extensions.stage import Outcome
-from headrace.host.telemetry.catalogue import CATALOGUE, DECISION_S, REQUESTS, TTFT_S, Kind
+from headrace.host.telemetry.catalogue import CATALOGUE, DECISION_S, REQUESTS, TTFT_S
+from headrace.host.telemetry.metric import Kind
 from headrace.host.telemetry.metrics import Metrics
 from headrace.host.telemetry.series import Counts, Spread
 from headrace.host.telemetry.summary import summarise

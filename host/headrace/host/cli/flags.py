@@ -3,11 +3,14 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 
 from headrace.host.envoy.address import Address, AddressError, parse_address
+
+if TYPE_CHECKING:
+    from headrace.dsl.problems.diagnostic import Diagnostic
 
 USAGE = 2  # the exit code for what a person has to write differently
 
@@ -34,10 +37,12 @@ def flag(name: str, help: str, *, metavar: str | None = None, panel: str | None 
 class Mistakes:
     """Collects what is wrong with a command line, to tell all of it before doing anything.
 
-    Written while one command reads its flags. *texts* are printed as they are.
+    Written while one command reads its flags. *texts* are printed as they are; *found* are those
+    of them that are at a place of a policy's text.
     """
 
     texts: list[str] = field(default_factory=list[str])
+    found: "list[Diagnostic]" = field(default_factory=list["Diagnostic"])
 
     def add(self, message: str) -> None:
         """Note *message*, one line."""

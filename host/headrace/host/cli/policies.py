@@ -34,6 +34,15 @@ Policies = Annotated[
     ),
 ]
 
+MaybePolicies = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[POLICY]...",
+        help="`.sched` files, and directories of them, that make one policy; `-` is stdin. None "
+        "are needed with --policies-from.",
+    ),
+]
+
 
 def read_sources(paths: Sequence[str], mistakes: Mistakes) -> list[Source]:
     """Return the texts at *paths*, in order; note those that cannot be read."""
@@ -81,9 +90,11 @@ def compile_sources(
         program = compile_policy(sources, installed_stages(), loader=opened.load, declares=declared)
     except PolicyError as error:
         mistakes.texts.extend(render(d).rstrip("\n") for d in error.diagnostics)
+        mistakes.found.extend(error.diagnostics)
         return None
     without_effect = [replace(d, level=Level.ERROR) for d in unperformed(program)]
     mistakes.texts.extend(render(d).rstrip("\n") for d in without_effect)
+    mistakes.found.extend(without_effect)
     return None if without_effect else program
 
 
@@ -93,16 +104,20 @@ def installed_stages() -> frozenset[str]:
 
 
 def load_program(
-    paths: Sequence[str], mistakes: Mistakes, read: dict[str, str] | None = None
+    paths: Sequence[str],
+    mistakes: Mistakes,
+    read: dict[str, str] | None = None,
+    texts: Sequence[Source] = (),
 ) -> Program | None:
     """Return the program of the policy at *paths*, or note why there is none.
 
-    *read* takes the files it is made of, each with the SHA-256 of its text.
+    read   takes the files it is made of, each with the SHA-256 of its text
+    texts  belong to it, and are no files
     """
     noted = len(mistakes.texts)
-    sources = read_sources(paths, mistakes)
-    imports, program = Imports.of(sources), None
-    if len(mistakes.texts) == noted:
+    sources = [*read_sources(paths, mistakes), *texts]
+    imports, program = Imports.of(sources, texts), None
+    if sources and len(mistakes.texts) == noted:
         program = compile_sources(sources, mistakes, imports)
     if read is not None:
         read |= {s.name: digest_of(s.text) for s in (*sources, *imports.known.values())}
@@ -119,13 +134,17 @@ def shipped_policy(name: str) -> Path | None:
     return next((path for path in (checkout, installed) if path.is_file()), None)
 
 
-def load_policy(paths: Sequence[str], self_test: SelfTest) -> Loaded:
-    """Read and compile the policy at *paths*, and let it pass its own tests."""
+def load_policy(paths: Sequence[str], self_test: SelfTest, texts: Sequence[Source] = ()) -> Loaded:
+    """Read and compile the policy at *paths*, and let it pass its own tests.
+
+    texts  belong to it, and are no files
+    """
     mistakes, read = Mistakes(), dict[str, str]()
-    program = load_program(paths, mistakes, read)
+    program = load_program(paths, mistakes, read, texts)
     if program is not None:
         mistakes.texts += self_test(program)
-    return Loaded(None if mistakes.texts else program, tuple(mistakes.texts), read)
+    found = tuple(mistakes.found)
+    return Loaded(None if mistakes.texts else program, tuple(mistakes.texts), read, found)
 
 
 def no_self_test(program: Program) -> list[str]:

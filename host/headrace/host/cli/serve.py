@@ -19,9 +19,10 @@ from headrace.host.cli.duration import DurationError, parse_duration
 from headrace.host.cli.ending import asked_to_end, on_hangup
 from headrace.host.cli.flagged import flagged
 from headrace.host.cli.flags import Mistakes, fail
+from headrace.host.cli.labels import read_labels
 from headrace.host.cli.leader import read_candidacy
 from headrace.host.cli.metrics_readers import readers
-from headrace.host.cli.policies import load_policy
+from headrace.host.cli.policies import load_policy, read_sources
 from headrace.host.cli.policies import no_self_test as untested
 from headrace.host.cli.roles import read_roles
 from headrace.host.cli.serve_flags import ServeFlags
@@ -30,7 +31,7 @@ from headrace.host.cli.size import SizeError, parse_size
 from headrace.host.cli.state import read_state
 from headrace.host.cli.workers import addresses, check_workers, supervise
 from headrace.host.serve.files import STDIN
-from headrace.host.serve.load import Reloading
+from headrace.host.serve.load import VACANT, Loaded, Reloading
 
 if TYPE_CHECKING:
     from headrace.host.cluster.api import Api
@@ -62,6 +63,7 @@ def serve(given: ServeFlags) -> None:
         headrace serve policies/quickstart.sched
         headrace serve my.sched --kube --kubeconfig ~/.kube/config --namespace serving
         headrace serve my.sched --workers 4    # ports 9002 to 9005, metrics of all on one page
+        headrace serve --kube --policies-from headrace.dev/policy=chat
         headrace serve my.sched --kube --role route --role traffic --role picker@gemma
     """
     serve_with(given)
@@ -76,7 +78,7 @@ def serve_with(
     listen = addresses(given.listen, given.workers, mistakes)
     options = _options(given, mistakes)
     options = altered(options) if altered is not None else options
-    host = _host(given.policies, options, _reloading(given, mistakes), mistakes)
+    host = _host(options, _reloading(given, mistakes), mistakes)
     if given.workers > 1:
         supervise(given, options, listen)  # each worker makes a host of its own
     else:
@@ -84,7 +86,7 @@ def serve_with(
 
 
 def _options(given: ServeFlags, mistakes: Mistakes) -> "ServeOptions":
-    kube = _kube(given.kube, given.kubeconfig, given.namespace, mistakes)
+    kube = _kube(given, mistakes)
     return replace(
         _plain(given, mistakes),
         listen=(address := _listen_address(given.listen, mistakes)),
@@ -101,6 +103,7 @@ def _options(given: ServeFlags, mistakes: Mistakes) -> "ServeOptions":
         reference=_reference(given, mistakes),
         kube=kube,
         candidacy=read_candidacy(given, given.kube, kube, mistakes),
+        policies_from=read_labels("--policies-from", given.policies_from, mistakes),
         readers=readers(given, kube, mistakes),
         state=read_state(given.state, mistakes),
         roles=read_roles(given.role, given.listen, mistakes),
@@ -116,10 +119,15 @@ def _reference(given: ServeFlags, mistakes: Mistakes) -> "Reference":
     return Reference(given.conformance, scores, plain, most)
 
 
-def _kube(asked: bool, kubeconfig: Path | None, namespace: str, mistakes: Mistakes) -> "Api | None":
-    if not asked:
-        for name, given in (("--kubeconfig", kubeconfig), ("--namespace", namespace)):
-            if given:
+def _kube(given: ServeFlags, mistakes: Mistakes) -> "Api | None":
+    kubeconfig, namespace = given.kubeconfig, given.namespace
+    if not given.kube:
+        for name, value in (
+            ("--kubeconfig", kubeconfig),
+            ("--namespace", namespace),
+            ("--policies-from", given.policies_from),
+        ):
+            if value:
                 mistakes.add(f"{name}: it has no effect without --kube: add it")
         return None
     from headrace.host.cluster.api import Access, Api, CannotConnect
@@ -181,7 +189,12 @@ def _limits(given: ServeFlags, mistakes: Mistakes) -> "Limits":
 def _reloading(given: ServeFlags, mistakes: Mistakes) -> Reloading:
     from headrace.host.policytest.selftest import self_test
 
-    policies, interval_s = given.policies, given.reload_interval
+    policies, interval_s = given.paths, given.reload_interval
+    if not policies and not given.policies_from:
+        mistakes.add("there is no policy: name a `.sched` file or a directory of them, or with ")
+        mistakes.texts[-1] += "--kube give --policies-from"
+    if STDIN in policies and given.policies_from:
+        mistakes.add("--policies-from: not beside `-`, which can be read once only: name a file")
     if interval_s and not RELOAD_S_MIN <= interval_s <= RELOAD_S_MAX:
         allowed = f"{RELOAD_S_MIN:g} to {RELOAD_S_MAX:g}, or 0 to look only on SIGHUP"
         mistakes.add(f"--reload-interval: `{interval_s:g}` is out of range: use {allowed}")
@@ -197,14 +210,17 @@ def _reloading(given: ServeFlags, mistakes: Mistakes) -> Reloading:
     return Reloading(load, paths, interval_s=interval_s, soak_s=soak_s)
 
 
-def _host(
-    policies: list[str], options: "ServeOptions", reloading: Reloading, mistakes: Mistakes
-) -> "Host":
+def _host(options: "ServeOptions", reloading: Reloading, mistakes: Mistakes) -> "Host":
     """Return the host for the policy; exit 2 with every mistake so far if there is any."""
     from headrace.host.cluster.origin import of_cluster
     from headrace.host.serve.process import Host, Unservable
 
-    loaded = reloading.load()
+    if options.policies_from:
+        # The files alone may be no policy; that they can be read is known already.
+        read_sources(reloading.paths, mistakes)
+        loaded = Loaded(VACANT)
+    else:
+        loaded = reloading.load()
     # A pool has no endpoints then, which is no mistake of the policy, and `--kube` is there.
     unasked = any(text.startswith(f"error: {KUBE}") for text in mistakes.texts)
     mistakes.texts += loaded.problems
@@ -232,9 +248,10 @@ def _run(host: "Host", options: "ServeOptions") -> None:
 async def _until_asked(host: "Host", options: "ServeOptions") -> None:
     """Serve until SIGTERM or SIGINT, then let open exchanges finish."""
     with asked_to_end() as asked, on_hangup(host.reload):
-        listening = await host.start()
+        await host.start()
         try:
             if await _first(host.ready(), asked.wait()):
+                listening = await host.ready()
                 typer.echo(_ready(listening, host.digest))
                 await asked.wait()
             typer.echo(f"draining for up to {options.drain_grace_s:g} s")

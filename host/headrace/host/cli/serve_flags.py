@@ -5,13 +5,12 @@ from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
-from headrace.host.cli import leader
+from headrace.host.cli import cluster, leader
 from headrace.host.cli.flags import flag
-from headrace.host.cli.policies import Policies
+from headrace.host.cli.policies import MaybePolicies
 
 _LISTENING, _OBSERVING, _BOUNDS = "Listening", "Observing", "Bounds"
 _POLICY = "Changing the policy"
-_KUBERNETES = "Kubernetes"
 _ROLES = "Roles at a gateway"
 LISTEN = "127.0.0.1:9002"  # where it listens if nothing is said
 _REFERENCE = "As the reference endpoint picker"
@@ -302,43 +301,13 @@ ListModels = Annotated[
         panel=_LISTENING,
     ),
 ]
-Kube = Annotated[
-    bool,
-    flag(
-        "--kube",
-        "Take the endpoints of pools that say `inferencepool` or `select` from Kubernetes, and "
-        "beside the policy its InferenceObjectives and InferenceModelRewrites. In a pod, by the "
-        "pod's service account, which needs `examples/kubernetes/rbac.yaml`. Ready once every "
-        "pool is known; while the API server is away, the last that it said goes on.",
-        panel=_KUBERNETES,
-    ),
-]
-Kubeconfig = Annotated[
-    Path | None,
-    flag(
-        "--kubeconfig",
-        "With --kube outside a cluster: the file that says which one, and who we are.",
-        metavar="FILE",
-        panel=_KUBERNETES,
-    ),
-]
-Namespace = Annotated[
-    str,
-    flag(
-        "--namespace",
-        "With --kube: where pools are that name no namespace; without it, the pod's own or the "
-        "kubeconfig's.",
-        metavar="NAME",
-        panel=_KUBERNETES,
-    ),
-]
 
 
 @dataclass(frozen=True, slots=True)
 class ServeFlags:
     """What `headrace serve` was given, each as the flag of its name says."""
 
-    policies: Policies
+    policies: MaybePolicies = None
     listen: Listen = LISTEN
     role: Roles = None
     metrics_listen: MetricsListen = "127.0.0.1:9090"
@@ -363,6 +332,7 @@ class ServeFlags:
     reload_interval: ReloadInterval = 1.0
     soak: Soak = "0s"
     no_self_test: NoSelfTest = False
+    policies_from: cluster.PoliciesFrom = ""
     admin_token_file: AdminTokenFile = None
     session_key_file: SessionKeyFile = None
     seed: Seed = 0
@@ -371,9 +341,9 @@ class ServeFlags:
     destinations: Destinations = 3
     errors: ErrorsAs = Errors.OPENAI
     list_models: ListModels = Models.POLICY
-    kube: Kube = False
-    kubeconfig: Kubeconfig = None
-    namespace: Namespace = ""
+    kube: cluster.Kube = False
+    kubeconfig: cluster.Kubeconfig = None
+    namespace: cluster.Namespace = ""
     leader_elect: leader.LeaderElect = False
     leader_elect_resource_name: leader.LeaseName = leader.LEASE
     leader_elect_lease_duration: leader.LeaseDuration = leader.LEASE_S
@@ -381,3 +351,8 @@ class ServeFlags:
     leader_elect_retry_period: leader.RetryPeriod = leader.RETRY_S
     workers: Workers = 1
     state: StateUrl = ""
+
+    @property
+    def paths(self) -> list[str]:
+        """The files and directories of the policy."""
+        return self.policies or []

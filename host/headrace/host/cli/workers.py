@@ -29,7 +29,7 @@ def check_workers(given: ServeFlags, mistakes: Mistakes) -> None:
     if given.workers > 1 and given.role:
         mistakes.add("--workers: not with --role, whose ports are not the workers' to share out: ")
         mistakes.texts[-1] += "run one `serve` per process, and `--state` between them"
-    if given.workers > 1 and STDIN in given.policies:
+    if given.workers > 1 and STDIN in given.paths:
         mistakes.add("--workers: each worker reads the policy, and a pipe can be read once: ")
         mistakes.texts[-1] += "give a file instead of `-`"
 

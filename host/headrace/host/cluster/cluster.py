@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from time import monotonic
+from types import MappingProxyType
 from typing import TypeVar
 
 from headrace.dsl.program import Pool, Program
@@ -41,6 +42,7 @@ REST = 2.0  # times as long as a look took, nobody looks again
 TELL_S = 1.0  # how soon it is told that the API server is gone, or back
 JOIN_S = 1.0  # for all threads together; one that waits for an answer ends with the process
 Read = Callable[[Object], object]
+NOTHING: Mapping[Resource, Read] = MappingProxyType({})
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -68,14 +70,16 @@ class Cluster:
 
     directory  what is said of requests, for the stages
     changed    called when the endpoints of some pool are others
+    also       what is watched beside, whatever the pools are
     """
 
-    def __init__(self, api: Api, counts: Counts) -> None:
+    def __init__(self, api: Api, counts: Counts, also: Mapping[Resource, Read] = NOTHING) -> None:
         """Nothing is watched before `start` and `follow`."""
         self.api = api
         self.directory = Directory()
         self.changed: Callable[[], None] = _nothing
         self._counts = counts
+        self._also = also
         self._program = Program("")
         self._origins: tuple[Origin, ...] = ()
         self.watchers: dict[Resource, AnyWatcher] = {}
@@ -131,6 +135,11 @@ class Cluster:
         except TimeoutError:
             return why
         return ""
+
+    async def looked(self) -> None:
+        """Wait until it has looked at what the watchers know, the next time."""
+        self._news.clear()
+        await self._news.wait()
 
     def lacking(self, program: Program) -> str:
         """Return which pool of *program* is not known yet, and why; "" if all are."""
@@ -231,7 +240,7 @@ class Cluster:
 
     def _reconcile(self) -> None:
         """Watch what is wanted, and nothing else."""
-        wanted: dict[Resource, Read] = {}
+        wanted = dict(self._also)
         for source in self._origins:
             wanted |= self._wanted(source)
         if self._origins:

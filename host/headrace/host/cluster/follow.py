@@ -24,7 +24,6 @@ from headrace.host.cluster.resource import Resource
 
 T = TypeVar("T")
 PAGE_OBJECTS = 500
-OBJECTS_MAX = 50_000  # of one resource; a cluster of Kubernetes has 150,000 pods at most
 BACKOFF_S, BACKOFF_S_MAX = 0.2, 30.0
 ABSENT_S_MAX = 5.0  # of a server that is not there: asking costs it nothing, and news may wait
 RETRY_AFTER_S_MAX = 60.0  # whatever a server asks, we look again
@@ -97,7 +96,7 @@ class Follower(Generic[T]):
         self.missing = False
         self.dropped += page.flawed
         for one in page.objects:
-            if len(self._listed) < OBJECTS_MAX:
+            if len(self._listed) < self.resource.most:
                 self._listed[one.metadata.name] = self.read(one)
             else:
                 self.dropped += 1
@@ -160,7 +159,7 @@ class Follower(Generic[T]):
         name, kept = one.metadata.name, self.read(one)
         if self.items.get(name) == kept:
             return
-        if len(self.items) >= OBJECTS_MAX and name not in self.items:
+        if len(self.items) >= self.resource.most and name not in self.items:
             self.dropped += 1
             return
         self.items = MappingProxyType({**self.items, name: kept})

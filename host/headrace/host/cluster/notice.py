@@ -21,6 +21,7 @@ class Notice:
 
     kind     of the object, such as ``ConfigMap``
     warning  whether somebody has to do something
+    version  of the object that it is about; what is told of one is told of it once
     """
 
     object: Resource
@@ -29,6 +30,7 @@ class Notice:
     reason: str
     message: str
     warning: bool = True
+    version: str = ""
 
     def __post_init__(self) -> None:
         assert REASON.fullmatch(self.reason), f"`{self.reason}` is no reason in CamelCase"
@@ -37,11 +39,11 @@ class Notice:
 def event_of(notice: Notice, now: str) -> dict[str, Any]:
     """Return the Event to create. *now* is in RFC 3339.
 
-    Its name is one per text and second: two replicas that tell the same at once write one.
+    Its name follows from what it says: two replicas that tell the same write one.
     """
     about = notice.object
     group = f"{about.group}/{about.version}" if about.group else about.version
-    text = f"{notice.uid} {notice.reason} {notice.message} {now}"
+    text = f"{notice.uid} {notice.version} {notice.reason} {notice.message}"
     unique = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
     return {
         "apiVersion": "v1",
@@ -56,6 +58,7 @@ def event_of(notice: Notice, now: str) -> dict[str, Any]:
             "namespace": about.namespace,
             "name": about.name,
             "uid": notice.uid,
+            "resourceVersion": notice.version,
         },
         "type": "Warning" if notice.warning else "Normal",
         "reason": notice.reason,

@@ -20,6 +20,7 @@ class Meta(Struct, rename="camel"):
     name: str = ""
     uid: str = ""
     resource_version: str = ""
+    generation: int = 0
     labels: dict[str, str] | None = None
     annotations: dict[str, str] | None = None
     creation_timestamp: str | None = None
@@ -32,6 +33,7 @@ class Object(Struct):
     metadata: Meta
     spec: Raw = Raw(b"null")
     data: Raw = Raw(b"null")
+    binary_data: Raw = msgspec.field(default=Raw(b"null"), name="binaryData")
     status: Raw = Raw(b"null")
 
     @property

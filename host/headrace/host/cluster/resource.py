@@ -5,6 +5,7 @@ from dataclasses import dataclass
 POOL_GROUP = "inference.networking.k8s.io"
 # Where objectives and rewrites are: since they moved with the endpoint picker, and before.
 EXTENSION_GROUPS = ("llm-d.ai", "inference.networking.x-k8s.io")
+OBJECTS_MAX = 50_000  # of one resource; a cluster of Kubernetes has 150,000 pods at most
 
 
 # Of ConfigMaps that say what adapters are of: llm-d's label, and the one before.
@@ -18,6 +19,7 @@ class Resource:
     plural  as it stands in a path, such as ``pods``
     name    the only one of this name; empty for all
     labels  only those that have them all
+    most    how many are kept
     """
 
     group: str
@@ -26,6 +28,7 @@ class Resource:
     namespace: str
     name: str = ""
     labels: tuple[tuple[str, str], ...] = ()
+    most: int = OBJECTS_MAX
 
     @property
     def path(self) -> str:

@@ -71,6 +71,7 @@ class ServeOptions:
     readers             who may read the operator endpoint beyond its health; None: everybody
     kube                the API server that knows who is in pools; None: the policy lists them all
     candidacy           by which Lease the one is elected that writes to *kube*; None: each one does
+    policies_from       the labels of the cluster's objects that hold the policy; none: it is files
     roles               what it listens for; without any it listens at *listen*, for every chain
     """
 
@@ -93,6 +94,7 @@ class ServeOptions:
     reference: Reference = Reference()
     kube: "Api | None" = None
     candidacy: "Candidacy | None" = None
+    policies_from: tuple[tuple[str, str], ...] = ()
     state: State = State()
     worker: int = 0
     readers: "Readers | None" = None

@@ -15,7 +15,6 @@ from headrace.dsl.program import Program
 from headrace.extensions.directory import Directory
 from headrace.extensions.picker.eviction import Evicted
 from headrace.extensions.picker.flow.turn import Turn
-from headrace.extensions.picker.flow.waiter import How
 from headrace.extensions.picker.membership import DECLARED
 from headrace.extensions.picker.store import Store
 from headrace.extensions.registry import Site
@@ -35,6 +34,7 @@ from headrace.host.serve.options import Listening, ServeOptions, State
 from headrace.host.serve.policy_desk import PolicyDesk
 from headrace.host.serve.reload import Reloader
 from headrace.host.serve.succession import Succession, Unservable, World
+from headrace.host.serve.tally import Tally
 from headrace.host.serve.usher import Usher
 from headrace.host.serve.watchdog import Watchdog
 from headrace.host.telemetry.admin import Admin
@@ -46,8 +46,7 @@ from headrace.host.telemetry.readers import EVERYBODY
 from headrace.host.telemetry.telemetry import Telemetry
 
 if TYPE_CHECKING:
-    from headrace.host.cluster.cluster import Cluster
-    from headrace.host.cluster.elector import Elector
+    from headrace.host.serve.joined import Joined
 
 SESSION_KEY_BYTES = 32  # as long as the digest it keys
 FIRST_SCRAPE_S = 1.0  # how long the start waits for the replicas' first metrics
@@ -77,8 +76,9 @@ class Host:
             Unservable: a stage is not installed.
         """
         self._options = options
-        self._reloading = reloading or Reloading(lambda: Loaded(program))
+        self._reloading = reloading or Reloading(lambda texts=(): Loaded(program))
         self._exits = AsyncExitStack()
+        self._tally = Tally()
         self._telemetry: Telemetry | None = None
         self._decisions: DecisionLog | None = None
         self._doors: Doors | None = None
@@ -86,13 +86,18 @@ class Host:
         self._serving = False
         self._reloader: Reloader | None = None
         epoch_s = self._epoch_s = time() - monotonic()
-        cluster = self._cluster = _cluster(options, self)
-        self._elector = _elector(options, self)
+        self._joined = _joined(options, self._reloading, self._tally)
+        cluster = self._joined.cluster if self._joined else None
+        self._cluster = cluster
+        if self._joined is not None and self._joined.policies is not None:
+            self._reloading = replace(self._reloading, texts=self._joined.policies)
+        self._listening = Listening(options.listen, options.metrics_listen)
+        self._failure: CannotListen | None = None
         self._ready = asyncio.Event()
         self._beginning: asyncio.Task[None] | None = None
         store = Store.for_program(program, cluster or DECLARED)
         self._store = store
-        self._usher = Usher(store, self._waited)
+        self._usher = Usher(store, self._tally.waited)
         self._clients = Clients(os.environ)
         site = Site(
             store,
@@ -109,7 +114,7 @@ class Host:
             options.reference.destinations,
         )
         scraping = ScrapeOptions(seed=options.seed)
-        world = World(site, options, scraping, self, self._soaked, cluster=cluster)
+        world = World(site, options, scraping, self._tally, self._tally.soaked, cluster=cluster)
         self._succession = Succession(program, world)
         if cluster is not None:
             cluster.changed = self._succession.endpoints_changed
@@ -139,6 +144,7 @@ class Host:
         logging.basicConfig(level=options.log_level.upper(), format=form)
         try:
             self._telemetry = telemetry = open_telemetry(_telemetry(options), monotonic())
+            self._tally.metrics = telemetry.metrics
             self._exits.callback(telemetry.close, FLUSH_S)
             self._exits.callback(self._usher.close)
             telemetry.metrics.queues(self._store.flows)
@@ -150,38 +156,55 @@ class Host:
             await self._succession.listener.adopt(self._succession.generation.program)
             telemetry.metrics.follow(self._store)
             telemetry.metrics.running(self._succession.current.requests)
-            if self._cluster is not None:
-                telemetry.metrics.cluster(self._cluster.ages)
-                self._exits.push_async_callback(self._cluster.stop)
-                self._cluster.start()
-            if self._elector is not None:
-                telemetry.metrics.election(self._elector.levels)
-                self._exits.callback(self._elector.stop, 0.0)
-                self._elector.start()
+            if self._joined is not None:
+                telemetry.metrics.cluster(self._joined.cluster.ages)
+                telemetry.metrics.election(self._joined.levels)
+                self._exits.push_async_callback(self._joined.stop)
+                self._joined.start()
             reloader = Reloader(self._succession, self._reloading, telemetry.metrics)
             self._reloader = await self._exits.enter_async_context(reloader)
             await self._join(telemetry)
             metrics_port = await self._open_endpoint(telemetry)
-            listening = await self._open_wire(telemetry)
-            self._roles = {name: str(address) for name, address in listening.roles.items()}
+            heard = _heard_at(options.metrics_listen, metrics_port)
+            self._listening = replace(self._listening, metrics=heard)
+            if not reloader.vacant:
+                await self._open_wire(telemetry)
         except BaseException:
             await self._exits.aclose()
             raise
         if self._cluster is None:
             await self._begin()
         else:  # the API server may be away for long: until then we are alive, and not ready
-            self._beginning = asyncio.create_task(self._begin(), name="wait for the cluster")
+            self._beginning = asyncio.create_task(self._await_cluster(), name="wait for cluster")
         gc.collect()
         gc.freeze()
         gc.set_threshold(*GC_THRESHOLDS)
-        return replace(listening, metrics=_heard_at(options.metrics_listen, metrics_port))
+        return self._listening
 
-    async def ready(self) -> None:
-        """Wait until exchanges are taken: who is in the pools is known, and their metrics are."""
+    async def ready(self) -> Listening:
+        """Wait until exchanges are taken: who is in the pools is known, and their metrics are.
+
+        Return where they are taken.
+
+        Raises:
+            CannotListen: the first policy came late, and the address cannot be had.
+        """
         await self._ready.wait()
+        if self._failure is not None:
+            raise self._failure
+        return self._listening
+
+    async def _await_cluster(self) -> None:
+        try:
+            await self._begin()
+        except CannotListen as error:
+            self._failure = error
+            self._ready.set()
 
     async def _begin(self) -> None:
         succession = self._succession
+        if self._reloader is not None and self._reloader.vacant:
+            await self._first_policy(self._reloader)
         if self._cluster is not None:
             # Another policy, of pools that there are, may be in place meanwhile.
             while await self._cluster.synced(succession.generation.program, SYNC_S):
@@ -192,6 +215,17 @@ class Host:
         self._serve(True)
         self._ready.set()
 
+    async def _first_policy(self, reloader: Reloader) -> None:
+        """Wait until the cluster has told of a policy that can serve, and listen for it."""
+        assert self._joined is not None
+        assert self._joined.policies is not None, "else there is a policy at once"
+        assert self._telemetry is not None
+        while self._joined.policies.pending():
+            await self._joined.cluster.looked()
+        reloader.ask()
+        await reloader.lives.wait()
+        await self._open_wire(self._telemetry)
+
     async def drain(self) -> None:
         """Take no more exchanges, let open ones finish for the grace, abort the rest, and end.
 
@@ -201,40 +235,12 @@ class Host:
             self._beginning.cancel()
             await asyncio.gather(self._beginning, return_exceptions=True)
         self._serve(False)
-        if self._elector is not None:  # now, and not when the last stream has ended
-            await asyncio.to_thread(self._elector.stop)
+        if self._joined is not None:  # now, and not when the last stream has ended
+            await asyncio.to_thread(self._joined.resign)
         self._usher.drain()
         if self._doors is not None:
             await self._doors.drain(self._options.drain_grace_s)
         await self._exits.aclose()
-
-    def cluster_request(self, resource: str, result: str) -> None:
-        """Count a list or a watch that has ended: the cluster's `Counts`."""
-        if self._telemetry is not None:
-            self._telemetry.metrics.cluster_request(resource, result)
-
-    def cluster_ignored(self, resource: str, reason: str) -> None:
-        """Count an object of the cluster that has no effect: the cluster's `Counts`."""
-        if self._telemetry is not None:
-            self._telemetry.metrics.cluster_ignored(resource, reason)
-
-    def scraped(self, pool: str, endpoint: str, wall_s: float, ok: bool) -> None:
-        """Count one scrape: the scraper's `Counts`."""
-        if self._telemetry is not None:
-            self._telemetry.metrics.scraped(pool, endpoint, wall_s, ok)
-
-    def _waited(self, pool: str, how: How, waited_s: float) -> None:
-        if self._telemetry is not None:
-            self._telemetry.metrics.waited(pool, how.value, waited_s)
-
-    def kv_events(self, pool: str, result: str, count: int) -> None:
-        """Count what servers report of their caches: the listener's `Counts`."""
-        if self._telemetry is not None:
-            self._telemetry.metrics.kv_events(pool, result, count)
-
-    def _soaked(self, kind: str) -> None:
-        if self._telemetry is not None:
-            self._telemetry.metrics.soaked(kind)
 
     def _serve(self, serving: bool) -> None:
         self._serving = serving
@@ -263,8 +269,8 @@ class Host:
             page["roles"] = dict(self._roles)
         if cluster is not None:
             page["cluster"] = cluster.page(program)
-        if self._elector is not None:
-            page["leader"] = self._elector.page()
+        if self._joined is not None:
+            page |= self._joined.page()
         return page
 
     def _announce(self, traceparent: str, request_id: str, ratio: float | None) -> str:
@@ -320,7 +326,7 @@ class Host:
                 f"--metrics-listen: cannot listen on `{address}`: {_why(error)}"
             ) from error
 
-    async def _open_wire(self, telemetry: Telemetry) -> Listening:
+    async def _open_wire(self, telemetry: Telemetry) -> None:
         options, current = self._options, self._succession.current
         wiring = Wiring(
             options.transport,
@@ -339,31 +345,25 @@ class Host:
         try:
             if options.roles:
                 heard = await doors.open_roles(options.roles)
-                return Listening(heard[options.roles[0].name], options.metrics_listen, heard)
-            port = await doors.open_plain(str(options.listen))
+                first = heard[options.roles[0].name]
+                self._listening = replace(self._listening, listen=first, roles=heard)
+                self._roles = {name: str(address) for name, address in heard.items()}
+            else:
+                port = await doors.open_plain(str(options.listen))
+                self._listening = replace(self._listening, listen=_heard_at(options.listen, port))
         except ListenError as error:
             await doors.drain(0.0)
             flag = "--role" if options.roles else "--listen"
             raise CannotListen(f"{flag}: {error}") from error
-        return Listening(_heard_at(options.listen, port), options.metrics_listen)
 
 
-def _cluster(options: ServeOptions, counts: "Host") -> "Cluster | None":
-    """Return who knows the pools of a cluster, if one is asked for: its library is large."""
+def _joined(options: ServeOptions, reloading: Reloading, tally: Tally) -> "Joined | None":
+    """Return what a host has of a cluster, if it is joined to one: its library is large."""
     if options.kube is None:
         return None
-    from headrace.host.cluster.cluster import Cluster
+    from headrace.host.serve.joined import join
 
-    return Cluster(options.kube, counts)
-
-
-def _elector(options: ServeOptions, counts: "Host") -> "Elector | None":
-    """Return who takes part in an election for us, if that is asked for."""
-    if options.kube is None or options.candidacy is None:
-        return None
-    from headrace.host.cluster.elector import Elector, Heard
-
-    return Elector(options.kube, options.candidacy, Heard(counts.cluster_request))
+    return join(options.kube, options, tally, beside=bool(reloading.paths))
 
 
 def _telemetry(options: ServeOptions) -> TelemetryOptions:

@@ -8,6 +8,7 @@ import logging
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from threading import Lock
 from time import time
 
@@ -17,14 +18,15 @@ from headrace.host.serve.envoy_drift import envoy_drift
 from headrace.host.serve.files import Look, look
 from headrace.host.serve.history import History, Reign
 from headrace.host.serve.lines import Lines
-from headrace.host.serve.load import Loaded, Reloading
+from headrace.host.serve.load import VACANT, Loaded, Reloading
 from headrace.host.serve.pace import brief_turns
 from headrace.host.serve.succession import Succession, Unservable
+from headrace.host.serve.texts import Judged, Stand, Taken, of_files
 from headrace.host.telemetry.metrics import Metrics
 
 PROBLEMS_MAX = 120  # a compiler's hundred and a few of ours
 
-NEVER = Look({})
+NEVER = Look({"": "nothing looks so"})
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +44,8 @@ class Reloader:
 
     Runs from entering to leaving its ``async with``. One attempt at a time: a newer one ends
     the older one before it has swapped.
+
+    lives  is set once a policy serves that was not there at the start
     """
 
     def __init__(self, succession: Succession, reloading: Reloading, metrics: Metrics) -> None:
@@ -51,22 +55,24 @@ class Reloader:
         self.phase = ""
         self.refusal: Refusal | None = None
         self.envoy_notes: Sequence[str] = ()
+        self.lives = asyncio.Event()
         self.reign = Reign(succession.generation.program, 1, tuple(reloading.read), time())
         self._first = succession.generation
         self._metrics = metrics
         self._beside = tuple(reloading.read)
         # What the last attempt was made of: the same is not tried again.
-        self._tried = Look(reloading.read)
+        self._tried = NEVER if self.vacant else Look(reloading.read)
         self._asked = asyncio.Event()
         self._changing = asyncio.Lock()
         self._compiling = Lock()
         self._lines = Lines()
+        self._taken = of_files()
         self._attempt: asyncio.Task[None] | None = None
         self._watching: asyncio.Task[None] | None = None
-        metrics.policy(self._first.number, valid=True)
+        metrics.policy(self._first.number, valid=not self.vacant)
 
     async def __aenter__(self) -> "Reloader":
-        if self.reloading.paths:
+        if self.reloading.paths or self.reloading.texts is not None:
             self._watching = asyncio.create_task(self._watch(), name="policy files")
         return self
 
@@ -74,6 +80,11 @@ class Reloader:
         await _ended(self._watching)
         await self._give_up_attempt()
         await self.succession.close()
+
+    @property
+    def vacant(self) -> bool:
+        """Whether there is no policy yet."""
+        return self.reign.program is VACANT
 
     def ask(self) -> None:
         """Read the files at once: what SIGHUP does."""
@@ -94,10 +105,16 @@ class Reloader:
         await self._give_up_attempt()
         self._tried = await asyncio.to_thread(self._look)
         await self._take_over(wanted.program, wanted.sources, 0.0, "rolled-back")
+        self._tell(Stand.LEFT)
         return self.reign
 
     def _look(self) -> Look:
-        return look(self.reloading.paths, self._beside)
+        texts = self.reloading.texts
+        if texts is None:
+            return look(self.reloading.paths, self._beside)
+        files = [name for name in self._beside if not texts.owns(name)]
+        found = look(self.reloading.paths, files).found
+        return Look({**found, **texts.take().stamp})
 
     async def _watch(self) -> None:
         interval_s = self.reloading.interval_s or None
@@ -105,6 +122,8 @@ class Reloader:
         while True:
             asked = await self._next(interval_s)
             try:
+                if self.reloading.texts is not None and self.reloading.texts.pending():
+                    continue  # a part of what there is would be another policy
                 now = await asyncio.to_thread(self._look)
                 # A file that is being written, or swapped, looks different the next time.
                 if asked or (now != self._tried and now == last):
@@ -119,7 +138,9 @@ class Reloader:
     async def _next(self, interval_s: float | None) -> bool:
         """Wait for the next look; return whether somebody asked for it."""
         try:
-            await asyncio.wait_for(self._asked.wait(), interval_s)
+            # Not `wait_for`: it forgets that it was cancelled if somebody asks at that moment.
+            async with asyncio.timeout(interval_s):
+                await self._asked.wait()
         except TimeoutError:
             return False
         self._asked.clear()
@@ -129,21 +150,30 @@ class Reloader:
         """Make one attempt to let what was *seen* serve."""
         try:
             self.phase = "compiling"
-            loaded = await asyncio.to_thread(self._load)
-            if await self._torn(seen, loaded) and not asked:
+            taken, loaded = await asyncio.to_thread(self._load)
+            if await self._torn(seen, taken, loaded):
                 self._tried = NEVER  # it changed under our hands: look again
-                return
+                if not asked:
+                    return
+            self._taken = taken
             if loaded.program is None:
                 self._refuse(loaded.problems)
+                self._tell(Stand.REFUSED, loaded)
                 return
             if loaded.program.digest == self.reign.program.digest:
                 self._unchanged()
+                self._tell(Stand.LIVE)
                 return
-            await self._take_over(
-                loaded.program, tuple(loaded.read), self.reloading.soak_s, "swapped"
-            )
+            self._tell(Stand.WAITING)
+            soak_s = 0.0 if self.vacant else self.reloading.soak_s
+            await self._take_over(loaded.program, tuple(loaded.read), soak_s, "swapped")
+            self._tell(Stand.LIVE)
         except Unservable as error:
-            self._refuse([f"error: {error}"])
+            problems = [f"error: {error}"]
+            self._refuse(problems)
+            self._tell(Stand.UNSERVABLE, Loaded(None, problems))
+            if self.vacant:
+                self._tried = NEVER  # nothing goes on: it is tried until it can
         except asyncio.CancelledError:
             self._metrics.reload("superseded")
             raise
@@ -154,19 +184,31 @@ class Reloader:
         finally:
             self.phase = ""
 
-    def _load(self) -> Loaded:
+    def _load(self) -> tuple[Taken, Loaded]:
+        texts = self.reloading.texts
         with self._compiling, brief_turns():
-            return self._lines.around(self.reloading.load)
+            taken = of_files() if texts is None else texts.take()
+            if taken.problems:
+                return taken, Loaded(None, taken.problems)
+            return taken, self._lines.around(partial(self.reloading.load, taken.sources))
 
-    async def _torn(self, seen: Look, loaded: Loaded) -> bool:
-        """Return whether the files are no longer what was *seen* and compiled.
+    def _tell(self, stand: Stand, loaded: Loaded | None = None) -> None:
+        """Tell whoever has texts that are no files what became of them."""
+        problems, found = (loaded.problems, loaded.found) if loaded else ((), ())
+        self._taken.tell(Judged(stand, self.reign.program.digest, problems, found))
+
+    async def _torn(self, seen: Look, taken: Taken, loaded: Loaded) -> bool:
+        """Return whether files or texts are no longer what was *seen*, *taken* and compiled.
 
         From here on the files that were compiled are watched too: imports are known only now.
         """
         self._beside = tuple({*self.reign.sources, *loaded.read})
         now = self._tried = await asyncio.to_thread(self._look)
-        expected = {**seen.found, **loaded.read}
-        return any(expected.get(file, sha) != sha for file, sha in now.found.items())
+        texts, read = self.reloading.texts, {**seen.found, **loaded.read}
+        files = {n: sha for n, sha in read.items() if texts is None or not texts.owns(n)}
+        expected = {**files, **taken.stamp}
+        changed = any(expected.get(name) != sha for name, sha in now.found.items())
+        return changed or any(name not in now.found for name in taken.stamp)
 
     async def _take_over(
         self, program: Program, sources: Sequence[str], soak_s: float, result: str
@@ -182,8 +224,12 @@ class Reloader:
 
     def _took_over(self, made: Generation, sources: Sequence[str], result: str) -> None:
         at_s, digest = time(), made.program.digest
-        self.history.kept.append(replace(self.reign, until_s=at_s))
+        if self.vacant:
+            self._first = made
+        else:
+            self.history.kept.append(replace(self.reign, until_s=at_s))
         self.reign = Reign(made.program, made.number, sources, at_s)
+        self.lives.set()
         self.refusal = None
         self._metrics.policy(made.number, valid=True)
         self._metrics.reload(result)
@@ -199,22 +245,33 @@ class Reloader:
         log.info("policy: unchanged, %s", self.reign.program.digest[:12])
 
     def _refuse(self, problems: Sequence[str]) -> None:
-        self.refusal = Refusal(time(), tuple(problems[:PROBLEMS_MAX]))
+        old, self.refusal = self.refusal, Refusal(time(), tuple(problems[:PROBLEMS_MAX]))
         self._metrics.policy(self.reign.number, valid=False)
         self._metrics.reload("refused")
+        if self.vacant and old is not None and old.problems == self.refusal.problems:
+            return  # it is tried again and again
+        what = f"{self.reign.program.digest[:12]} goes on"
+        if self.vacant:
+            what = "there is none before it: not ready"
         log.error(
-            "policy: refused, %s goes on (%d problems)\n%s",
-            *(self.reign.program.digest[:12], len(problems), "\n".join(self.refusal.problems)),
+            "policy: refused, %s (%d problems)\n%s",
+            *(what, len(problems), "\n".join(self.refusal.problems)),
         )
 
     async def _give_up_attempt(self) -> None:
-        attempt, self._attempt = self._attempt, None
+        attempt = self._attempt
         await _ended(attempt)
+        if self._attempt is attempt:
+            self._attempt = None
 
 
 async def _ended(task: "asyncio.Task[None] | None") -> None:
-    """Cancel *task*, if there is one, and wait until it has ended."""
+    """Cancel *task*, if there is one, and wait until it has ended.
+
+    Who is cancelled while he waits is cancelled, and does not take it for the end of *task*.
+    """
     if task is not None:
         task.cancel()
+        await asyncio.wait({task})
         with suppress(asyncio.CancelledError):
-            await task
+            task.result()  # or the task keeps the error, and with it all that it was about

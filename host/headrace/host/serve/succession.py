@@ -26,6 +26,7 @@ from headrace.host.roles.plans import RoleMisfit, cautions, with_roles
 from headrace.host.scrape.scraper import Counts as ScrapeCounts
 from headrace.host.scrape.scraper import ScrapeOptions, Scraper
 from headrace.host.serve.current import Current
+from headrace.host.serve.load import VACANT
 from headrace.host.serve.options import ServeOptions
 from headrace.host.serve.soak import Shadow, SoakReport
 from headrace.host.serve.trial import Trial
@@ -84,7 +85,7 @@ class Succession:
         self._store: Store = world.site.store
         self._next_id = request_ids()
         self._installed = builders()  # once: it reads what every installed package says
-        self._count = 0
+        self._count = -1 if program is VACANT else 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._tried = NO_NAMES
         self._following = asyncio.Lock()
@@ -159,7 +160,7 @@ class Succession:
                 self._next_id,
                 self._installed,
             )
-            if options.roles:
+            if options.roles and program is not VACANT:
                 generation = with_roles(generation, site, options.roles, self._installed)
         except RoleMisfit as error:
             raise Unservable(f"role {error}") from error

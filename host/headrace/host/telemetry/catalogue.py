@@ -1,16 +1,7 @@
-"""Every metric there is: name, kind, help, labels. The docs are made from this table."""
+"""Every metric there is. The docs are made from this table."""
 
-from dataclasses import dataclass
-from enum import Enum
-
-
-class Kind(Enum):
-    """How a metric behaves."""
-
-    COUNTER = "counter"
-    GAUGE = "gauge"
-    HISTOGRAM = "histogram"
-
+from headrace.host.telemetry.metric import Kind, Metric
+from headrace.host.telemetry.surroundings import SURROUNDINGS
 
 # Of our own work: from the 5 microseconds of a short hook to the second of a missed deadline.
 WORK_S = (5e-6, 2e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 5e-3, 2e-2, 0.1, 0.5, 1.0)
@@ -18,18 +9,6 @@ WORK_S = (5e-6, 2e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 5e-3, 2e-2, 0.1, 0.5, 1.0)
 HOOK_S = tuple(sorted({*WORK_S, 2e-4, 2e-3, 1e-2, 5e-2}))
 # Of a model's: from a cached first token to minutes of generated text.
 SERVED_S = (0.005, 0.02, 0.05, 0.1, 0.2, 0.4, 0.8, 1.5, 3.0, 6.0, 15.0, 30.0, 60.0, 120.0, 300.0)
-
-
-@dataclass(frozen=True, slots=True)
-class Metric:
-    """One metric. *buckets*: upper bounds of a histogram, in the unit of its name."""
-
-    name: str
-    kind: Kind
-    help: str
-    labels: tuple[str, ...] = ()
-    buckets: tuple[float, ...] = ()
-
 
 REQUESTS = Metric(
     "headrace_requests_total",
@@ -279,67 +258,6 @@ POLICY_SOAK = Metric(
     "Requests that a policy on trial decided beside the serving one: `same`, or what differed.",
     ("kind",),
 )
-CLUSTER_AGE_S = Metric(
-    "headrace_cluster_age_seconds",
-    Kind.GAUGE,
-    "For how long the API server of Kubernetes has said nothing of a resource that is watched; "
-    "about a minute while nothing happens.",
-    ("resource",),
-)
-CLUSTER_REQUESTS = Metric(
-    "headrace_cluster_requests_total",
-    Kind.COUNTER,
-    "Lists and watches that have ended: `ok`, `gone`, `throttled`, `unauthorized`, `forbidden`, "
-    "`missing` (the kind is not installed), `error`, `unreachable`, `bug`.",
-    ("resource", "result"),
-)
-CLUSTER_IGNORED = Metric(
-    "headrace_cluster_ignored_total",
-    Kind.COUNTER,
-    "Objects of Kubernetes that have no effect because they are wrong, or of another pool.",
-    ("resource", "reason"),
-)
-LEADER = Metric(
-    "leader_election_master_status",
-    Kind.GAUGE,
-    "Whether this replica leads by a Lease of Kubernetes, and writes statuses there: 1 or 0.",
-    ("name",),
-)
-
-STATE_MESSAGES = Metric(
-    "headrace_state_messages_total",
-    Kind.COUNTER,
-    "Messages to and from other hosts, by what became of them; `dropped` per receiver.",
-    ("channel", "result"),
-)
-STATE_PEERS = Metric(
-    "headrace_state_peers",
-    Kind.GAUGE,
-    "Other hosts, workers of this one too, whose state this one knows.",
-)
-STATE_AGE_S = Metric(
-    "headrace_state_age_seconds",
-    Kind.GAUGE,
-    "How long ago the most silent of these was heard; after 3 s what it has open counts no more.",
-)
-STATE_UP = Metric(
-    "headrace_state_up",
-    Kind.GAUGE,
-    "1 while a way to other hosts carries messages, as far as is known.",
-    ("channel",),
-)
-WORKER_UP = Metric(
-    "headrace_worker_up",
-    Kind.GAUGE,
-    "Of `serve --workers`: 1 while a worker runs and tells its metrics.",
-    ("worker",),
-)
-WORKER_RESTARTS = Metric(
-    "headrace_worker_restarts_total",
-    Kind.COUNTER,
-    "Of `serve --workers`: how often a worker that had ended was started again.",
-    ("worker",),
-)
 CATALOGUE = (
     REQUESTS,
     EXCHANGE_S,
@@ -381,14 +299,5 @@ CATALOGUE = (
     POLICY_GENERATION,
     POLICY_RELOADS,
     POLICY_SOAK,
-    CLUSTER_AGE_S,
-    CLUSTER_REQUESTS,
-    CLUSTER_IGNORED,
-    LEADER,
-    STATE_MESSAGES,
-    STATE_PEERS,
-    STATE_AGE_S,
-    STATE_UP,
-    WORKER_UP,
-    WORKER_RESTARTS,
+    *SURROUNDINGS,
 )

@@ -10,6 +10,7 @@ from headrace.extensions.picker.store import Store
 from headrace.extensions.records import Usage
 from headrace.extensions.stage import Outcome, Request
 from headrace.host.telemetry import catalogue as c
+from headrace.host.telemetry import surroundings as around
 from headrace.host.telemetry.caches import kv_requests, prefix_bytes, prefix_tokens
 from headrace.host.telemetry.guards import GuardCounts
 from headrace.host.telemetry.series import Counts, Labels, Levels, Spread, Told, gauge
@@ -69,16 +70,17 @@ class Metrics:
         self._policy_reloads = Counts(c.POLICY_RELOADS, registry)
         self._policy_soak = Counts(c.POLICY_SOAK, registry)
         self._cluster_ages: Callable[[], Iterable[tuple[Labels, float]]] = tuple
-        Levels(c.CLUSTER_AGE_S, registry, lambda: self._cluster_ages())
-        self._cluster_requests = Counts(c.CLUSTER_REQUESTS, registry)
-        self._cluster_ignored = Counts(c.CLUSTER_IGNORED, registry)
+        Levels(around.CLUSTER_AGE_S, registry, lambda: self._cluster_ages())
+        self._cluster_requests = Counts(around.CLUSTER_REQUESTS, registry)
+        self._cluster_ignored = Counts(around.CLUSTER_IGNORED, registry)
         self._leading: Callable[[], Iterable[tuple[Labels, float]]] = tuple
-        Levels(c.LEADER, registry, lambda: self._leading())
-        self._state_messages = Counts(c.STATE_MESSAGES, registry)
-        self._state_peers = gauge(c.STATE_PEERS, registry)
-        self._state_age_s = gauge(c.STATE_AGE_S, registry)
+        Levels(around.LEADER, registry, lambda: self._leading())
+        self._cluster_written = Counts(around.CLUSTER_WRITTEN, registry)
+        self._state_messages = Counts(around.STATE_MESSAGES, registry)
+        self._state_peers = gauge(around.STATE_PEERS, registry)
+        self._state_age_s = gauge(around.STATE_AGE_S, registry)
         self._state_up: Callable[[], Iterable[tuple[Labels, float]]] = tuple
-        Levels(c.STATE_UP, registry, lambda: self._state_up())
+        Levels(around.STATE_UP, registry, lambda: self._state_up())
         counted = Counted(
             self._streams, self._stage_s, self._routed, self._scrapes, lambda: self._open
         )
@@ -199,6 +201,10 @@ class Metrics:
     def cluster_request(self, resource: str, result: str) -> None:
         """Count a list or a watch that has ended. May be called from any thread."""
         self._cluster_requests.add(resource, result)
+
+    def cluster_written(self, resource: str, result: str) -> None:
+        """Count a status or an Event that was written, or how it was not."""
+        self._cluster_written.add(resource, result)
 
     def cluster_ignored(self, resource: str, reason: str) -> None:
         """Count an object of the cluster that has no effect."""

@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry, Gauge
 from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.registry import Collector
 
-from headrace.host.telemetry.catalogue import Kind, Metric
+from headrace.host.telemetry.metric import Kind, Metric
 
 SERIES_MAX = 4096
 OVERFLOW = "other"

@@ -14,7 +14,7 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import generate_latest
 
-from headrace.host.telemetry import catalogue as c
+from headrace.host.telemetry import surroundings as around
 from headrace.host.telemetry.admin import Admin
 from headrace.host.telemetry.readers import Readers, guarded
 from headrace.host.telemetry.series import Levels, Told
@@ -61,8 +61,8 @@ class Pages:
         self._workers, self._admin = workers, admin
         self._answered: dict[int, bool] = {}
         self._registry = registry = CollectorRegistry()
-        Levels(c.WORKER_UP, registry, lambda: [_series(w, self._up(w)) for w in workers])
-        Told(c.WORKER_RESTARTS, registry, lambda: [_series(w, w.restarts) for w in workers])
+        Levels(around.WORKER_UP, registry, lambda: [_series(w, self._up(w)) for w in workers])
+        Told(around.WORKER_RESTARTS, registry, lambda: [_series(w, w.restarts) for w in workers])
         app = web.Application(client_max_size=1024, middlewares=[guarded(readers)])
         app.add_routes(self._routes())
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)

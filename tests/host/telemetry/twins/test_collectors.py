@@ -2,7 +2,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, generate_latest
 
-from headrace.host.telemetry.catalogue import HOOK_S, Kind, Metric
+from headrace.host.telemetry.catalogue import HOOK_S
+from headrace.host.telemetry.metric import Kind, Metric
 from headrace.host.telemetry.series import Bins
 from headrace.host.telemetry.twins.catalogue import SHORT_S, TTFT_S, Twin
 from headrace.host.telemetry.twins.collectors import TwinSpreads, TwinValues, coarser

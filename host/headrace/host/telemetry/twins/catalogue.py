@@ -8,7 +8,7 @@ bounds is a slip of the pen (32778): kept, since a bucket is joined by its bound
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from headrace.host.telemetry.catalogue import Kind, Metric
+from headrace.host.telemetry.metric import Kind, Metric
 
 GIE, LLMD, BBR = "inference", "llm_d_epp", "bbr"
 

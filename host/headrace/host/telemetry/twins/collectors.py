@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.registry import Collector
 
-from headrace.host.telemetry.catalogue import Kind
+from headrace.host.telemetry.metric import Kind
 from headrace.host.telemetry.series import SERIES_MAX, Bins, Labels, add_bins
 from headrace.host.telemetry.twins.catalogue import Twin
 
