@@ -5,10 +5,10 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check told-lint lint mypy pyright bench layers fmt helm protos clean
+.PHONY: help demo test check told-lint lint mypy pyright bench layers fmt helm apiserver protos clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(READY) ## Run Envoy, six simulated model servers and a policy for a minute
 	@$(BIN)/headrace demo
@@ -50,6 +50,13 @@ fmt: $(READY) ## Format the code and sort the imports
 
 helm: $(READY) ## Install Helm with Go, for the tests of the chart
 	GOBIN=$(abspath $(BIN)) go install helm.sh/helm/v3/cmd/helm@v3.22.0
+
+KUBERNETES := k8s.io/component-base/version
+apiserver: $(READY) ## Build a real API server with Go, for tests; takes minutes
+	cd tests/e2e/kubernetes && export CGO_ENABLED=0 GOFLAGS="-buildvcs=false -mod=mod" && \
+		go build -ldflags "-s -w" -o $(abspath $(BIN))/etcd go.etcd.io/etcd/server/v3 && \
+		go build -ldflags "-s -w -X $(KUBERNETES).gitVersion=v1.36.3 -X $(KUBERNETES).gitMajor=1 \
+		-X $(KUBERNETES).gitMinor=36" -o $(abspath $(BIN))/kube-apiserver k8s.io/kubernetes/cmd/kube-apiserver
 
 protos: $(READY) ## Generate the protobuf descriptors from their .proto files again
 	$(BIN)/python -m headrace.host.extproc.proto.generate

@@ -8,7 +8,7 @@ import re
 import time
 import urllib.request
 from collections.abc import AsyncGenerator, Callable, Generator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -128,11 +128,15 @@ class Site:
 
 
 @contextmanager
-def site(folder: Path, source: str, *flags: str) -> Generator[Site]:
-    """Run the product by a pool of *source*, on the servers of `HOSTS`, at one port."""
+def site(folder: Path, source: str, *flags: str, real: Any = None) -> Generator[Site]:
+    """Run the product by a pool of *source*, on the servers of `HOSTS`, at one port.
+
+    real  stands in for the double, as far as a test uses it; Any: it is none
+    """
     port = free_port()
     listed = ", ".join(f'"{host}:{port}"' for host in HOSTS)
-    with asyncio.Runner() as runner, reached(folder) as (api, _):
+    known = nullcontext((real, None)) if real else reached(folder)
+    with asyncio.Runner() as runner, known as (api, _):
         stack = AsyncExitStack()
         try:
             servers = [
@@ -147,7 +151,8 @@ def site(folder: Path, source: str, *flags: str) -> Generator[Site]:
             for number, host in enumerate(HOSTS[:2]):
                 api.shelf.put(PODS, pod(f"p{number}", host))
             policy = POLICY % (source % port if "%" in source else source)
-            flags = ("--kube", "--kubeconfig", str(kubeconfig(folder, api)), *flags)
+            config = real.config() if real else kubeconfig(folder, api)
+            flags = ("--kube", "--kubeconfig", str(config), *flags)
             with _deciding(runner, folder, policy, flags, POLICY % f"endpoints {listed}") as found:
                 envoy, metrics, log = found
                 yield Site(runner, envoy, api, servers, metrics, log)

@@ -95,6 +95,24 @@ def test_it_may_do_no_more_than_the_example_without_a_chart() -> None:
     assert not any(d["kind"].startswith("Cluster") for d in documents)
 
 
+def test_a_policy_from_objects_needs_no_file_and_the_rights_of_the_example() -> None:
+    import yaml
+
+    plain = list(yaml.safe_load_all((EXAMPLES / "kubernetes" / "policies.yaml").read_text()))
+    label = "headrace.dev/policy=chat"
+    values = ("-f", str(EXAMPLES / "gke" / "values.yaml"), *IMAGE)
+    done = template(*values, "--set", f"kube.policiesFrom={label}")
+    documents = [found for found in yaml.safe_load_all(done.stdout) if found]
+    arguments = container(documents)["args"]
+    (role,) = [d for d in documents if d["kind"] == "Role" and "policies" in d["metadata"]["name"]]
+
+    assert role["rules"] == one(plain, "Role")["rules"]
+    assert f"--policies-from={label}" in arguments
+    assert "/etc/headrace/policy" not in arguments
+    assert not [d for d in documents if d["kind"] == "ConfigMap"]
+    assert {m["name"] for m in container(documents)["volumeMounts"]} == {"session", "tmp"}
+
+
 def test_a_policy_with_all_endpoints_needs_no_rights_at_all() -> None:
     documents = rendered("gke", "--set", "kube.enabled=false")
     pod = one(documents, "Deployment")["spec"]["template"]["spec"]

@@ -24,11 +24,12 @@ CORE = {
     "HorizontalPodAutoscaler.v2.autoscaling": "V2HorizontalPodAutoscaler",
     "NetworkPolicy.v1.networking.k8s.io": "V1NetworkPolicy",
     "PodDisruptionBudget.v1.policy": "V1PodDisruptionBudget",
+    "CustomResourceDefinition.v1.apiextensions.k8s.io": "V1CustomResourceDefinition",
     "ClusterRoleBinding.v1.rbac.authorization.k8s.io": "V1ClusterRoleBinding",
     "Role.v1.rbac.authorization.k8s.io": "V1Role",
     "RoleBinding.v1.rbac.authorization.k8s.io": "V1RoleBinding",
 }
-CLUSTER_WIDE = ("GatewayClass", "ClusterRoleBinding")
+CLUSTER_WIDE = ("GatewayClass", "ClusterRoleBinding", "CustomResourceDefinition")
 PLAIN = {"bytes": str, "str": str, "int": int, "bool": bool, "float": (int, float)}
 NAME = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 
@@ -61,7 +62,9 @@ def faults(document: Json, schemas: dict[str, Json]) -> list[str]:
 
 def _metadata(document: Json) -> Iterator[str]:
     name, namespace = document["metadata"].get("name"), document["metadata"].get("namespace")
-    if not jsonschema.Draft7Validator({"pattern": f"^{NAME}$"}).is_valid(name):
+    dotted = document["kind"] == "CustomResourceDefinition"  # of a plural and its group
+    pattern = rf"^{NAME}(\.{NAME})+$" if dotted else f"^{NAME}$"
+    if not jsonschema.Draft7Validator({"pattern": pattern}).is_valid(name):
         yield f"`{name}` is no name"
     if namespace is None and document["kind"] not in CLUSTER_WIDE:
         yield f"{document['kind']} `{name}` says no namespace"

@@ -8,8 +8,9 @@ import pytest
 from headrace.host.cluster.adapters import Adapters, read_adapters
 from headrace.host.cluster.reading import Flaw
 from headrace.host.cluster.resource import ADAPTER_LABELS
+from tests.host.cluster.house import following, usual
 from tests.host.cluster.objects import CONFIG_MAPS, adapters
-from tests.host.cluster.test_cluster import BY_POOL, following, usual
+from tests.host.cluster.test_cluster import BY_POOL
 from tests.host.cluster.test_reading import thing
 from tests.host.serve.house import run, until
 

@@ -309,6 +309,19 @@ def test_a_watch_that_ends_at_once_counts_as_failed_and_one_that_lasted_does_not
     assert one.next().after_s == 0.0
 
 
+def test_a_watch_that_opens_ends_the_fault_and_not_the_count_of_failures() -> None:
+    world, one = World(), follower(1.0)
+    world.step(one)
+    for _ in range(2):
+        one.failed(FAULTS["unreachable"])
+        one.opened()
+        assert one.fault is None
+        assert one.next().after_s == 0.0
+    one.failed(FAULTS["unreachable"])
+
+    assert one.next().after_s == 4 * BACKOFF_S
+
+
 def test_refused_credentials_are_read_anew() -> None:
     one = follower()
     one.failed(FAULTS["unauthorized"])

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -30,6 +31,7 @@ from tests.host.cluster.apiserver.faults import (
 )
 from tests.host.cluster.objects import OBJECTIVES, kubeconfig, objective, pod, reached, until
 
+NEVER_S = 1e9
 GEMMA = pods("default", (("app", "gemma"),))
 
 
@@ -60,9 +62,9 @@ class Watched:
 
 @contextmanager
 def watched(
-    folder: Path, resource: Resource = GEMMA, *, silent_s: float = 5.0, token: str = ""
+    folder: Path, resource: Resource = GEMMA, *, silent_s: float = 5.0, **settings: Any
 ) -> Generator[Watched]:
-    with reached(folder, silent_s=silent_s, token=token, bookmark_s=0.1) as (server, api):
+    with reached(folder, silent_s=silent_s, **{"bookmark_s": 0.1, **settings}) as (server, api):
         server.shelf.put(PODS, pod("first"))
         one = Watched(server, api, resource)
         one.watcher.start()
@@ -194,6 +196,30 @@ def test_an_api_server_that_hangs_is_left_and_asked_anew(tmp_path: Path) -> None
         one.server.silent = False
         one.server.shelf.put(PODS, pod("second"))
         until(lambda: one.ready == {"first", "second"})
+
+
+def test_a_watch_that_nothing_is_said_in_is_opened_anew_and_nobody_is_alarmed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("headrace.host.cluster.follow.SHORT_S", 0.1)
+    with watched(tmp_path, silent_s=0.2, bookmark_s=NEVER_S) as one:
+        until(one.watching)
+        heard_s = one.watcher.known.heard_s
+        until(lambda: len([asked for asked in one.server.seen if "watch=true" in asked]) > 3)
+
+        assert one.watcher.known.heard_s > heard_s
+        assert set(one.results) == {"ok"}
+
+
+def test_a_watch_that_opens_is_the_end_of_what_was_wrong(tmp_path: Path) -> None:
+    with watched(tmp_path, bookmark_s=NEVER_S) as one:
+        until(one.watching)
+        one.server.order("watch", "pods", RESET)
+        one.server.cut()
+        until(lambda: one.results["unreachable"] >= 1)
+        until(one.watching)
+
+        assert one.watcher.known.heard_s > time.monotonic() - 1.0
 
 
 def test_a_throttled_watcher_waits_as_long_as_it_is_told(tmp_path: Path) -> None:

@@ -26,3 +26,8 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- define "headrace.namespaces" -}}
 {{- .Values.kube.namespaces | default (list .Release.Namespace) | toJson -}}
 {{- end }}
+
+{{/* Whether the policy is in files, wholly or in part. */}}
+{{- define "headrace.files" -}}
+{{- if or .Values.policy .Values.existingPolicy (not (and .Values.kube.enabled .Values.kube.policiesFrom)) }}yes{{ end }}
+{{- end }}

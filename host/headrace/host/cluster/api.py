@@ -18,7 +18,7 @@ from kubernetes import config
 from kubernetes.client import Configuration
 from kubernetes.client.rest import RESTClientObject
 from kubernetes.config import incluster_config
-from urllib3.exceptions import HTTPError
+from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from headrace.host.cluster.objects import Fault, read_fault
 
@@ -26,7 +26,9 @@ CONNECT_S = 5.0
 LIST_S = 30.0  # between two pieces of a list
 WRITE_S = 5.0  # until it is known what became of an object that was sent
 GOOD = (200, 201)
-SILENT_S = 75.0  # of a watch: bookmarks come every minute
+# Of a watch, which then is opened anew: a quiet one cannot be told from one whose server is gone.
+# Bookmarks come every minute as a rule, but nobody promises them.
+SILENT_S = 75.0
 WATCHES_MAX = 256  # connections kept; more of them work, too
 PAGE_BYTES_MAX = 256 << 20
 ERROR_BYTES_MAX = 64 << 10
@@ -58,7 +60,7 @@ class Access:
     """Where credentials are: in *kubeconfig*, or those of a pod if that is None.
 
     namespace  what counts as the host's own; empty: the pod's, or the kubeconfig's
-    silent_s   how long a watch may say nothing
+    silent_s   how long a watch may say nothing before it is opened anew
     account    where the pod's are: `token`, `ca.crt`, `namespace`
     """
 
@@ -193,15 +195,24 @@ class Lines:
         self._answer = answer
 
     def __iter__(self) -> Iterator[list[bytes]]:
-        """Yield whole lines, all that have come at once. What has no end is dropped."""
+        """Yield whole lines, all that have come at once, until a silence or the end.
+
+        What has no end is dropped.
+        """
         kept = bytearray()
-        for piece in self._answer.stream(PIECE_BYTES, decode_content=False):
+        for piece in self._pieces():
             kept += piece
             *lines, rest = bytes(kept).split(b"\n")
             if len(rest) > LINE_BYTES_MAX:
                 raise Failed(Fault(0, f"an event of more than {LINE_BYTES_MAX} bytes"))
             kept = bytearray(rest)
             yield [line for line in lines if line]
+
+    def _pieces(self) -> Iterator[bytes]:
+        try:
+            yield from self._answer.stream(PIECE_BYTES, decode_content=False)
+        except ReadTimeoutError:
+            log.debug("cluster: a watch that says nothing is opened anew")
 
     def stop(self) -> None:
         """End the reading."""

@@ -348,6 +348,8 @@ class Cluster:
 
     def _why(self, resource: Resource, else_: str) -> str:
         watcher = self.watchers.get(resource)
+        if watcher is not None and watcher.known.missing:
+            return f"{resource}: no such kind is installed"
         fault = watcher.known.fault if watcher else None
         return f"{resource}: {fault.message}" if fault else f"{resource}: {else_}"
 

@@ -121,6 +121,13 @@ class Follower(Generic[T]):
             case Bookmark(version):
                 self.version = version
 
+    def opened(self) -> None:
+        """Take the beginning of a watch: the server answers, though it may have nothing to tell.
+
+        Whether the watch works is another matter: the failures in a row are counted on.
+        """
+        self._fault = None
+
     def ended(self, lasted_s: float) -> None:
         """Take the end of a watch that did not fail. One that is over at once has failed."""
         if lasted_s >= SHORT_S:

@@ -120,6 +120,8 @@ class Watcher(Generic[T]):
         began_s = monotonic()
         with self._api.watch(ask.path, ask.query) as lines:
             self._lines = lines
+            self._follower.opened()
+            self._show(heard=True)
             try:
                 if self._stopping.is_set():
                     return
