@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from bench import cluster, costs, decision, guards, multiturn, placement, prefix, workers
+from bench import cluster, costs, decision, guards, large, multiturn, placement, prefix, workers
 from bench.growth import growth
 from bench.load import Load
 from bench.measure import (
@@ -88,6 +88,7 @@ def steps(given: argparse.Namespace) -> Iterator[Step]:
             yield f"idle, {endpoints} endpoints", 1, partial(idle, endpoints)
         for streams in (100, 5_000):
             yield f"{streams} concurrent streams", 1, partial(concurrent, streams)
+        yield "100 MB bodies", 2, large.bodies
         yield "placement", 1, partial(told, placement.rows)
     yield "decision", 1, partial(told, decision.rows)
     yield "prefix", 1, partial(told, prefix.rows)

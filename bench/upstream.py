@@ -1,7 +1,8 @@
 """The cheapest model servers there can be: many ports, one process. ``python -m bench.upstream``.
 
 They answer completions at once, whole or as events, and serve a page of metrics as long
-as a real server's, so that scraping costs what it costs.
+as a real server's, so that scraping costs what it costs. Of a large body nothing is kept, and
+who asks for a large answer by `x-answer-bytes` gets one as fast as it is taken.
 """
 
 import argparse
@@ -13,6 +14,10 @@ import uvloop
 
 EVENTS = 32
 HISTOGRAM_ROWS = 250
+LARGE_BYTES = 1 << 20  # a body of more is counted, not kept
+LAST_CHUNK = b"0\r\n\r\n"
+ANSWER_BYTES = b"x-answer-bytes"
+PIECE = b"word " * 13_107  # just below 64 KiB
 
 _USAGE = {"prompt_tokens": 200, "completion_tokens": 32, "total_tokens": 232}
 _WHOLE = json.dumps(
@@ -54,20 +59,48 @@ class Connection(asyncio.Protocol):
     def __init__(self, metrics: bytes, gap_s: float, events: int) -> None:
         self._metrics, self._gap_s, self._events = metrics, gap_s, events
         self._buffer = b""
+        self._unread_bytes = 0
+        self._tail: bytes | None = None  # of a large chunked body, to know its end by
+        self._unsent_bytes = 0
+        self._asked = b""
+        self._paused = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's own is no subclass
 
+    def pause_writing(self) -> None:
+        self._paused = True
+
+    def resume_writing(self) -> None:
+        self._paused = False
+        self._send_large()
+
     def data_received(self, data: bytes) -> None:
+        if self._unread_bytes:
+            self._unread_bytes -= len(data)
+            if self._unread_bytes <= 0:
+                self._answer(self._asked, b"")
+            return
+        if self._tail is not None:
+            self._tail = (self._tail + data[-len(LAST_CHUNK) :])[-len(LAST_CHUNK) :]
+            if self._tail == LAST_CHUNK:
+                self._tail = None
+                self._answer(self._asked, b"")
+            return
         self._buffer += data
         while b"\r\n\r\n" in self._buffer:
             head, _, rest = self._buffer.partition(b"\r\n\r\n")
             size = _length(head)
             if size is None:
-                end = rest.find(b"0\r\n\r\n")
+                end = rest.find(LAST_CHUNK)
+                if end < 0 and len(rest) > LARGE_BYTES:
+                    self._asked, self._tail, self._buffer = head, rest[-len(LAST_CHUNK) :], b""
                 if end < 0:
                     return
-                size = end + 5
+                size = end + len(LAST_CHUNK)
+            if size > LARGE_BYTES:
+                self._asked, self._unread_bytes, self._buffer = head, size - len(rest), b""
+                return
             if len(rest) < size:
                 return
             body, self._buffer = rest[:size], rest[size:]
@@ -76,6 +109,13 @@ class Connection(asyncio.Protocol):
     def _answer(self, head: bytes, body: bytes) -> None:
         if head.startswith(b"GET"):
             self._whole(b"text/plain; version=0.0.4", self._metrics)
+        elif (size := _number(head, ANSWER_BYTES)) is not None:
+            self._transport.write(
+                b"HTTP/1.1 200 OK\r\ncontent-type: application/octet-stream\r\n"
+                b"content-length: %d\r\n\r\n" % size
+            )
+            self._unsent_bytes = size
+            self._send_large()
         elif b'"stream": true' in body or b'"stream":true' in body:
             self._transport.write(
                 b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n"
@@ -95,6 +135,12 @@ class Connection(asyncio.Protocol):
         self._transport.write(_chunk(event(at)))
         asyncio.get_running_loop().call_later(self._gap_s, self._next, at + 1)
 
+    def _send_large(self) -> None:
+        while self._unsent_bytes and not self._paused:
+            piece = PIECE[: self._unsent_bytes]
+            self._unsent_bytes -= len(piece)
+            self._transport.write(piece)
+
     def _whole(self, kind: bytes, body: bytes) -> None:
         self._transport.write(
             b"HTTP/1.1 200 OK\r\ncontent-type: %b\r\ncontent-length: %d\r\n\r\n%b"
@@ -103,12 +149,18 @@ class Connection(asyncio.Protocol):
 
 
 def _length(head: bytes) -> int | None:
+    if _number(head, b"transfer-encoding") is not None:
+        return None
+    return _number(head, b"content-length") or 0
+
+
+def _number(head: bytes, name: bytes) -> int | None:
+    """Return the field *name*, 0 if it is no number; None if there is none."""
     for line in head.lower().split(b"\r\n"):
-        if line.startswith(b"content-length:"):
-            return int(line.partition(b":")[2])
-        if line.startswith(b"transfer-encoding:"):
-            return None
-    return 0
+        if line.startswith(name + b":"):
+            value = line.partition(b":")[2].strip()
+            return int(value) if value.isdigit() else 0
+    return None
 
 
 def _chunk(data: bytes) -> bytes:
