@@ -22,7 +22,13 @@ SHARED, TRANSPORTS = ("tests/conformance/", "tests/e2e/"), ("native", "grpcio")
 # What a CI server sets makes the examples the same each time; who fuzzes wants new ones.
 USUAL = hypothesis.settings.get_profile("default") if FUZZ_SECONDS else hypothesis.settings()
 # Of properties that do not say how many they need: `make check` has three minutes for all.
-hypothesis.settings.register_profile("headrace", USUAL, max_examples=50)
+hypothesis.settings.register_profile(
+    "headrace",
+    USUAL,
+    max_examples=50,
+    # How fast examples are made says how busy the machine is, and nothing of the property.
+    suppress_health_check=(hypothesis.HealthCheck.too_slow,),
+)
 hypothesis.settings.load_profile("headrace")
 gc.set_threshold(*GC_THRESHOLDS)
 
