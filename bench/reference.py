@@ -40,7 +40,7 @@ from bench.sides import (
 
 NAME = "bench"  # of the pool, and of the label of its pods
 RANKS = 8  # ports of a pod, as many as an InferencePool takes
-WARM_UP, START_S, SETTLE_S, IDLE_S = 500, 30.0, 3.0, 5.0
+WARM_UP, SETTLE_S, IDLE_S = 500, 3.0, 5.0
 GAP_S, EVENTS = 0.01, 32
 CONFIG = """\
 apiVersion: inference.networking.x-k8s.io/v1alpha1
